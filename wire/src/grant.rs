@@ -1,0 +1,515 @@
+//! Who may do what on which targets until when, signed by a broker.
+//!
+//! The gateway judges a grant by itself, by link time, before any packet goes
+//! to a LAN host. A grant with `serial` 0 opens a session; higher ones renew
+//! it (same session, same ends, targets no wider).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::codec::within;
+use crate::id::{SessionId, UserId};
+use crate::key::{BadSignature, Context, PublicKey, Signature, SigningKey};
+use crate::{Decode, DecodeError, Encode, Reader, UnixMs, Writer};
+
+/// Layout version.
+const VERSION: u8 = 1;
+/// Targets one grant may name.
+pub const MAX_TARGETS: usize = 16;
+/// Longest name or address of a target, in bytes (RFC 1035: 253, rounded up).
+pub const MAX_ADDRESS: usize = 255;
+/// A session must be joined within this time after the grant was issued.
+pub const JOIN_WITHIN_MS: u64 = 60_000;
+
+/// What is spoken to a target; decides the bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "api", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "api", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Protocol {
+    /// Any TCP service, passed through.
+    Tcp,
+    /// SSH, passed through.
+    Ssh,
+    /// VNC (RFB), passed through.
+    Vnc,
+    /// RDP, passed through.
+    Rdp,
+    /// Telnet, passed through.
+    Telnet,
+    /// A device's web pages, passed through.
+    Http,
+    /// A device's web pages over TLS, passed through.
+    Https,
+}
+
+impl Protocol {
+    /// Every protocol, in the order people expect.
+    pub const ALL: [Self; 7] = [
+        Self::Ssh,
+        Self::Vnc,
+        Self::Rdp,
+        Self::Telnet,
+        Self::Http,
+        Self::Https,
+        Self::Tcp,
+    ];
+
+    /// The number on the wire.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Tcp => 0,
+            Self::Ssh => 1,
+            Self::Vnc => 2,
+            Self::Rdp => 3,
+            Self::Telnet => 4,
+            Self::Http => 5,
+            Self::Https => 6,
+        }
+    }
+
+    /// The port of the protocol's RFC or custom; none for plain TCP.
+    pub const fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Tcp => None,
+            Self::Ssh => Some(22),
+            Self::Vnc => Some(5900),
+            Self::Rdp => Some(3389),
+            Self::Telnet => Some(23),
+            Self::Http => Some(80),
+            Self::Https => Some(443),
+        }
+    }
+
+    /// The name that commands and JSON use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Ssh => "ssh",
+            Self::Vnc => "vnc",
+            Self::Rdp => "rdp",
+            Self::Telnet => "telnet",
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = ParseProtocolError;
+
+    fn from_str(text: &str) -> Result<Self, ParseProtocolError> {
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.name() == text)
+            .ok_or(ParseProtocolError)
+    }
+}
+
+/// Text that names no protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a protocol is one of ssh, vnc, rdp, telnet, http, https, tcp")]
+pub struct ParseProtocolError;
+
+impl Encode for Protocol {
+    fn encode(&self, out: &mut Writer) {
+        out.u8(self.code());
+    }
+}
+
+impl Decode for Protocol {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let code = input.u8()?;
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.code() == code)
+            .ok_or(DecodeError::Value {
+                field: "protocol",
+                value: u64::from(code),
+            })
+    }
+}
+
+/// A name or address on the site's LAN, as the gateway will dial it.
+///
+/// Either an IP address or a DNS name of letters, digits, `-`, `_` and `.`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostAddress(String);
+
+impl HostAddress {
+    /// The text as it will be dialled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address, when it is one and no name.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.0.parse().ok()
+    }
+}
+
+impl FromStr for HostAddress {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAddressError> {
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(ip) = bare.parse::<IpAddr>() {
+            return Ok(Self(ip.to_string()));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let label = |l: &str| !l.is_empty() && l.len() <= 63 && !l.starts_with('-');
+        let name = text.strip_suffix('.').unwrap_or(text);
+        // All digits and dots would be an address with a typo in it.
+        let numeric = name.chars().all(|c| c.is_ascii_digit() || c == '.');
+        if name.is_empty()
+            || name.len() > 253
+            || numeric
+            || !name.chars().all(plain)
+            || !name.split('.').all(label)
+        {
+            return Err(ParseAddressError);
+        }
+        Ok(Self(name.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for HostAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for HostAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A customer's address: the caller that may show it uses `Display`.
+        f.write_str("HostAddress(..)")
+    }
+}
+
+impl Encode for HostAddress {
+    fn encode(&self, out: &mut Writer) {
+        out.text(&self.0, MAX_ADDRESS);
+    }
+}
+
+impl Decode for HostAddress {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let field = "target address";
+        let text = input.text(field, MAX_ADDRESS)?;
+        let address: Self = text.parse().map_err(|_| DecodeError::Text { field })?;
+        // One layout for one address: signatures cover the bytes.
+        if address.0 != text {
+            return Err(DecodeError::Text { field });
+        }
+        Ok(address)
+    }
+}
+
+#[cfg(feature = "api")]
+impl serde::Serialize for HostAddress {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+#[cfg(feature = "api")]
+impl<'de> serde::Deserialize<'de> for HostAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Text that is neither an IP address nor a DNS name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a host is an IP address or a DNS name of letters, digits, '-', '_' and '.'")]
+pub struct ParseAddressError;
+
+/// One thing that a session may reach.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "api", derive(serde::Serialize, serde::Deserialize))]
+pub struct Target {
+    /// Where.
+    pub address: HostAddress,
+    /// TCP port, 1 to 65535.
+    pub port: u16,
+    /// What is spoken.
+    pub protocol: Protocol,
+}
+
+impl Encode for Target {
+    fn encode(&self, out: &mut Writer) {
+        self.address.encode(out);
+        out.u16(self.port);
+        self.protocol.encode(out);
+    }
+}
+
+impl Decode for Target {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let target = Self {
+            address: HostAddress::decode(input)?,
+            port: input.u16()?,
+            protocol: Protocol::decode(input)?,
+        };
+        if target.port == 0 {
+            return Err(DecodeError::Value {
+                field: "target port",
+                value: 0,
+            });
+        }
+        Ok(target)
+    }
+}
+
+/// What the technician may do inside the session, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights(pub u32);
+
+impl Rights {
+    /// Open streams to the targets.
+    pub const CONNECT: Self = Self(1);
+    /// Send input (without it a screen is view-only).
+    pub const CONTROL: Self = Self(1 << 1);
+    /// Exchange the clipboard.
+    pub const CLIPBOARD: Self = Self(1 << 2);
+    /// All of this version.
+    pub const ALL: Self = Self(7);
+
+    /// Whether all bits of `other` are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// A broker's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The broker key that signs.
+    pub broker: PublicKey,
+    /// The session, and the nonce of this grant together with `serial`.
+    pub session: SessionId,
+    /// 0 opens the session, each renewal counts one up.
+    pub serial: u32,
+    /// The gateway that shall act on it.
+    pub gateway: PublicKey,
+    /// The technician, for the gateway's own record.
+    pub technician: UserId,
+    /// The key the technician's end proves inside QUIC, fresh for the session.
+    pub technician_end: PublicKey,
+    /// 1 to [`MAX_TARGETS`] targets.
+    pub targets: Vec<Target>,
+    /// What is allowed on them.
+    pub rights: Rights,
+    /// When the broker signed.
+    pub issued: UnixMs,
+    /// Until when the session must be joined, at most [`JOIN_WITHIN_MS`] later.
+    pub join_by: UnixMs,
+    /// When it ends unless renewed.
+    pub ends_at: UnixMs,
+}
+
+impl Encode for Grant {
+    fn encode(&self, out: &mut Writer) {
+        out.u8(VERSION);
+        self.broker.encode(out);
+        self.session.encode(out);
+        out.u32(self.serial);
+        self.gateway.encode(out);
+        self.technician.encode(out);
+        self.technician_end.encode(out);
+        out.u32(self.rights.0);
+        self.issued.encode(out);
+        self.join_by.encode(out);
+        self.ends_at.encode(out);
+        let targets = &self.targets[..self.targets.len().min(MAX_TARGETS)];
+        out.u8(u8::try_from(targets.len()).expect("at most MAX_TARGETS"));
+        for target in targets {
+            target.encode(out);
+        }
+    }
+}
+
+impl Decode for Grant {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let version = input.u8()?;
+        if version != VERSION {
+            return Err(DecodeError::Value {
+                field: "grant version",
+                value: u64::from(version),
+            });
+        }
+        let mut grant = Self {
+            broker: PublicKey::decode(input)?,
+            session: SessionId::decode(input)?,
+            serial: input.u32()?,
+            gateway: PublicKey::decode(input)?,
+            technician: UserId::decode(input)?,
+            technician_end: PublicKey::decode(input)?,
+            rights: Rights(input.u32()?),
+            issued: UnixMs::decode(input)?,
+            join_by: UnixMs::decode(input)?,
+            ends_at: UnixMs::decode(input)?,
+            targets: Vec::new(),
+        };
+        let count = usize::from(input.u8()?);
+        within("targets", count, MAX_TARGETS)?;
+        if count == 0 {
+            return Err(DecodeError::Value {
+                field: "targets",
+                value: 0,
+            });
+        }
+        for _ in 0..count {
+            grant.targets.push(Target::decode(input)?);
+        }
+        Ok(grant)
+    }
+}
+
+/// A grant with the broker's signature, not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedGrant {
+    grant: Grant,
+    signature: Signature,
+}
+
+impl SignedGrant {
+    /// Signs a grant with the broker key.
+    pub fn sign(grant: Grant, broker: &SigningKey) -> Self {
+        let signature = broker.sign(Context::Grant, &grant.to_bytes());
+        Self { grant, signature }
+    }
+
+    /// The grant, once `broker` is known to be a broker of the provider and
+    /// its signature fits. Times, gateway, nonce and targets are the caller's.
+    ///
+    /// # Errors
+    /// [`BadSignature`] if another key is named or the signature is wrong.
+    pub fn verify(&self, broker: &PublicKey) -> Result<&Grant, BadSignature> {
+        if self.grant.broker != *broker {
+            return Err(BadSignature(Context::Grant));
+        }
+        broker.verify(Context::Grant, &self.grant.to_bytes(), &self.signature)?;
+        Ok(&self.grant)
+    }
+
+    /// The session it names, unchecked: to say which invitation was refused.
+    pub fn claimed_session(&self) -> SessionId {
+        self.grant.session
+    }
+}
+
+impl Encode for SignedGrant {
+    fn encode(&self, out: &mut Writer) {
+        self.grant.encode(out);
+        self.signature.encode(out);
+    }
+}
+
+impl Decode for SignedGrant {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            grant: Grant::decode(input)?,
+            signature: Signature::decode(input)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
+    fn grant() -> Grant {
+        Grant {
+            broker: key(1).public(),
+            session: SessionId::from_random([1; 16]),
+            serial: 0,
+            gateway: key(2).public(),
+            technician: UserId::from_random([2; 16]),
+            technician_end: key(3).public(),
+            targets: vec![Target {
+                address: "192.168.7.9".parse().unwrap(),
+                port: 22,
+                protocol: Protocol::Ssh,
+            }],
+            rights: Rights::ALL,
+            issued: UnixMs(1000),
+            join_by: UnixMs(61_000),
+            ends_at: UnixMs(3_601_000),
+        }
+    }
+
+    #[test]
+    fn a_grant_survives_the_wire_and_verifies_for_its_broker_only() {
+        let signed = SignedGrant::sign(grant(), &key(1));
+
+        let got = SignedGrant::from_bytes(&signed.to_bytes()).unwrap();
+
+        assert_eq!(got.verify(&key(1).public()), Ok(&grant()));
+        assert!(got.verify(&key(2).public()).is_err());
+    }
+
+    #[test]
+    fn every_changed_byte_breaks_the_grant() {
+        let bytes = SignedGrant::sign(grant(), &key(1)).to_bytes();
+        for at in 0..bytes.len() {
+            let mut forged = bytes.to_vec();
+            forged[at] ^= 1;
+            let verified = SignedGrant::from_bytes(&forged)
+                .is_ok_and(|got| got.verify(&key(1).public()).is_ok());
+            assert!(!verified, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn no_target_and_port_zero_are_refused() {
+        let mut none = grant();
+        none.targets.clear();
+        let mut zero = grant();
+        zero.targets[0].port = 0;
+
+        assert!(Grant::from_bytes(&none.to_bytes()).is_err());
+        assert!(Grant::from_bytes(&zero.to_bytes()).is_err());
+    }
+
+    #[test]
+    fn host_addresses_are_normal_or_refused() {
+        for (text, normal) in [
+            ("192.168.1.5", "192.168.1.5"),
+            ("[FE80::1]", "fe80::1"),
+            ("Printer.Office.", "printer.office"),
+        ] {
+            let address: HostAddress = text.parse().unwrap();
+            assert_eq!(address.as_str(), normal);
+        }
+        for text in [
+            "",
+            ".",
+            "a b",
+            "a\nb",
+            "-oProxyCommand=x",
+            "1.2.3",
+            "300.1.1.1",
+            "a..b",
+            "ä.de",
+            "http://x",
+            "x/y",
+            "x:5",
+            "'$(id)'",
+        ] {
+            assert!(text.parse::<HostAddress>().is_err(), "{text}");
+        }
+    }
+}

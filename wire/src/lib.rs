@@ -1,0 +1,44 @@
+//! Every byte that two Culvert programs exchange outside QUIC itself.
+//!
+//! Layouts are explicit and versioned; `docs/wire.md` is the one place that
+//! defines them, and this crate is its implementation. Decoders take foreign
+//! bytes and return [`DecodeError`]s, never panics, and never allocate more
+//! than the length of their input.
+//!
+//! No clock, no randomness, no socket: time ([`UnixMs`]) and seeds are
+//! arguments. Driven by `link`, `session`, the gateway, `culvert` and the
+//! cloud server.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`id`] | 16-byte ids, one type for each kind of thing |
+//! | [`key`] | Ed25519 keys, fingerprints, domain-separated signatures |
+//! | [`statement`] | the provider key's word on a node's key; key rotation |
+//! | [`claim`] | the code that binds a new box to a provider |
+//! | [`ticket`] | the right to join one session's route, once |
+//! | [`grant`] | who may do what on which targets until when |
+//! | [`revocation`] | the broker's order to end access |
+//! | [`hello`] | the first messages of a link |
+//! | [`frame`] | the messages of an open link |
+//! | [`stream`] | the first bytes of a stream inside a session |
+//! | [`reason`] | why a session, a route or a link ended |
+//! | `api` | JSON bodies of the HTTP API (feature `api`) |
+
+#[cfg(feature = "api")]
+pub mod api;
+pub mod claim;
+mod codec;
+pub mod frame;
+pub mod grant;
+pub mod hello;
+pub mod id;
+pub mod key;
+pub mod reason;
+pub mod revocation;
+pub mod statement;
+pub mod stream;
+pub mod ticket;
+mod time;
+
+pub use codec::{Decode, DecodeError, Encode, Reader, Writer};
+pub use time::UnixMs;

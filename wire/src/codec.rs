@@ -290,7 +290,7 @@ impl Writer {
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        self.bytes16(clean[..clean.floor_char_boundary(limit)].as_bytes());
+        self.bytes16(&clean.as_bytes()[..clean.floor_char_boundary(limit)]);
     }
 
     /// Appends 1 and the value, or 0.

@@ -582,7 +582,7 @@ impl Frame {
         let method = Method::ALL
             .into_iter()
             .find(|method| method.code() == code)
-            .ok_or(DecodeError::Value {
+            .ok_or_else(|| DecodeError::Value {
                 field: "method",
                 value: u64::from(code),
             })?;

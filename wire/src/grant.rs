@@ -130,7 +130,7 @@ impl Decode for Protocol {
         Self::ALL
             .into_iter()
             .find(|protocol| protocol.code() == code)
-            .ok_or(DecodeError::Value {
+            .ok_or_else(|| DecodeError::Value {
                 field: "protocol",
                 value: u64::from(code),
             })

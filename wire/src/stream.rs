@@ -147,10 +147,10 @@ impl Decode for Answer {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let reason = Reason::decode(input)?;
         let text = input.text("answer text", MAX_ANSWER_TEXT)?.to_owned();
-        Ok(match reason {
-            Reason::Finished => Self::Accepted,
-            reason => Self::Refused { reason, text },
-        })
+        if reason == Reason::Finished {
+            return Ok(Self::Accepted);
+        }
+        Ok(Self::Refused { reason, text })
     }
 }
 

@@ -235,6 +235,7 @@ pub struct ParseAddressError;
 /// One thing that a session may reach.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "api", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Target {
     /// Where.
     pub address: HostAddress,

@@ -146,7 +146,13 @@ impl Encode for Answer {
 impl Decode for Answer {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let reason = Reason::decode(input)?;
-        let text = input.text("answer text", MAX_ANSWER_TEXT)?.to_owned();
+        // An accepted answer is followed by the target's bytes, never by a text.
+        let limit = if reason == Reason::Finished {
+            0
+        } else {
+            MAX_ANSWER_TEXT
+        };
+        let text = input.text("answer text", limit)?.to_owned();
         if reason == Reason::Finished {
             return Ok(Self::Accepted);
         }

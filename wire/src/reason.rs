@@ -114,6 +114,9 @@ reasons! {
     412 Throttled "throttled" "too many tries: wait a moment";
     413 SignInRefused "sign_in_refused" "the name or the password is wrong";
     414 RevokedKey "revoked_key" "the server's key was revoked by the provider";
+    415 NotAllowed "not_allowed" "your role does not allow this";
+    416 Invalid "invalid" "the request is not valid";
+    417 Conflict "conflict" "this does not go together with what is already there";
     // 500-599: faults.
     500 Internal "internal" "something failed inside the program; its log says more";
     501 StorageFull "storage_full" "the server's disk is full";

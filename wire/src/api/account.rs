@@ -1,0 +1,203 @@
+//! Bodies of signing in and out, `me` and tokens.
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+use super::hosts::Named;
+use crate::UnixMs;
+use crate::id::{CustomerId, TokenId, UserId};
+
+/// What a person may do in general; which customers she sees is a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything, at every customer.
+    Owner,
+    /// Sessions with the hosts of the customers she is permitted.
+    Technician,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 2] = [Self::Owner, Self::Technician];
+
+    /// The name that commands and JSON use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Technician => "technician",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = ParseRoleError;
+
+    fn from_str(text: &str) -> Result<Self, ParseRoleError> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or(ParseRoleError)
+    }
+}
+
+/// Text that names no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a role is owner or technician")]
+pub struct ParseRoleError;
+
+/// `POST /api/v1/sign-in`, over a link only: the token is bound to the link's
+/// device key. The link itself is signed in from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The account's name.
+    pub name: String,
+    /// Its password.
+    pub password: Secret,
+    /// What lists of sign-ins show, such as the computer's name.
+    #[serde(default)]
+    pub label: String,
+}
+
+/// Its answer. `POST /api/v1/sign-out` (no body) ends this sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignInAnswer {
+    /// What later links show in their hello, with the same device key.
+    pub token: Secret,
+    /// Which sign-in it is, for lists and revocation.
+    pub id: TokenId,
+    /// Until when it holds, at most 12 hours.
+    pub expires: UnixMs,
+    /// Who signed in.
+    pub me: Me,
+}
+
+/// `GET /api/v1/me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me {
+    /// The account.
+    pub user: Named<UserId>,
+    /// Its role.
+    pub role: Role,
+    /// The customers it may work for.
+    pub customers: Vec<Named<CustomerId>>,
+}
+
+/// How a token was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// By signing in; bound to a device key.
+    SignIn,
+    /// For a program; works over HTTPS as `Authorization: Bearer`.
+    Api,
+}
+
+/// What an API token may be used for; it never may more than its person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum TokenScope {
+    /// Lists of hosts, sessions and gateways.
+    Read,
+    /// Sessions: ask for, renew, end.
+    Connect,
+    /// The session report and the audit trail.
+    Report,
+    /// Changes to customers, sites, hosts and gateways; never to people,
+    /// permissions or tokens.
+    Manage,
+}
+
+impl TokenScope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Connect, Self::Report, Self::Manage];
+
+    /// The name that commands and JSON use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Connect => "connect",
+            Self::Report => "report",
+            Self::Manage => "manage",
+        }
+    }
+}
+
+/// `POST /api/v1/tokens`: makes an API token for the asker; needs a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// What lists show.
+    pub label: String,
+    /// What it may be used for.
+    pub scopes: Vec<TokenScope>,
+    /// How long it holds, 1 to 366 days.
+    pub days: u32,
+    /// Limits it to these of the asker's customers; empty means all.
+    #[serde(default)]
+    pub customers: Vec<CustomerId>,
+}
+
+/// Its answer; the only time that the token is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewTokenAnswer {
+    /// The token.
+    pub token: Secret,
+    /// Which one it is.
+    pub id: TokenId,
+    /// Until when it holds.
+    pub expires: UnixMs,
+}
+
+/// `GET /api/v1/tokens`: the asker's own sign-ins and API tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TokenList {
+    /// Those that still hold, newest first.
+    pub tokens: Vec<TokenInfo>,
+}
+
+/// One of them. `DELETE /api/v1/tokens/{id}` revokes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TokenInfo {
+    /// Which one.
+    pub id: TokenId,
+    /// How it was made.
+    pub kind: TokenKind,
+    /// What its maker called it.
+    pub label: String,
+    /// What it may be used for; empty for a sign-in, which may everything
+    /// that its person may.
+    pub scopes: Vec<TokenScope>,
+    /// When it was made.
+    pub created: UnixMs,
+    /// Until when it holds.
+    pub expires: UnixMs,
+    /// When it was last used.
+    pub last_used: Option<UnixMs>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_come_back_from_their_names() {
+        for role in Role::ALL {
+            assert_eq!(role.name().parse(), Ok(role));
+        }
+        assert_eq!("root".parse::<Role>(), Err(ParseRoleError));
+    }
+}

@@ -1,0 +1,304 @@
+//! Gateways this user has met, by fingerprint.
+//!
+//! The first meeting is stored and said; a key that changed is refused until
+//! the person confirms the new fingerprint with `culvert trust`. A fingerprint
+//! that was confirmed before the first meeting leaves nothing to trust.
+//!
+//! One line each: `provider gateway fingerprint # site`. `gateway` is the
+//! server's stable name of the place; `provider` keeps two providers apart.
+
+use std::fmt::Write as _;
+
+use culvert_wire::key::{Fingerprint, PublicKey};
+
+use crate::home::{Home, HomeError};
+
+/// The file's name.
+pub const FILE: &str = "known_gateways";
+
+/// The list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    entries: Vec<Entry>,
+}
+
+/// One gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose server named it.
+    pub provider: Fingerprint,
+    /// The stable name of its place.
+    pub gateway: String,
+    /// The key that is trusted there.
+    pub fingerprint: Fingerprint,
+    /// `customer / site`, for people.
+    pub site: String,
+}
+
+/// What a key's check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Met {
+    /// As it was before.
+    Known,
+    /// Never met: now stored.
+    First(Fingerprint),
+}
+
+impl Known {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// [`HomeError`]; a damaged list is an error, never an empty one.
+    pub fn load(home: &Home) -> Result<Self, HomeError> {
+        let text = home.read(FILE)?.unwrap_or_default();
+        Self::parse(&text).map_err(|line| HomeError::Damaged {
+            path: home.path(FILE),
+            why: format!("line {line} is not a gateway"),
+        })
+    }
+
+    /// Writes the list.
+    ///
+    /// # Errors
+    /// [`HomeError`] when it cannot be written.
+    pub fn save(&self, home: &Home) -> Result<(), HomeError> {
+        home.write(FILE, &self.text())
+    }
+
+    /// Judges the key a gateway is announced with.
+    ///
+    /// # Errors
+    /// [`ChangedKey`] when another key is trusted there.
+    pub fn check(
+        &mut self,
+        provider: &PublicKey,
+        gateway: &str,
+        site: &str,
+        key: &PublicKey,
+    ) -> Result<Met, ChangedKey> {
+        let shown = key.fingerprint();
+        let provider = provider.fingerprint();
+        match self.find(&provider, gateway) {
+            Some(entry) if entry.fingerprint == shown => Ok(Met::Known),
+            Some(entry) => Err(ChangedKey {
+                site: word(site),
+                known: entry.fingerprint,
+                shown,
+            }),
+            None => {
+                self.entries.push(Entry {
+                    provider,
+                    gateway: word(gateway),
+                    fingerprint: shown,
+                    site: line(site),
+                });
+                Ok(Met::First(shown))
+            }
+        }
+    }
+
+    /// Takes a person's word for a gateway's key; true if it was another one.
+    pub fn trust(&mut self, entry: Entry) -> bool {
+        match self.find(&entry.provider, &entry.gateway) {
+            Some(old) => {
+                let changed = old.fingerprint != entry.fingerprint;
+                *old = entry;
+                changed
+            }
+            None => {
+                self.entries.push(entry);
+                false
+            }
+        }
+    }
+
+    /// The entries of a site's name or a gateway's, as a person types them.
+    pub fn named<'a>(
+        &'a self,
+        provider: &'a Fingerprint,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let wanted = squeeze(name);
+        self.entries.iter().filter(move |entry| {
+            let site = squeeze(&entry.site);
+            entry.provider == *provider
+                && (entry.gateway == name
+                    || site == wanted
+                    || site.rsplit('/').next() == Some(wanted.as_str()))
+        })
+    }
+
+    fn find(&mut self, provider: &Fingerprint, gateway: &str) -> Option<&mut Entry> {
+        let gateway = word(gateway);
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.provider == *provider && entry.gateway == gateway)
+    }
+
+    fn parse(text: &str) -> Result<Self, usize> {
+        let mut entries = Vec::new();
+        for (at, row) in text.lines().enumerate() {
+            if row.trim().is_empty() || row.starts_with('#') {
+                continue;
+            }
+            entries.push(parse_entry(row).ok_or(at + 1)?);
+        }
+        Ok(Self { entries })
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        for Entry {
+            provider,
+            gateway,
+            fingerprint,
+            site,
+        } in &self.entries
+        {
+            writeln!(out, "{provider} {gateway} {fingerprint} # {site}")
+                .expect("writing to a string does not fail");
+        }
+        out
+    }
+}
+
+fn parse_entry(row: &str) -> Option<Entry> {
+    let (head, site) = row.split_once(" # ").unwrap_or((row, ""));
+    let mut words = head.split_whitespace();
+    let entry = Entry {
+        provider: words.next()?.parse().ok()?,
+        gateway: words.next()?.to_owned(),
+        fingerprint: words.next()?.parse().ok()?,
+        site: site.trim().to_owned(),
+    };
+    words.next().is_none().then_some(entry)
+}
+
+/// A name as one word: what splits words or lines is replaced.
+fn word(text: &str) -> String {
+    let keep = |c: char| !c.is_whitespace() && !c.is_control() && c != '#';
+    text.chars()
+        .map(|c| if keep(c) { c } else { '_' })
+        .collect()
+}
+
+/// A name within one line.
+fn line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// `Acme / Berlin` and `acme/berlin` are one place.
+fn squeeze(text: &str) -> String {
+    text.split('/')
+        .map(|part| part.trim().to_lowercase())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// The gateway's key is not the one that was met before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the gateway of {site} shows another key than before.\n  \
+     known:  {known}\n  now:    {shown}\n\
+     The box may have been replaced, or somebody stands between. Ask who manages the site to read \
+     the fingerprint from the box (culvert-gateway status); if it is the new one, run\n  \
+     culvert trust '{site}' {shown}"
+)]
+pub struct ChangedKey {
+    /// Where.
+    pub site: String,
+    /// The key that was trusted.
+    pub known: Fingerprint,
+    /// The key that is announced now.
+    pub shown: Fingerprint,
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_wire::key::SigningKey;
+
+    use super::*;
+
+    fn key(seed: u8) -> PublicKey {
+        SigningKey::from_seed(&[seed; 32]).public()
+    }
+
+    #[test]
+    fn the_first_key_is_stored_and_another_one_refused_until_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        let mut known = Known::load(&home).unwrap();
+
+        let first = known.check(&key(1), "gw-1", "Acme / Berlin", &key(2));
+        known.save(&home).unwrap();
+        let mut known = Known::load(&home).unwrap();
+
+        assert_eq!(first, Ok(Met::First(key(2).fingerprint())));
+        let mut check = |seed| known.check(&key(1), "gw-1", "Acme / Berlin", &key(seed));
+        assert_eq!(check(2), Ok(Met::Known));
+        let refused = check(3).unwrap_err();
+        assert_eq!(refused.known, key(2).fingerprint());
+        assert_eq!(refused.shown, key(3).fingerprint());
+
+        let provider = key(1).fingerprint();
+        let mut entry = known.named(&provider, "acme/berlin").next().unwrap().clone();
+        entry.fingerprint = key(3).fingerprint();
+        assert!(known.trust(entry));
+        let again = known.check(&key(1), "gw-1", "x", &key(3));
+        assert_eq!(again, Ok(Met::Known));
+        assert!(known.check(&key(1), "gw-1", "x", &key(2)).is_err());
+    }
+
+    #[test]
+    fn a_fingerprint_trusted_beforehand_binds_the_first_meeting() {
+        let mut known = Known::default();
+        let changed = known.trust(Entry {
+            provider: key(1).fingerprint(),
+            gateway: "gw-1".into(),
+            fingerprint: key(2).fingerprint(),
+            site: "Acme / Berlin".into(),
+        });
+
+        assert!(!changed);
+        assert!(known.check(&key(1), "gw-1", "s", &key(9)).is_err());
+        assert_eq!(known.check(&key(1), "gw-1", "s", &key(2)), Ok(Met::Known));
+    }
+
+    #[test]
+    fn two_providers_do_not_mix() {
+        let mut known = Known::default();
+        known.check(&key(1), "gw-1", "s", &key(2)).unwrap();
+
+        let other = known.check(&key(8), "gw-1", "s", &key(3));
+
+        assert_eq!(other, Ok(Met::First(key(3).fingerprint())));
+    }
+
+    #[test]
+    fn names_with_blanks_and_newlines_cannot_forge_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        let mut known = Known::default();
+        let forged = format!("x\n{} gw-2", key(1).fingerprint());
+
+        known.check(&key(1), &forged, &forged, &key(2)).unwrap();
+        known.save(&home).unwrap();
+
+        let mut read = Known::load(&home).unwrap();
+        assert_eq!(read.entries.len(), 1);
+        assert_eq!(read.check(&key(1), &forged, "s", &key(2)), Ok(Met::Known));
+    }
+
+    #[test]
+    fn a_damaged_list_is_an_error_and_not_a_first_meeting() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        for bad in ["nonsense", "a b c", "\u{1b}[0m"] {
+            home.write(FILE, bad).unwrap();
+            assert!(matches!(
+                Known::load(&home),
+                Err(HomeError::Damaged { .. })
+            ));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Reads TOML into a raw settings type and turns the reader's errors into
+//! sentences a person can act on.
+//!
+//! Driven by each program's settings module. The raw types derive
+//! `Deserialize` with `deny_unknown_fields`.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use crate::ConfigError;
+
+/// Longest settings file, in bytes: far beyond any real one.
+const MAX_FILE: u64 = 256 * 1024;
+/// How alike two names must be for one to be suggested for the other, from 0
+/// to 1 (Jaro-Winkler; 0.75 finds typing errors and left-out words).
+const ALIKE: f64 = 0.75;
+
+/// Reads `path` and gives its text to `check`, which names the errors.
+///
+/// # Errors
+/// [`ConfigError::Read`], or what `check` found wrapped in [`ConfigError::In`].
+pub fn load<T>(
+    path: &Path,
+    check: impl FnOnce(&str) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    let read = |source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let length = std::fs::metadata(path).map_err(read)?.len();
+    if length > MAX_FILE {
+        return Err(read(std::io::Error::other(format!(
+            "{length} bytes are too many for a settings file"
+        ))));
+    }
+    let text = std::fs::read_to_string(path).map_err(read)?;
+    check(&text).map_err(|source| ConfigError::In {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// Reads TOML text into a raw settings type.
+///
+/// # Errors
+/// [`ConfigError::UnknownKey`] with the nearest known name, else
+/// [`ConfigError::Syntax`].
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| explain(text, &error))
+}
+
+fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = 1 + text.as_bytes()[..at]
+        .iter()
+        .filter(|&&byte| byte == b'\n')
+        .count();
+    match unknown_key(error.message()) {
+        Some((key, known)) => ConfigError::UnknownKey {
+            line,
+            key: key.to_owned(),
+            nearest: nearest(key, &known),
+        },
+        None => ConfigError::Syntax {
+            line,
+            problem: plain(error.message()),
+        },
+    }
+}
+
+/// Takes serde's sentence apart: "unknown field `x`, expected one of `a`, `b`".
+/// Its words are fixed by `serde::de::Error::unknown_field`.
+fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
+    if !message.starts_with("unknown field ") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let key = quoted.next()?;
+    Some((key, quoted.collect()))
+}
+
+fn nearest(key: &str, known: &[&str]) -> Option<String> {
+    let likeness = |name: &str| strsim::jaro_winkler(&key.to_lowercase(), name);
+    known
+        .iter()
+        .map(|name| (likeness(name), *name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name.to_owned())
+}
+
+/// One line, without the value that was found: it may be a misplaced secret.
+fn plain(message: &str) -> String {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.split_once("invalid type: string ") {
+        Some((_, rest)) => match rest.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("a text stands here, expected {expected}"),
+            None => "a text stands here that does not belong here".to_owned(),
+        },
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Raw {
+        #[expect(dead_code, reason = "only its name matters here")]
+        servers: Option<Vec<String>>,
+        #[expect(dead_code, reason = "only its name matters here")]
+        max_sessions: Option<u16>,
+    }
+
+    fn refused(text: &str) -> String {
+        parse::<Raw>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        assert_eq!(
+            refused("\nserver = []"),
+            "line 2: unknown key \"server\", did you mean \"servers\"?"
+        );
+        assert_eq!(
+            refused("Max-Sessions = 3"),
+            "line 1: unknown key \"Max-Sessions\", did you mean \"max_sessions\"?"
+        );
+    }
+
+    #[test]
+    fn a_key_like_nothing_known_is_refused_without_a_guess() {
+        assert_eq!(refused("zzz = 1"), "line 1: unknown key \"zzz\"");
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_line_but_never_the_value() {
+        let said = refused("servers = []\nmax_sessions = \"hunter2, expected x\"");
+
+        assert_eq!(said, "line 2: a text stands here, expected u16");
+    }
+
+    #[test]
+    fn a_value_out_of_range_and_broken_toml_name_the_line() {
+        assert!(refused("max_sessions = 70000").starts_with("line 1: "));
+        assert!(refused("servers = [\n\"a\"\nmax").starts_with("line "));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_too_long_says_its_name() {
+        let missing = load(Path::new("/nonexistent/gateway.toml"), parse::<Raw>).unwrap_err();
+
+        assert!(missing.to_string().contains("/nonexistent/gateway.toml"));
+    }
+}

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use culvert_wire::key::{Fingerprint, PublicKey};
 
 use crate::home::{Home, HomeError};
+use crate::pick::slug;
 
 /// The file's name.
 pub const FILE: &str = "known_gateways";
@@ -81,7 +82,7 @@ impl Known {
         match self.find(&provider, gateway) {
             Some(entry) if entry.fingerprint == shown => Ok(Met::Known),
             Some(entry) => Err(ChangedKey {
-                site: word(site),
+                site: line(site),
                 known: entry.fingerprint,
                 shown,
             }),
@@ -187,12 +188,10 @@ fn line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// `Acme / Berlin` and `acme/berlin` are one place.
-fn squeeze(text: &str) -> String {
-    text.split('/')
-        .map(|part| part.trim().to_lowercase())
-        .collect::<Vec<_>>()
-        .join("/")
+/// `Acme / Berlin` and `acme/berlin` are one place. Nothing in the result
+/// means anything to a shell: people copy it from the message below.
+pub fn squeeze(text: &str) -> String {
+    text.split('/').map(slug).collect::<Vec<_>>().join("/")
 }
 
 /// The gateway's key is not the one that was met before.
@@ -202,7 +201,8 @@ fn squeeze(text: &str) -> String {
      known:  {known}\n  now:    {shown}\n\
      The box may have been replaced, or somebody stands between. Ask who manages the site to read \
      the fingerprint from the box (culvert-gateway status); if it is the new one, run\n  \
-     culvert trust '{site}' {shown}"
+     culvert trust {} {shown}",
+    squeeze(site)
 )]
 pub struct ChangedKey {
     /// Where.
@@ -262,6 +262,21 @@ mod tests {
         assert!(!changed);
         assert!(known.check(&key(1), "gw-1", "s", &key(9)).is_err());
         assert_eq!(known.check(&key(1), "gw-1", "s", &key(2)), Ok(Met::Known));
+    }
+
+    #[test]
+    fn the_command_to_copy_holds_nothing_for_a_shell() {
+        let mut known = Known::default();
+        let site = "Acme / $(id)'; rm -rf `x` \"";
+        known.check(&key(1), "gw-1", site, &key(2)).unwrap();
+
+        let refused = known.check(&key(1), "gw-1", site, &key(3)).unwrap_err();
+
+        let text = refused.to_string();
+        let command = text.lines().last().unwrap().trim();
+        let shell = |c: char| "$'\"`;()<>|&".contains(c);
+        assert!(command.starts_with("culvert trust acme/id-rm-rf-x "), "{command}");
+        assert!(!command.contains(shell), "{command}");
     }
 
     #[test]

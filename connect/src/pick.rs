@@ -1,0 +1,256 @@
+//! Finds the one host that a word means.
+//!
+//! An id or a full name wins over everything; a name that several hosts carry
+//! is never guessed: all of them are listed. Names compare without case, and
+//! as slugs (`front-desk` is `Front Desk`), because SSH lower-cases names and
+//! shells split at blanks. Pure.
+
+use culvert_wire::api::HostEntry;
+
+use crate::word::HostWord;
+
+/// Names shown when a word is ambiguous or unknown.
+const SHOWN: usize = 8;
+/// Least likeness of a name that is proposed instead (0 none, 1 equal).
+const ALIKE: f64 = 0.6;
+
+/// `customer/site/name`.
+pub fn full_name(host: &HostEntry) -> String {
+    format!("{}/{}/{}", host.customer.name, host.site.name, host.name)
+}
+
+/// The one host of `hosts` that `word` means.
+///
+/// # Errors
+/// [`PickError`] when it is none or more than one.
+pub fn pick<'a>(word: &HostWord, hosts: &'a [HostEntry]) -> Result<&'a HostEntry, PickError> {
+    if let Some(id) = word.id()
+        && let Some(host) = hosts.iter().find(|host| host.id == id)
+    {
+        return Ok(host);
+    }
+    // The strictest reading that means anything at all decides.
+    for fits in [exact, slugs, dotted] {
+        let found: Vec<&HostEntry> = hosts.iter().filter(|host| fits(word, host)).collect();
+        match found.as_slice() {
+            [] => {}
+            [host] => return Ok(host),
+            several => {
+                return Err(PickError::Ambiguous {
+                    word: word.place(),
+                    names: some_names(several.iter().map(|host| full_name(host))),
+                });
+            }
+        }
+    }
+    Err(PickError::Unknown {
+        word: word.place(),
+        nearest: some_names(nearest(word, hosts).into_iter()),
+    })
+}
+
+/// Letters and digits in lower case, anything else one `-`.
+pub fn slug(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if c.is_alphanumeric() || matches!(c, '.' | '_') {
+            out.extend(c.to_lowercase());
+        } else if !out.is_empty() && !out.ends_with('-') {
+            out.push('-');
+        }
+    }
+    out.trim_end_matches('-').to_owned()
+}
+
+fn exact(word: &HostWord, host: &HostEntry) -> bool {
+    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
+    fits(word, host, same) || (in_place(word, host, same) && host.address.as_str() == word.name)
+}
+
+fn slugs(word: &HostWord, host: &HostEntry) -> bool {
+    fits(word, host, |a, b| slug(a) == slug(b))
+}
+
+/// `name.site.customer` of a word that came through SSH.
+fn dotted(word: &HostWord, host: &HostEntry) -> bool {
+    if word.site.is_some() {
+        return false;
+    }
+    let wanted = slug(&word.name);
+    let short = format!("{}.{}", slug(&host.name), slug(&host.site.name));
+    wanted == short || wanted == format!("{short}.{}", slug(&host.customer.name))
+}
+
+fn fits(word: &HostWord, host: &HostEntry, same: impl Fn(&str, &str) -> bool + Copy) -> bool {
+    same(&word.name, &host.name) && in_place(word, host, same)
+}
+
+fn in_place(word: &HostWord, host: &HostEntry, same: impl Fn(&str, &str) -> bool) -> bool {
+    let part = |said: &Option<String>, is: &str| said.as_deref().is_none_or(|said| same(said, is));
+    part(&word.site, &host.site.name) && part(&word.customer, &host.customer.name)
+}
+
+/// Full names of the hosts whose names are most like the word.
+fn nearest(word: &HostWord, hosts: &[HostEntry]) -> Vec<String> {
+    let wanted = slug(&word.name);
+    let mut alike: Vec<(f64, &HostEntry)> = hosts
+        .iter()
+        .map(|host| {
+            let name = slug(&host.name);
+            let part = name.contains(&wanted) || wanted.contains(&name);
+            let likeness = strsim::jaro_winkler(&wanted, &name);
+            (if part { likeness.max(ALIKE) } else { likeness }, host)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    alike.iter().map(|(_, host)| full_name(host)).collect()
+}
+
+fn some_names(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = names.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = names.take(SHOWN).collect();
+    if more > 0 {
+        shown.push(format!("… and {more} more"));
+    }
+    shown
+}
+
+/// Why a word means no single host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PickError {
+    /// Several hosts fit.
+    #[error("'{word}' is the name of several hosts; say which one:{}", listed(names))]
+    Ambiguous {
+        /// As typed.
+        word: String,
+        /// The candidates.
+        names: Vec<String>,
+    },
+    /// No host fits.
+    #[error("there is no host '{word}', or you may not see it{}", meant(nearest))]
+    Unknown {
+        /// As typed.
+        word: String,
+        /// Names like it.
+        nearest: Vec<String>,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| format!("\n  {}", crate::text::plain(name)))
+        .collect()
+}
+
+fn meant(nearest: &[String]) -> String {
+    if nearest.is_empty() {
+        return "; `culvert ls` shows what there is".into();
+    }
+    format!("; did you mean:{}", listed(nearest))
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_wire::api::Named;
+    use culvert_wire::id::{CustomerId, HostId, SiteId};
+
+    use super::*;
+    use crate::word::Numbers;
+
+    fn host(seed: u8, customer: &str, site: &str, name: &str, address: &str) -> HostEntry {
+        HostEntry {
+            id: HostId::from_random([seed; 16]),
+            name: name.into(),
+            customer: Named {
+                id: CustomerId::from_random([seed; 16]),
+                name: customer.into(),
+            },
+            site: Named {
+                id: SiteId::from_random([seed; 16]),
+                name: site.into(),
+            },
+            address: address.parse().unwrap(),
+            services: Vec::new(),
+            any_port: false,
+            online: true,
+            last_seen: None,
+        }
+    }
+
+    fn hosts() -> Vec<HostEntry> {
+        vec![
+            host(1, "Acme", "Berlin", "printer", "192.168.1.9"),
+            host(2, "Acme", "Paris", "printer", "192.168.1.9"),
+            host(3, "Acme", "Paris", "Front Desk", "192.168.1.20"),
+            host(4, "Zeta", "HQ", "nas.local", "10.0.0.4"),
+            host(5, "Zeta", "HQ", "switch-1", "10.0.0.5"),
+        ]
+    }
+
+    fn find(text: &str) -> Result<u8, PickError> {
+        let word = HostWord::parse(text, Numbers::Port).unwrap();
+        pick(&word, &hosts()).map(|host| host.id.as_bytes()[0])
+    }
+
+    #[test]
+    fn every_form_of_a_name_finds_its_host() {
+        let id = HostId::from_random([5; 16]).to_string();
+        for (text, host) in [
+            ("berlin/printer", 1),
+            ("Acme/Paris/Printer", 2),
+            ("Front Desk", 3),
+            ("front-desk", 3),
+            ("nas.local", 4),
+            ("NAS.local.culvert", 4),
+            ("10.0.0.5", 5),
+            ("paris/192.168.1.9", 2),
+            (id.as_str(), 5),
+            ("switch-1.hq.culvert", 5),
+            ("front-desk.paris.acme.culvert", 3),
+        ] {
+            assert_eq!(find(text), Ok(host), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_hosts_of_a_name_are_listed_and_none_is_guessed() {
+        let error = find("printer").unwrap_err();
+
+        assert_eq!(
+            error,
+            PickError::Ambiguous {
+                word: "printer".into(),
+                names: vec!["Acme/Berlin/printer".into(), "Acme/Paris/printer".into()],
+            }
+        );
+    }
+
+    #[test]
+    fn an_unknown_word_is_answered_with_the_nearest_names() {
+        let PickError::Unknown { nearest, .. } = find("swich-1").unwrap_err() else {
+            panic!("nothing is called so");
+        };
+        assert_eq!(nearest[0], "Zeta/HQ/switch-1");
+        let PickError::Unknown { nearest, .. } = find("nas").unwrap_err() else {
+            panic!("nothing is called so");
+        };
+        assert_eq!(nearest[0], "Zeta/HQ/nas.local");
+        let text = find("qqqqqq").unwrap_err().to_string();
+        assert!(text.contains("culvert ls"), "{text}");
+    }
+
+    #[test]
+    fn a_long_list_of_candidates_is_cut() {
+        let hosts: Vec<HostEntry> = (0..20).map(|n| host(n, "A", "B", "x", "10.0.0.1")).collect();
+        let word = HostWord::parse("x", Numbers::Port).unwrap();
+
+        let Err(PickError::Ambiguous { names, .. }) = pick(&word, &hosts) else {
+            panic!("twenty hosts fit");
+        };
+
+        assert_eq!(names.len(), SHOWN + 1);
+        assert_eq!(names.last().unwrap(), "… and 12 more");
+    }
+}

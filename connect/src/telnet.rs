@@ -1,0 +1,296 @@
+//! Telnet (RFC 854) at the technician's end.
+//!
+//! The gateway passes bytes through unparsed, so the options are negotiated
+//! here: window size (RFC 1073), terminal type (RFC 1091), echo (RFC 857),
+//! suppress go-ahead (RFC 858) and binary (RFC 856). Everything else is
+//! refused. An option is answered only when its state changes, so that two
+//! ends can never answer each other for ever. Pure; driven by
+//! [`terminal`](crate::terminal).
+
+mod parse;
+
+use parse::{Event, Parser};
+
+/// Interpret as command.
+pub(crate) const IAC: u8 = 255;
+pub(crate) const DONT: u8 = 254;
+pub(crate) const DO: u8 = 253;
+pub(crate) const WONT: u8 = 252;
+pub(crate) const WILL: u8 = 251;
+pub(crate) const SB: u8 = 250;
+pub(crate) const SE: u8 = 240;
+
+const BINARY: u8 = 0;
+const ECHO: u8 = 1;
+const SUPPRESS_GO_AHEAD: u8 = 3;
+const TERMINAL_TYPE: u8 = 24;
+const WINDOW_SIZE: u8 = 31;
+
+/// RFC 1091: the host asks for the type, the client tells it.
+const SEND: u8 = 1;
+const IS: u8 = 0;
+
+/// What we agree to do when asked.
+const OURS: [u8; 4] = [BINARY, SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WINDOW_SIZE];
+/// What the host may do.
+const THEIRS: [u8; 3] = [BINARY, ECHO, SUPPRESS_GO_AHEAD];
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Telnet {
+    parser: Parser,
+    ours: Options,
+    theirs: Options,
+    terminal: String,
+    size: (u16, u16),
+    /// The host sent CR and the byte after it decides.
+    after_cr: bool,
+    out: Vec<u8>,
+}
+
+/// Options that are on.
+#[derive(Debug, Default)]
+struct Options(u32);
+
+impl Options {
+    fn has(&self, option: u8) -> bool {
+        option < 32 && self.0 & (1 << option) != 0
+    }
+
+    /// Sets an option below 32; true if that changed it.
+    fn set(&mut self, option: u8, on: bool) -> bool {
+        let before = self.0;
+        if on {
+            self.0 |= 1 << option;
+        } else {
+            self.0 &= !(1 << option);
+        }
+        self.0 != before
+    }
+}
+
+impl Telnet {
+    /// Starts with what the terminal is, such as `xterm-256color`, and its
+    /// columns and rows.
+    pub fn new(terminal: &str, size: (u16, u16)) -> Self {
+        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
+        // RFC 1091: at most 40 characters.
+        Self {
+            parser: Parser::default(),
+            ours: Options::default(),
+            theirs: Options::default(),
+            terminal: terminal.chars().filter(plain).take(40).collect(),
+            size,
+            after_cr: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes bytes of the host; what is to be shown is appended to `shown`.
+    pub fn handle_host(&mut self, bytes: &[u8], shown: &mut Vec<u8>) {
+        for &byte in bytes {
+            match self.parser.feed(byte) {
+                None => {}
+                Some(Event::Data(byte)) => self.show(byte, shown),
+                Some(Event::Negotiate { verb, option }) => self.negotiate(verb, option),
+                Some(Event::Sub { option, body }) => self.subnegotiate(option, &body),
+            }
+        }
+    }
+
+    /// Takes what a person typed; Enter is CR from a raw terminal and LF from
+    /// a line-wise one.
+    pub fn handle_typed(&mut self, bytes: &[u8]) {
+        let binary = self.ours.has(BINARY);
+        for &byte in bytes {
+            match byte {
+                IAC => self.out.extend([IAC, IAC]),
+                // RFC 854: a bare CR is CR NUL.
+                b'\r' if !binary => self.out.extend(*b"\r\0"),
+                b'\n' if !binary => self.out.extend(*b"\r\n"),
+                byte => self.out.push(byte),
+            }
+        }
+    }
+
+    /// Takes a new size of the window, in columns and rows.
+    pub fn handle_resize(&mut self, size: (u16, u16)) {
+        if size != self.size {
+            self.size = size;
+            if self.ours.has(WINDOW_SIZE) {
+                self.tell_size();
+            }
+        }
+    }
+
+    /// What has to be sent to the host.
+    pub fn take_out(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Whether the host echoes: then keys go one by one, else line by line.
+    pub fn host_echoes(&self) -> bool {
+        self.theirs.has(ECHO)
+    }
+
+    fn show(&mut self, byte: u8, shown: &mut Vec<u8>) {
+        let padding = std::mem::replace(&mut self.after_cr, byte == b'\r') && byte == 0;
+        if !padding {
+            shown.push(byte);
+        }
+    }
+
+    fn negotiate(&mut self, verb: u8, option: u8) {
+        match verb {
+            DO if !OURS.contains(&option) => self.say(WONT, option),
+            WILL if !THEIRS.contains(&option) => self.say(DONT, option),
+            DO if self.ours.set(option, true) => {
+                self.say(WILL, option);
+                if option == WINDOW_SIZE {
+                    self.tell_size();
+                }
+            }
+            DONT if OURS.contains(&option) && self.ours.set(option, false) => {
+                self.say(WONT, option);
+            }
+            WILL if self.theirs.set(option, true) => self.say(DO, option),
+            WONT if THEIRS.contains(&option) && self.theirs.set(option, false) => {
+                self.say(DONT, option);
+            }
+            // Already so: an answer would be answered again.
+            _ => {}
+        }
+    }
+
+    fn subnegotiate(&mut self, option: u8, body: &[u8]) {
+        if option == TERMINAL_TYPE && body == [SEND] && self.ours.has(TERMINAL_TYPE) {
+            let name = self.terminal.clone();
+            self.out.extend([IAC, SB, TERMINAL_TYPE, IS]);
+            self.out.extend(name.bytes());
+            self.out.extend([IAC, SE]);
+        }
+    }
+
+    fn tell_size(&mut self) {
+        let (columns, rows) = self.size;
+        self.out.extend([IAC, SB, WINDOW_SIZE]);
+        for byte in [columns.to_be_bytes(), rows.to_be_bytes()].concat() {
+            self.out.push(byte);
+            if byte == IAC {
+                self.out.push(IAC);
+            }
+        }
+        self.out.extend([IAC, SE]);
+    }
+
+    fn say(&mut self, verb: u8, option: u8) {
+        self.out.extend([IAC, verb, option]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn telnet() -> Telnet {
+        Telnet::new("xterm", (80, 24))
+    }
+
+    fn shown(telnet: &mut Telnet, bytes: &[u8]) -> Vec<u8> {
+        let mut shown = Vec::new();
+        telnet.handle_host(bytes, &mut shown);
+        shown
+    }
+
+    /// S31, with the first bytes of a GNU inetutils telnetd.
+    #[test]
+    fn a_real_servers_greeting_is_answered() {
+        let mut telnet = telnet();
+        let greeting = [
+            IAC, DO, 24, IAC, DO, 32, IAC, DO, 35, IAC, DO, 39, IAC, WILL, 3, IAC, DO, 31,
+        ];
+
+        assert_eq!(shown(&mut telnet, &greeting), b"");
+
+        let mut answers = vec![IAC, WILL, 24, IAC, WONT, 32, IAC, WONT, 35, IAC, WONT, 39];
+        answers.extend([IAC, DO, 3, IAC, WILL, 31]);
+        answers.extend([IAC, SB, 31, 0, 80, 0, 24, IAC, SE]);
+        assert_eq!(telnet.take_out(), answers);
+        shown(&mut telnet, &[IAC, SB, 24, 1, IAC, SE]);
+        assert_eq!(telnet.take_out(), b"\xff\xfa\x18\x00xterm\xff\xf0");
+    }
+
+    #[test]
+    fn an_option_is_answered_once_and_never_loops() {
+        let mut telnet = telnet();
+        shown(&mut telnet, &[IAC, WILL, ECHO]);
+        assert!(telnet.host_echoes());
+        assert_eq!(telnet.take_out(), [IAC, DO, ECHO]);
+
+        shown(&mut telnet, &[IAC, WILL, ECHO, IAC, WILL, ECHO]);
+        assert!(telnet.take_out().is_empty());
+        shown(&mut telnet, &[IAC, WONT, ECHO, IAC, WONT, ECHO]);
+        assert_eq!(telnet.take_out(), [IAC, DONT, ECHO]);
+        assert!(!telnet.host_echoes());
+        shown(&mut telnet, &[IAC, WONT, 200, IAC, DONT, 200]);
+        assert!(telnet.take_out().is_empty());
+    }
+
+    #[test]
+    fn every_byte_reaches_the_screen_whatever_the_cuts() {
+        let bytes = [b'a', IAC, IAC, b'\r', 0, b'\r', b'\n', IAC, DO, 31, b'z', IAC, 241];
+        let whole = shown(&mut telnet(), &bytes);
+        assert_eq!(whole, [b'a', 255, b'\r', b'\r', b'\n', b'z']);
+        for cut in 0..bytes.len() {
+            let mut telnet = telnet();
+            let mut got = shown(&mut telnet, &bytes[..cut]);
+            got.extend(shown(&mut telnet, &bytes[cut..]));
+            assert_eq!(got, whole, "{cut}");
+        }
+    }
+
+    #[test]
+    fn typed_lines_keys_and_high_bytes_are_coded() {
+        let mut telnet = telnet();
+        telnet.handle_typed(b"ls\n");
+        telnet.handle_typed(b"x\r");
+        telnet.handle_typed(&[255]);
+        assert_eq!(telnet.take_out(), b"ls\r\nx\r\0\xff\xff");
+
+        shown(&mut telnet, &[IAC, DO, BINARY]);
+        telnet.take_out();
+        telnet.handle_typed(b"x\r");
+        assert_eq!(telnet.take_out(), b"x\r");
+    }
+
+    #[test]
+    fn a_new_size_is_told_only_when_the_host_asked_for_it() {
+        let mut telnet = telnet();
+        telnet.handle_resize((255, 50));
+        assert!(telnet.take_out().is_empty());
+
+        shown(&mut telnet, &[IAC, DO, WINDOW_SIZE]);
+        let sizes = [IAC, SB, 31, 0, 255, 255, 0, 50, IAC, SE];
+        assert_eq!(telnet.take_out()[3..], sizes);
+        telnet.handle_resize((255, 50));
+        assert!(telnet.take_out().is_empty());
+    }
+
+    #[test]
+    fn hostile_bytes_cost_bounded_memory() {
+        let mut telnet = telnet();
+        let endless: Vec<u8> = [IAC, SB, 24].into_iter().chain(vec![7; 1 << 20]).collect();
+
+        assert_eq!(shown(&mut telnet, &endless), b"");
+        shown(&mut telnet, &[IAC, SE]);
+
+        assert!(telnet.take_out().is_empty());
+        assert_eq!(shown(&mut telnet, b"on"), b"on");
+        for first in 0..=255 {
+            for second in 0..=255 {
+                shown(&mut telnet, &[IAC, first, second]);
+                telnet.take_out();
+            }
+        }
+    }
+}

@@ -9,4 +9,5 @@ pub mod pick;
 pub mod socks;
 pub mod telnet;
 pub mod text;
+pub mod viewer;
 pub mod word;

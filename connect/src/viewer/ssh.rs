@@ -1,0 +1,195 @@
+//! OpenSSH through `culvert proxy`, and PuTTY through a loopback port.
+//!
+//! Host keys are remembered under the host's id: a renamed host keeps its key,
+//! and two hosts of one name never share one.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use culvert_wire::id::HostId;
+
+use super::{Start, stem};
+use crate::word::SSH_SUFFIX;
+
+/// SSH programs, in the order they are looked for.
+pub const SSH: &[&str] = &["ssh", "putty", "plink"];
+
+/// Whether a program needs a loopback port, because it knows no `ProxyCommand`
+/// of OpenSSH's form.
+pub fn wants_port(program: &Path) -> bool {
+    matches!(stem(program).as_str(), "putty" | "plink" | "kitty")
+}
+
+/// What SSH has to know of a host.
+#[derive(Debug, Clone, Copy)]
+pub struct Host<'a> {
+    /// Its id.
+    pub id: HostId,
+    /// Its name as a slug.
+    pub name: &'a str,
+    /// Its SSH port.
+    pub port: u16,
+    /// The account on it, when said.
+    pub user: Option<&'a str>,
+}
+
+/// OpenSSH's arguments; `culvert` is our own program's file.
+pub fn openssh(program: PathBuf, culvert: &Path, host: Host<'_>, extra: Vec<OsString>) -> Start {
+    let mut args: Vec<OsString> = vec![
+        "-o".into(),
+        option("ProxyCommand=", &proxy_command(culvert, host)),
+        "-o".into(),
+        format!("HostKeyAlias={}{SSH_SUFFIX}", host.id).into(),
+        "-o".into(),
+        "CheckHostIP=no".into(),
+    ];
+    if let Some(user) = host.user {
+        args.extend(["-l".into(), user.into()]);
+    }
+    args.push(format!("{}{SSH_SUFFIX}", dash_free(host.name)).into());
+    args.extend(extra);
+    Start { program, args }
+}
+
+/// PuTTY's arguments.
+pub fn putty(program: PathBuf, at: SocketAddr, host: Host<'_>, extra: Vec<OsString>) -> Start {
+    let mut args = extra;
+    args.extend([
+        "-ssh".into(),
+        "-P".into(),
+        at.port().to_string().into(),
+        // The name under which PuTTY remembers the host key.
+        "-loghost".into(),
+        format!("{}{SSH_SUFFIX}:{}", host.id, host.port).into(),
+    ]);
+    if let Some(user) = host.user {
+        args.extend(["-l".into(), user.into()]);
+    }
+    args.push(at.ip().to_string().into());
+    Start { program, args }
+}
+
+/// The lines that `culvert ssh-config` prints.
+pub fn config(culvert: &Path) -> String {
+    let program = quoted(culvert).to_string_lossy().into_owned();
+    format!(
+        "Host *{SSH_SUFFIX}\n    ProxyCommand {program} proxy --protocol ssh %h %p\n    \
+         CheckHostIP no\n"
+    )
+}
+
+/// The command that ssh hands to the shell of its user: our own quoted path,
+/// an id of letters and digits, a number.
+fn proxy_command(culvert: &Path, host: Host<'_>) -> OsString {
+    let mut command = quoted(culvert);
+    command.push(format!(" proxy --protocol ssh {} {}", host.id, host.port));
+    command
+}
+
+fn option(name: &str, value: &OsString) -> OsString {
+    let mut option = OsString::from(name);
+    option.push(value);
+    option
+}
+
+/// A path as one word for a shell, with ssh's own `%` doubled.
+fn quoted(path: &Path) -> OsString {
+    let text = path.to_string_lossy().replace('%', "%%");
+    if cfg!(windows) {
+        // A Windows path holds no double quote.
+        return format!("\"{text}\"").into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
+}
+
+/// A slug can still begin with a dot or a dash of another script.
+fn dash_free(name: &str) -> &str {
+    match name.trim_start_matches(|c: char| !c.is_alphanumeric()) {
+        "" => "host",
+        name => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> HostId {
+        HostId::from_random([1; 16])
+    }
+
+    fn host(user: Option<&str>) -> Host<'_> {
+        Host {
+            id: id(),
+            name: "front-desk",
+            port: 22,
+            user,
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn openssh_gets_exactly_these_arguments() {
+        let extra = vec!["-v".into(), "uptime; id".into()];
+        let start = openssh("/usr/bin/ssh".into(), "/usr/bin/culvert".as_ref(), host(Some("eva")), extra);
+
+        let expected: Vec<OsString> = vec![
+            "-o".into(),
+            format!("ProxyCommand='/usr/bin/culvert' proxy --protocol ssh {} 22", id()).into(),
+            "-o".into(),
+            format!("HostKeyAlias={}.culvert", id()).into(),
+            "-o".into(),
+            "CheckHostIP=no".into(),
+            "-l".into(),
+            "eva".into(),
+            "front-desk.culvert".into(),
+            "-v".into(),
+            "uptime; id".into(),
+        ];
+        assert_eq!(start.args, expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_odd_path_of_our_own_stays_one_word() {
+        let path = Path::new("/opt/it's 100% ours/$(id)/culvert");
+
+        let command = proxy_command(path, host(None)).into_string().unwrap();
+
+        let quoted = r"'/opt/it'\''s 100%% ours/$(id)/culvert'";
+        assert!(command.starts_with(&format!("{quoted} proxy ")), "{command}");
+    }
+
+    #[test]
+    fn putty_remembers_the_key_under_the_hosts_id() {
+        let at = "127.7.8.9:40123".parse().unwrap();
+
+        let start = putty("putty".into(), at, host(None), vec![]);
+
+        let loghost = format!("{}.culvert:22", id());
+        let words = ["-ssh", "-P", "40123", "-loghost", loghost.as_str(), "127.7.8.9"];
+        assert_eq!(start.args, words.map(OsString::from));
+    }
+
+    #[test]
+    fn no_name_of_a_host_becomes_an_option() {
+        for name in ["-oProxyCommand=id", "--", "...", "-"] {
+            let host = Host {
+                name,
+                ..host(None)
+            };
+            let start = openssh("ssh".into(), "c".as_ref(), host, vec![]);
+            let word = start.args.last().unwrap().to_str().unwrap();
+            assert!(word.starts_with(char::is_alphanumeric), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_config_names_this_program_and_sshs_own_words() {
+        let text = config("/usr/bin/culvert".as_ref());
+
+        assert!(text.starts_with("Host *.culvert\n"), "{text}");
+        assert!(text.contains("culvert' proxy --protocol ssh %h %p\n") || cfg!(windows));
+    }
+}

@@ -406,6 +406,11 @@ impl SignedGrant {
     pub fn claimed_session(&self) -> SessionId {
         self.grant.session
     }
+
+    /// The serial it names, unchecked: to say which invitation was refused.
+    pub fn claimed_serial(&self) -> u32 {
+        self.grant.serial
+    }
 }
 
 impl Encode for SignedGrant {
@@ -460,6 +465,8 @@ mod tests {
 
         assert_eq!(got.verify(&key(1).public()), Ok(&grant()));
         assert!(got.verify(&key(2).public()).is_err());
+        assert_eq!(got.claimed_session(), grant().session);
+        assert_eq!(got.claimed_serial(), grant().serial);
     }
 
     #[test]

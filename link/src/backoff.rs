@@ -1,0 +1,105 @@
+//! When a standing link comes back after it was lost.
+//!
+//! Full jitter (0 to a ceiling that doubles), because thousands of boxes lose
+//! one server at the same moment and must not return at the same moment. The
+//! server may name a time; it is spread too. Pure: the random number is an
+//! argument. Driven by [`crate::standing`].
+
+use std::time::Duration;
+
+/// Ceiling of the first wait: 5,000 boxes over this are 500 a second.
+const FIRST: Duration = Duration::from_secs(10);
+/// Ceiling of every wait.
+const CAP: Duration = Duration::from_secs(60);
+/// A server can ask a box to stay away this long at most.
+const LONGEST_WISH: Duration = Duration::from_secs(600);
+/// A link that lived this long starts from the first ceiling again.
+const HEALTHY: Duration = Duration::from_secs(60);
+
+/// The waits of one box.
+#[derive(Debug, Clone, Default)]
+pub struct Backoff {
+    failures: u32,
+    wish: Option<Duration>,
+}
+
+impl Backoff {
+    /// The server named a time: come back no sooner.
+    pub fn handle_wish(&mut self, wish: Duration) {
+        self.wish = Some(wish.min(LONGEST_WISH));
+    }
+
+    /// A link ended after it had been up for `lived`.
+    pub fn handle_down(&mut self, lived: Duration) {
+        if lived >= HEALTHY {
+            self.failures = 0;
+        }
+    }
+
+    /// How long to wait before the next attempt; `random` is in 0..1.
+    pub fn next(&mut self, random: f64) -> Duration {
+        let ceiling = FIRST.saturating_mul(1 << self.failures.min(6)).min(CAP);
+        self.failures = self.failures.saturating_add(1);
+        let jitter = ceiling.mul_f64(random.clamp(0.0, 1.0));
+        self.wish.take().map_or(jitter, |wish| wish + jitter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_minute_and_start_anew_after_a_healthy_link() {
+        let mut waits = Backoff::default();
+        let ceilings: Vec<u64> = (0..5).map(|_| waits.next(1.0).as_secs()).collect();
+        assert_eq!(ceilings, [10, 20, 40, 60, 60]);
+
+        waits.handle_down(Duration::from_secs(59));
+        assert_eq!(waits.next(1.0).as_secs(), 60);
+        waits.handle_down(Duration::from_secs(60));
+        assert_eq!(waits.next(1.0).as_secs(), 10);
+    }
+
+    #[test]
+    fn a_servers_wish_is_kept_spread_and_bounded() {
+        let mut waits = Backoff::default();
+        waits.handle_wish(Duration::from_secs(30));
+        assert_eq!(waits.next(0.0).as_secs(), 30);
+        assert_eq!(waits.next(0.0).as_secs(), 0);
+        waits.handle_wish(Duration::from_secs(1 << 30));
+        assert_eq!(waits.next(0.0), LONGEST_WISH);
+    }
+
+    /// The bar of issue 2: 5,000 gateways after a relay restart are all back
+    /// in 60 s, p99 in 30 s, and no 100 ms bin holds over 3 times the mean.
+    #[test]
+    fn five_thousand_boxes_return_without_a_herd() {
+        let mut random = StdRng::seed_from_u64(7);
+        // Each finds the server gone within the time a reset needs to arrive.
+        let mut back: Vec<f64> = (0..5000)
+            .map(|_| {
+                random.random::<f64>() * 0.2
+                    + Backoff::default().next(random.random()).as_secs_f64()
+            })
+            .collect();
+        back.sort_by(f64::total_cmp);
+
+        assert!(back[4999] <= 60.0 && back[4950] <= 30.0);
+        let mut bins = vec![0_u32; 110];
+        for at in &back {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to 102"
+            )]
+            let bin = (at * 10.0) as usize;
+            bins[bin] += 1;
+        }
+        let mean = 5000 / 100;
+        assert!(bins.iter().all(|bin| *bin <= 3 * mean), "{bins:?}");
+    }
+}

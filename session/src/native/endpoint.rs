@@ -1,0 +1,121 @@
+//! The handshake: from a route and two keys to a session.
+
+use std::sync::Arc;
+
+use culvert_wire::key::{PublicKey, SigningKey};
+use culvert_wire::reason::Reason;
+use noq::{Connection, Endpoint, Incoming, TokioRuntime};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::error::SessionError;
+use super::mux::Mux;
+use super::route::PacketRoute;
+use super::session::Session;
+use crate::address::PathAddress;
+use crate::{Ending, Options, Role, tls, transport};
+
+/// Opens a session as the technician's end, with a key made for it alone.
+///
+/// The gateway may still find this end's key wrong after this returns; the
+/// session then ends with [`Reason::PeerKey`].
+///
+/// # Errors
+/// [`SessionError`]; [`Reason::PeerKey`] inside when the gateway is not the
+/// one with the key `peer`.
+pub async fn connect(
+    route: impl PacketRoute,
+    end: &SigningKey,
+    peer: PublicKey,
+    options: Options,
+) -> Result<Session, SessionError> {
+    let config = transport::client(tls::client(end, peer, options.ciphers)?, &options);
+    let mux = Mux::new(Arc::new(route));
+    let endpoint = endpoint(&mux, None)?;
+    let connecting =
+        endpoint.connect_with(config, PathAddress::RELAY.socket(), tls::SERVER_NAME)?;
+    let connection =
+        timeout(options.handshake, connecting)
+            .await
+            .map_err(|_| SessionError::TimedOut {
+                limit: options.handshake,
+            })??;
+    Ok(Session::start(
+        Role::Technician,
+        endpoint,
+        connection,
+        mux,
+        &options,
+    ))
+}
+
+/// Awaits a session as the gateway, from the one technician's end that holds
+/// the key `peer`.
+///
+/// # Errors
+/// [`SessionError`]; [`Reason::PeerKey`] inside when another key came.
+pub async fn accept(
+    route: impl PacketRoute,
+    identity: &SigningKey,
+    peer: PublicKey,
+    options: Options,
+) -> Result<Session, SessionError> {
+    let config = transport::server(tls::server(identity, peer, options.ciphers)?, &options);
+    let mux = Mux::new(Arc::new(route));
+    let endpoint = endpoint(&mux, Some(config))?;
+    let connection = timeout(options.handshake, first_proved(&endpoint))
+        .await
+        .map_err(|_| SessionError::TimedOut {
+            limit: options.handshake,
+        })??;
+    // One session, one peer: whoever else knocks is not answered.
+    endpoint.set_server_config(None);
+    Ok(Session::start(
+        Role::Gateway,
+        endpoint,
+        connection,
+        mux,
+        &options,
+    ))
+}
+
+fn endpoint(mux: &Arc<Mux>, server: Option<noq::ServerConfig>) -> Result<Endpoint, SessionError> {
+    Ok(Endpoint::new_with_abstract_socket(
+        transport::endpoint(),
+        server,
+        mux.socket(),
+        Arc::new(TokioRuntime),
+    )?)
+}
+
+/// Handshakes at the same time: a relay may invent first packets, and one
+/// that is never finished must not stand in the real peer's way.
+const MAX_HANDSHAKES: usize = 4;
+
+/// The first connection whose peer proved its key.
+async fn first_proved(endpoint: &Endpoint) -> Result<Connection, SessionError> {
+    let mut handshakes = JoinSet::new();
+    loop {
+        tokio::select! {
+            incoming = endpoint.accept() => match incoming {
+                Some(incoming) if handshakes.len() < MAX_HANDSHAKES => {
+                    handshakes.spawn(prove(incoming));
+                }
+                Some(incoming) => incoming.ignore(),
+                None => return Err(SessionError::Ended(Ending::new(Reason::Internal, "endpoint closed"))),
+            },
+            Some(done) = handshakes.join_next() => match done {
+                Ok(Ok(connection)) => return Ok(connection),
+                // Somebody with another key: not what was announced, say so.
+                Ok(Err(error)) if error.reason() == Reason::PeerKey => return Err(error),
+                // Noise.
+                Ok(Err(_)) | Err(_) => {}
+            },
+        }
+    }
+}
+
+/// Resolves only after the client's proof was verified.
+async fn prove(incoming: Incoming) -> Result<Connection, SessionError> {
+    Ok(incoming.await?)
+}

@@ -1,0 +1,142 @@
+//! Windows, timers, packet sizes and congestion control of a session.
+//!
+//! The numbers are measured ones; change one only with better figures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use noq_proto::congestion::{Bbr3Config, ControllerFactory, CubicConfig, NewRenoConfig};
+use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use noq_proto::{
+    ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
+    ValidationTokenConfig, VarInt,
+};
+
+use crate::options::{Congestion, Options};
+use crate::role::Role;
+
+/// Bytes one stream may have on the way. Over 1.4 MB one lost packet can end
+/// the whole connection (the reassembly limit of the QUIC library).
+pub const STREAM_WINDOW: u32 = 1_250_000;
+/// Bytes all streams may have on the way, and a sender keeps for repair: room
+/// for keys and screen beside stalled bulk streams.
+pub const SESSION_WINDOW: u32 = 4 * STREAM_WINDOW;
+/// Largest packet, in bytes: an Ethernet frame's worth, found by probing.
+pub const MAX_PACKET: u16 = 1452;
+/// Packet that every path carries, in bytes (RFC 9000 §14).
+pub const MIN_PACKET: u16 = 1200;
+/// Largest batch of packets handed to a path at once, in bytes.
+pub const MAX_BATCH: usize = 60 * 1024;
+/// Paths a session may have at once.
+pub const MAX_PATHS: u32 = 8;
+
+/// Guess of a round trip before the first is measured. It only sets when a
+/// lost first packet is sent again: after three times this.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Datagrams a lazy receiver keeps, in bytes.
+const DATAGRAM_BUFFER: usize = 256 * 1024;
+/// Connection attempts that may wait at a gateway: the one that counts, and
+/// what a relay invents.
+const MAX_INCOMING: usize = 8;
+
+/// Settings of the technician's end.
+pub fn client(tls: QuicClientConfig, options: &Options) -> ClientConfig {
+    let mut config = ClientConfig::new(Arc::new(tls));
+    config.transport_config(Arc::new(transport(Role::Technician, options)));
+    config
+}
+
+/// Settings of the gateway's end.
+pub fn server(tls: QuicServerConfig, options: &Options) -> ServerConfig {
+    let mut tokens = ValidationTokenConfig::default();
+    tokens.sent(0);
+    let mut config = ServerConfig::with_crypto(Arc::new(tls));
+    config
+        .transport_config(Arc::new(transport(Role::Gateway, options)))
+        .validation_token_config(tokens)
+        .migration(false)
+        .max_incoming(MAX_INCOMING)
+        .incoming_buffer_size(u64::from(MAX_PACKET) * 4)
+        .incoming_buffer_size_total(u64::from(MAX_PACKET) * 16);
+    config
+}
+
+/// Settings of the socket's side.
+pub fn endpoint() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config
+        .max_udp_payload_size(MAX_PACKET)
+        .expect("MAX_PACKET is at least 1200");
+    config
+}
+
+fn transport(role: Role, options: &Options) -> TransportConfig {
+    // Zero would mean "never" to QUIC.
+    let idle = IdleTimeout::try_from(options.idle.max(Duration::from_secs(1)))
+        .unwrap_or_else(|_| IdleTimeout::from(VarInt::from_u32(u32::MAX)));
+    let mut probing = MtuDiscoveryConfig::default();
+    probing.upper_bound(MAX_PACKET);
+    let mut config = TransportConfig::default();
+    config
+        .congestion_controller_factory(controller(options.congestion))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(SESSION_WINDOW))
+        .send_window(u64::from(SESSION_WINDOW))
+        .initial_rtt(INITIAL_RTT)
+        .initial_mtu(MIN_PACKET)
+        .mtu_discovery_config(Some(probing))
+        .max_idle_timeout(Some(idle))
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER)
+        .max_concurrent_multipath_paths(MAX_PATHS)
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .allow_spin(false);
+    match role {
+        // One end's pings keep both alive, and it is the technician who waits.
+        Role::Technician => config
+            .keep_alive_interval(Some(options.idle / 3))
+            .max_concurrent_bidi_streams(VarInt::from_u32(0)),
+        Role::Gateway => config
+            .keep_alive_interval(None)
+            .max_concurrent_bidi_streams(VarInt::from_u32(options.max_streams)),
+    };
+    config
+}
+
+fn controller(congestion: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
+    match congestion {
+        Congestion::Cubic => Arc::new(CubicConfig::default()),
+        Congestion::NewReno => Arc::new(NewRenoConfig::default()),
+        Congestion::Bbr3 => Arc::new(Bbr3Config::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Larger windows end connections on loss.
+    #[test]
+    fn a_streams_window_stays_below_the_reassembly_limit() {
+        const { assert!(STREAM_WINDOW <= 1_400_000) };
+    }
+
+    #[test]
+    fn a_batch_holds_many_packets_and_fits_a_link_message() {
+        const { assert!(MAX_BATCH <= culvert_wire::frame::MAX_PACKETS) };
+        const { assert!(MAX_BATCH / MAX_PACKET as usize >= 16) };
+    }
+
+    #[test]
+    fn any_idle_time_gives_settings() {
+        for idle in [Duration::ZERO, Duration::from_secs(30), Duration::MAX] {
+            let options = Options {
+                idle,
+                ..Options::default()
+            };
+            for role in [Role::Technician, Role::Gateway] {
+                drop(transport(role, &options));
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The box's keys, made on its first start and never leaving it: Ed25519 for
+//! its identity, X25519 for what is sealed to it.
+//!
+//! One file of mode 0600 holds both, so that a power cut never leaves one
+//! without the other: 8 bytes of name and version, the identity's seed, the
+//! sealing key's secret.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use culvert_wire::key::{Context, KEY_LEN, Signature, SigningKey};
+use x25519_dalek::StaticSecret;
+use zeroize::Zeroizing;
+
+use crate::files::{self, Durable};
+
+/// The file's name in the data folder.
+const FILE: &str = "identity.key";
+/// The file's first bytes: name and version.
+const MAGIC: &[u8; 8] = b"culvert1";
+/// The file's length.
+const LEN: usize = MAGIC.len() + 2 * KEY_LEN;
+
+/// The box's keys; prints as its fingerprint.
+#[derive(Clone)]
+pub struct Identity {
+    /// Proves the box on links and in sessions.
+    pub signing: SigningKey,
+    sealing: StaticSecret,
+}
+
+impl Identity {
+    /// Reads the keys, or makes them if there are none.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; keys that cannot be read are never overwritten.
+    pub fn load_or_make(dir: &Path) -> Result<Self, IdentityError> {
+        match Self::load(dir)? {
+            Some(identity) => Ok(identity),
+            None => Self::make(dir),
+        }
+    }
+
+    /// Reads the keys; none before the first start.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn load(dir: &Path) -> Result<Option<Self>, IdentityError> {
+        let path = dir.join(FILE);
+        let failed = |source| IdentityError::File {
+            path: path.clone(),
+            source,
+        };
+        let Some(bytes) = files::read(&path).map_err(failed)?.map(Zeroizing::new) else {
+            return Ok(None);
+        };
+        if files::make_private(&path).map_err(failed)? {
+            tracing::warn!("The key file could be read by others; now it is private");
+        }
+        Self::decode(&bytes)
+            .map(Some)
+            .ok_or(IdentityError::Damaged { path })
+    }
+
+    fn make(dir: &Path) -> Result<Self, IdentityError> {
+        let mut bytes = Zeroizing::new([0; LEN]);
+        bytes[..MAGIC.len()].copy_from_slice(MAGIC);
+        rand::fill(&mut bytes[MAGIC.len()..]);
+        let path = dir.join(FILE);
+        files::make_dir(dir)
+            .and_then(|()| files::replace(&path, &bytes[..], Durable::Synced))
+            .map_err(|source| IdentityError::File { path, source })?;
+        Ok(Self::decode(&bytes[..]).expect("just made in this form"))
+    }
+
+    /// The public half of the sealing key.
+    pub fn sealing_public(&self) -> [u8; KEY_LEN] {
+        x25519_dalek::PublicKey::from(&self.sealing).to_bytes()
+    }
+
+    /// The identity's word on the sealing key.
+    pub fn sealing_signature(&self) -> Signature {
+        self.signing
+            .sign(Context::SealingKey, &self.sealing_public())
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let keys = bytes.strip_prefix(MAGIC)?;
+        let (seed, secret) = keys.split_first_chunk::<KEY_LEN>()?;
+        let secret: Zeroizing<[u8; KEY_LEN]> = Zeroizing::new(secret.try_into().ok()?);
+        Some(Self {
+            signing: SigningKey::from_seed(seed),
+            sealing: StaticSecret::from(*secret),
+        })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.signing.public().fingerprint())
+    }
+}
+
+/// Why the box has no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error(
+        "{} is damaged: to make a new identity remove it and claim the box again",
+        path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+
+        let made = Identity::load_or_make(&data).unwrap();
+        let again = Identity::load_or_make(&data).unwrap();
+
+        assert_eq!(made.signing.public(), again.signing.public());
+        assert_eq!(made.sealing_public(), again.sealing_public());
+        made.signing
+            .public()
+            .verify(
+                Context::SealingKey,
+                &again.sealing_public(),
+                &again.sealing_signature(),
+            )
+            .unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data.join(FILE)), 0o600);
+        assert_eq!(mode(&data), 0o700);
+    }
+
+    #[test]
+    fn two_boxes_never_share_a_key() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+
+        let a = Identity::load_or_make(a.path()).unwrap();
+        let b = Identity::load_or_make(b.path()).unwrap();
+
+        assert_ne!(a.signing.public(), b.signing.public());
+        assert_ne!(a.sealing_public(), b.sealing_public());
+    }
+
+    #[test]
+    fn damaged_keys_are_named_and_never_overwritten() {
+        for damaged in [&b""[..], b"culvert1short", &[0; LEN], &[b'c'; LEN + 1]] {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join(FILE), damaged).unwrap();
+
+            let error = Identity::load_or_make(dir.path()).unwrap_err();
+
+            assert!(matches!(error, IdentityError::Damaged { .. }), "{error}");
+            assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), damaged);
+        }
+    }
+
+    #[test]
+    fn keys_never_print() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Identity::load_or_make(dir.path()).unwrap();
+
+        let shown = format!("{identity:?}");
+
+        assert_eq!(
+            shown,
+            format!("Identity({})", identity.signing.public().fingerprint())
+        );
+    }
+}

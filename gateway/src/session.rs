@@ -1,0 +1,374 @@
+//! Decides about sessions: what the gateway accepts, keeps and ends.
+//!
+//! A pure machine: no socket, no clock (link time is an argument), no
+//! randomness. Every grant is verified here before any packet goes to a LAN
+//! host; a relay's word alone opens nothing. Each refusal has a reason code
+//! and a sentence without any address, which go back to the technician.
+//!
+//! After any `handle_*`: drain [`Sessions::poll_command`], then come back at
+//! [`Sessions::poll_timeout`]. Driven by [`crate::run`].
+
+mod broker;
+mod judge;
+mod state;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use culvert_wire::UnixMs;
+use culvert_wire::frame::{Invite, InviteResult, SessionEnded};
+use culvert_wire::grant::{Grant, JOIN_WITHIN_MS, SignedGrant};
+use culvert_wire::id::SessionId;
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::{Scope, SignedRevocation};
+use culvert_wire::ticket::Ticket;
+
+use crate::guard::Guard;
+use broker::Brokers;
+pub use broker::Voice;
+use state::Session;
+
+/// Session ids remembered until their join-by. A broker that asks for more in
+/// one minute is refused, so memory stays bounded.
+const MAX_REMEMBERED: usize = 4096;
+/// Time from join-by until the technician's end must have proved its key: a
+/// handshake over a slow line with losses.
+const HANDSHAKE_MS: u64 = 15_000;
+
+/// Every session of this process.
+#[derive(Debug)]
+pub struct Sessions {
+    me: PublicKey,
+    max_sessions: usize,
+    /// Link time of the first hello: older grants are refused, so that none
+    /// has to be remembered on disk.
+    started: Option<UnixMs>,
+    brokers: Brokers,
+    sessions: BTreeMap<SessionId, Session>,
+    /// Ids of opening grants until their join-by.
+    remembered: BTreeMap<SessionId, UnixMs>,
+    /// The highest revocation counter obeyed.
+    revocations: u64,
+    commands: VecDeque<Command>,
+}
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Send the answer to an invitation.
+    Answer(InviteResult),
+    /// Join the route and wait for the technician's end.
+    Start(Start),
+    /// A session was renewed; `permitted[i]` says whether the opening grant's
+    /// target `i` may still be reached: streams to the others end.
+    Renew {
+        /// Which session.
+        session: SessionId,
+        /// One entry for each target of the opening grant.
+        permitted: Vec<bool>,
+    },
+    /// End a session at once; its record is awaited by
+    /// [`Sessions::handle_closed`].
+    Stop {
+        /// Which session.
+        session: SessionId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Store the revocation counter, then acknowledge it.
+    Obeyed(u64),
+    /// Report a session's end, now or when the link is back.
+    Report(SessionEnded),
+}
+
+/// A session to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The verified grant.
+    pub grant: Arc<Grant>,
+    /// The right to join its route.
+    pub ticket: Ticket,
+    /// Whether to dial the only target at once, to save a round trip. No byte
+    /// may pass before the technician's end has proved its key.
+    pub dial_ahead: bool,
+}
+
+/// What a session did, told when it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Why it ended, as far as its own task knows.
+    pub reason: Reason,
+    /// Bytes from the LAN hosts to the technician.
+    pub from_hosts: u64,
+    /// Bytes from the technician to the LAN hosts.
+    pub to_hosts: u64,
+    /// Streams opened.
+    pub streams: u32,
+}
+
+/// Why an invitation was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code.
+    pub reason: Reason,
+    /// A sentence more, without any address; may be empty.
+    pub text: String,
+}
+
+impl Refusal {
+    fn new(reason: Reason, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { reason, text }
+    }
+}
+
+impl Sessions {
+    /// No sessions yet; `revocations` is the highest counter obeyed before.
+    pub fn new(me: PublicKey, max_sessions: usize, revocations: u64) -> Self {
+        Self {
+            me,
+            max_sessions,
+            started: None,
+            brokers: Brokers::default(),
+            sessions: BTreeMap::new(),
+            remembered: BTreeMap::new(),
+            revocations,
+            commands: VecDeque::new(),
+        }
+    }
+
+    /// A link is up; the first one fixes the oldest grant to accept.
+    pub fn handle_hello(&mut self, now: UnixMs) {
+        self.started.get_or_insert(now);
+    }
+
+    /// A session is wanted, or a running one renewed.
+    pub fn handle_invite(
+        &mut self,
+        invite: &Invite,
+        voice: &Voice<'_>,
+        guard: &Guard,
+        now: UnixMs,
+    ) {
+        self.forget(now);
+        let outcome = self
+            .verify(invite, voice, now)
+            .and_then(|grant| self.admit(grant, invite, guard));
+        let (refused, next) = match outcome {
+            Ok(command) => (None, Some(command)),
+            Err(refusal) => (Some((refusal.reason, refusal.text)), None),
+        };
+        self.commands.push_back(Command::Answer(InviteResult {
+            session: invite.grant.claimed_session(),
+            serial: invite.grant.claimed_serial(),
+            refused,
+        }));
+        self.commands.extend(next);
+    }
+
+    /// The broker takes access away.
+    pub fn handle_revocation(
+        &mut self,
+        order: &SignedRevocation,
+        voice: &Voice<'_>,
+        now: UnixMs,
+    ) -> Result<(), Refusal> {
+        let unsigned = || Refusal::new(Reason::GrantSignature, "no broker signed the revocation");
+        let revocation = self
+            .brokers
+            .all(voice, now)
+            .find_map(|broker| order.verify(&broker).ok())
+            .ok_or_else(unsigned)?;
+        if revocation.gateway != self.me {
+            let text = "the revocation is for another gateway";
+            return Err(Refusal::new(Reason::GrantForAnother, text));
+        }
+        if revocation.counter > self.revocations {
+            let ids: Vec<SessionId> = self
+                .sessions
+                .iter()
+                .filter(|(id, session)| match &revocation.scope {
+                    Scope::Sessions(named) => named.contains(id),
+                    Scope::Technician(user) => session.technician() == *user,
+                    Scope::All => true,
+                })
+                .map(|(id, _)| *id)
+                .collect();
+            for id in ids {
+                self.stop(id, revocation.reason);
+            }
+            self.revocations = revocation.counter;
+        }
+        self.commands.push_back(Command::Obeyed(self.revocations));
+        Ok(())
+    }
+
+    /// The technician's end has proved its key.
+    pub fn handle_open(&mut self, session: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.open();
+        }
+    }
+
+    /// A session's task is gone; the machine reports its end.
+    pub fn handle_closed(&mut self, session: SessionId, record: Record) {
+        let Some(gone) = self.sessions.remove(&session) else {
+            return;
+        };
+        self.commands.push_back(Command::Report(SessionEnded {
+            session,
+            reason: gone.stopped().unwrap_or(record.reason),
+            from_hosts: record.from_hosts,
+            to_hosts: record.to_hosts,
+            streams: record.streams,
+        }));
+    }
+
+    /// Ends what is over at this time.
+    pub fn handle_timeout(&mut self, now: UnixMs) {
+        self.forget(now);
+        let over: Vec<(SessionId, Reason)> = self
+            .sessions
+            .iter()
+            .filter_map(|(id, session)| {
+                let (at, reason) = session.deadline()?;
+                (at <= now).then_some((*id, reason))
+            })
+            .collect();
+        for (id, reason) in over {
+            self.stop(id, reason);
+        }
+    }
+
+    /// Ends every session: the process goes away.
+    pub fn handle_shutdown(&mut self, reason: Reason) {
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.stop(id, reason);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// When [`Sessions::handle_timeout`] must be called at the latest.
+    pub fn poll_timeout(&self) -> Option<UnixMs> {
+        self.sessions
+            .values()
+            .filter_map(|session| session.deadline().map(|(at, _)| at))
+            .min()
+    }
+
+    /// How many sessions there are, ending ones included.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// The highest revocation counter obeyed.
+    pub const fn revocations(&self) -> u64 {
+        self.revocations
+    }
+
+    fn verify<'a>(
+        &mut self,
+        invite: &'a Invite,
+        voice: &Voice<'_>,
+        now: UnixMs,
+    ) -> Result<&'a Grant, Refusal> {
+        let broker = self.brokers.of_invite(invite.broker.as_ref(), voice, now)?;
+        let grant: &SignedGrant = &invite.grant;
+        let grant = grant.verify(&broker).map_err(|_| {
+            Refusal::new(
+                Reason::GrantSignature,
+                "the server's broker did not sign it",
+            )
+        })?;
+        judge::identity_and_times(grant, &self.me, self.started, now)?;
+        Ok(grant)
+    }
+
+    fn admit(&mut self, grant: &Grant, invite: &Invite, guard: &Guard) -> Result<Command, Refusal> {
+        if grant.serial == 0 {
+            self.begin(grant, invite.ticket.as_ref(), guard)
+        } else {
+            self.renew(grant, guard)
+        }
+    }
+
+    fn begin(
+        &mut self,
+        grant: &Grant,
+        ticket: Option<&Ticket>,
+        guard: &Guard,
+    ) -> Result<Command, Refusal> {
+        let id = grant.session;
+        if self.remembered.contains_key(&id) || self.sessions.contains_key(&id) {
+            return Err(Refusal::new(Reason::GrantReplayed, ""));
+        }
+        let ticket = ticket
+            .ok_or_else(|| Refusal::new(Reason::TicketInvalid, "the invitation holds no ticket"))?;
+        judge::targets(grant, guard)?;
+        if self.sessions.len() >= self.max_sessions || self.remembered.len() >= MAX_REMEMBERED {
+            return Err(Refusal::new(
+                Reason::TooManySessions,
+                format!("{} are running", self.sessions.len()),
+            ));
+        }
+        self.remembered.insert(id, grant.join_by);
+        let grant = Arc::new(grant.clone());
+        let until = grant.join_by.plus_ms(HANDSHAKE_MS).min(grant.ends_at);
+        let dial_ahead = grant.targets.len() == 1;
+        self.sessions
+            .insert(id, Session::new(grant.clone(), until, dial_ahead));
+        Ok(Command::Start(Start {
+            grant,
+            ticket: ticket.clone(),
+            dial_ahead,
+        }))
+    }
+
+    fn renew(&mut self, grant: &Grant, guard: &Guard) -> Result<Command, Refusal> {
+        let session = self
+            .sessions
+            .get_mut(&grant.session)
+            .filter(|session| session.stopped().is_none())
+            .ok_or_else(|| Refusal::new(Reason::Expired, "the session is not running here"))?;
+        let permitted = session.renewal(grant)?;
+        judge::targets(grant, guard)?;
+        session.renewed(grant, permitted.clone());
+        Ok(Command::Renew {
+            session: grant.session,
+            permitted,
+        })
+    }
+
+    fn stop(&mut self, id: SessionId, reason: Reason) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        if session.stop(reason) {
+            self.commands.push_back(Command::Stop {
+                session: id,
+                reason,
+            });
+        }
+    }
+
+    /// A grant cannot be replayed after its join-by: it is refused as expired.
+    fn forget(&mut self, now: UnixMs) {
+        self.remembered.retain(|_, join_by| *join_by >= now);
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

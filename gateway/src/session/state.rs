@@ -1,0 +1,137 @@
+//! One session's state; each state holds its own data.
+
+use std::sync::Arc;
+
+use culvert_wire::UnixMs;
+use culvert_wire::grant::{Grant, Rights};
+use culvert_wire::id::UserId;
+use culvert_wire::reason::Reason;
+
+use super::Refusal;
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// The grant that opened it: stream openings count its targets.
+    grant: Arc<Grant>,
+    /// Which of them may still be reached.
+    permitted: Vec<bool>,
+    /// What the last grant allows on them.
+    rights: Rights,
+    /// The last grant's serial.
+    serial: u32,
+    /// The last grant's end.
+    ends_at: UnixMs,
+    state: State,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Accepted; the technician's end must prove its key in time.
+    Invited {
+        /// Until then.
+        until: UnixMs,
+    },
+    /// As `Invited`, with the only target being dialled meanwhile.
+    Dialing {
+        /// Until then.
+        until: UnixMs,
+    },
+    /// The technician's end has proved its key.
+    Open,
+    /// Told to stop; its record is awaited.
+    Closed {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Session {
+    pub(super) fn new(grant: Arc<Grant>, until: UnixMs, dial_ahead: bool) -> Self {
+        Self {
+            permitted: vec![true; grant.targets.len()],
+            rights: grant.rights,
+            serial: grant.serial,
+            ends_at: grant.ends_at,
+            state: if dial_ahead {
+                State::Dialing { until }
+            } else {
+                State::Invited { until }
+            },
+            grant,
+        }
+    }
+
+    pub(super) fn open(&mut self) {
+        match self.state {
+            State::Invited { .. } | State::Dialing { .. } => self.state = State::Open,
+            State::Open | State::Closed { .. } => {}
+        }
+    }
+
+    /// Whether the session had to be told; a stopped one keeps its reason.
+    pub(super) fn stop(&mut self, reason: Reason) -> bool {
+        let fresh = self.stopped().is_none();
+        if fresh {
+            self.state = State::Closed { reason };
+        }
+        fresh
+    }
+
+    /// Which targets a renewal leaves, or why it does not fit.
+    pub(super) fn renewal(&self, new: &Grant) -> Result<Vec<bool>, Refusal> {
+        let old = &self.grant;
+        if new.serial <= self.serial {
+            return Err(Refusal::new(Reason::GrantReplayed, ""));
+        }
+        if new.technician_end != old.technician_end || new.technician != old.technician {
+            let text = "a renewal cannot change the technician's end";
+            return Err(Refusal::new(Reason::PeerKey, text));
+        }
+        let running = |target| {
+            let mut at = old.targets.iter().zip(&self.permitted);
+            at.any(|(had, permitted)| *permitted && had == target)
+        };
+        if !self.rights.contains(new.rights) || !new.targets.iter().all(running) {
+            let text = "a renewal cannot widen the session";
+            return Err(Refusal::new(Reason::TargetUnknown, text));
+        }
+        let still = old.targets.iter().zip(&self.permitted);
+        Ok(still
+            .map(|(target, permitted)| *permitted && new.targets.contains(target))
+            .collect())
+    }
+
+    pub(super) fn renewed(&mut self, new: &Grant, permitted: Vec<bool>) {
+        self.permitted = permitted;
+        self.rights = new.rights;
+        self.serial = new.serial;
+        self.ends_at = new.ends_at;
+    }
+
+    pub(super) fn technician(&self) -> UserId {
+        self.grant.technician
+    }
+
+    /// Why it was told to stop, if it was.
+    pub(super) const fn stopped(&self) -> Option<Reason> {
+        match self.state {
+            State::Closed { reason } => Some(reason),
+            State::Invited { .. } | State::Dialing { .. } | State::Open => None,
+        }
+    }
+
+    /// When it must end, and why then.
+    pub(super) fn deadline(&self) -> Option<(UnixMs, Reason)> {
+        match self.state {
+            State::Invited { until } | State::Dialing { until } if until < self.ends_at => {
+                Some((until, Reason::PeerLost))
+            }
+            State::Invited { .. } | State::Dialing { .. } | State::Open => {
+                Some((self.ends_at, Reason::Expired))
+            }
+            State::Closed { .. } => None,
+        }
+    }
+}

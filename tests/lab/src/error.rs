@@ -2,8 +2,9 @@
 //!
 //! Never hides the output of the tool that failed.
 
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why the lab could not do what was asked.
@@ -60,6 +61,31 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// Adds the last lines of every log, where something did not come up.
+    pub(crate) fn with_logs(self, folder: &Path) -> Self {
+        let Self::NotReady {
+            what,
+            limit,
+            mut output,
+        } = self
+        else {
+            return self;
+        };
+        for path in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let text = fs::read(path.path()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let name = path.file_name();
+            for line in text.lines().skip(text.lines().count().saturating_sub(6)) {
+                output.push_str(&format!("\n{}: {line}", name.display()));
+            }
+        }
+        Self::NotReady {
+            what,
+            limit,
+            output,
+        }
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

@@ -46,9 +46,7 @@ pub fn random_word(letters: usize) -> Result<String, LabError> {
     let mut word = String::with_capacity(letters);
     let mut byte = [0_u8; 1];
     while word.len() < letters {
-        source
-            .read_exact(&mut byte)
-            .map_err(LabError::file(path))?;
+        source.read_exact(&mut byte).map_err(LabError::file(path))?;
         // 234 = 9 * 26: every letter equally likely.
         if byte[0] < 234 {
             word.push(char::from(b'a' + byte[0] % 26));

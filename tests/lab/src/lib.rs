@@ -23,6 +23,7 @@ mod namespace;
 mod network;
 mod options;
 pub mod packages;
+mod proof;
 mod proxy;
 mod ready;
 mod running;

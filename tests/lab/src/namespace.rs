@@ -280,7 +280,10 @@ fn plain_environment(command: &mut Command) {
         command.env_remove(name).env_remove(name.to_uppercase());
     }
     command
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
         .env("LC_ALL", "C.UTF-8")
         .env_remove("DISPLAY")
         .env_remove("XAUTHORITY");

@@ -117,7 +117,11 @@ fn router(world: &World, ns: Ns, outside: &str) -> Result<(), LabError> {
         name = ns.name()
     );
     world.shell(Ns::Internet, "the provider's side", &script)?;
-    world.shell(ns, "a route", &format!("ip route add default via {outside}.1"))?;
+    world.shell(
+        ns,
+        "a route",
+        &format!("ip route add default via {outside}.1"),
+    )?;
     Ok(())
 }
 
@@ -131,6 +135,8 @@ fn join_lan(world: &World, ns: Ns, address: &str, router: &str) -> Result<(), La
     Ok(())
 }
 
+/// The rule from `lan0` to `lan0` is for kernels that show bridged packets to
+/// the firewall, too (br_netfilter).
 fn firewall(world: &World, ns: Ns, tcp_443: bool) -> Result<(), LabError> {
     let out = if tcp_443 {
         r#"iifname "lan0" oifname "out0" tcp dport 443 accept"#
@@ -142,6 +148,7 @@ fn firewall(world: &World, ns: Ns, tcp_443: bool) -> Result<(), LabError> {
   chain silence {{ }}
   chain forward {{
     type filter hook forward priority 0; policy drop;
+    iifname "lan0" oifname "lan0" accept
     jump silence
     ct state established,related accept
     {out}
@@ -161,6 +168,10 @@ fn firewall(world: &World, ns: Ns, tcp_443: bool) -> Result<(), LabError> {
   }}
 }}"#
     );
-    world.shell(ns, "a firewall", &format!("nft -f - <<'RULES'\n{rules}\nRULES"))?;
+    world.shell(
+        ns,
+        "a firewall",
+        &format!("nft -f - <<'RULES'\n{rules}\nRULES"),
+    )?;
     Ok(())
 }

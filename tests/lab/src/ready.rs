@@ -48,16 +48,35 @@ pub(crate) fn wait_for_banner(
         "exec 3<>/dev/tcp/{address}/{port} || exit 1
          want=$'{banner}'
          [ -z \"$want\" ] && exit 0
-         LC_ALL=C IFS= read -r -t 3 -N ${{#want}} got <&3
+         IFS= read -r -t 3 -N ${{#want}} got <&3
          [ \"$got\" = \"$want\" ] || {{ printf 'got %q' \"$got\"; exit 1; }}"
     );
     until(&format!("{address}:{port}"), LIMIT, || {
         let mut command = world.command(from, "timeout");
-        command.args(["4", "bash", "-c", &script]);
+        command
+            .env("LC_ALL", "C")
+            .args(["4", "bash", "-c", &script]);
         match finish(&mut command) {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => Err(said(&output)),
             Err(error) => Err(error.to_string()),
         }
     })
+}
+
+/// Waits until something in `ns` listens on a port; `kind` is 't' for TCP and
+/// 'u' for UDP.
+pub(crate) fn wait_for_listener(
+    world: &World,
+    ns: Ns,
+    kind: char,
+    port: u16,
+) -> Result<(), LabError> {
+    let script = format!("ss -Hln{kind} 'sport = :{port}' | grep -q .");
+    let what = format!("port {port} in {}", ns.name());
+    until(&what, LIMIT, || {
+        let said = world.shell(ns, &what, &script);
+        said.map_err(|error| error.to_string())
+    })?;
+    Ok(())
 }

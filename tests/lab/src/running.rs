@@ -58,8 +58,7 @@ impl Running {
 
     /// Sends a signal to the program itself.
     pub fn signal(&self, signal: Signal) -> Result<(), LabError> {
-        let pid = i32::try_from(self.pid()?).unwrap_or(i32::MAX);
-        kill(Pid::from_raw(pid), signal).map_err(|errno| LabError::Failed {
+        kill(Pid::from_raw(self.pid()?.cast_signed()), signal).map_err(|errno| LabError::Failed {
             what: format!("sending {signal} to {}", self.name),
             output: errno.to_string(),
         })
@@ -95,12 +94,17 @@ impl Running {
 
     /// Ends the program at once, as a power cut would.
     pub fn kill(&mut self) {
-        if !self.is_running() {
-            return;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.is_running() && Instant::now() < deadline {
+            if let Ok(pid) = only_child(self.child.id()) {
+                let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+            }
+            thread::sleep(Duration::from_millis(2));
         }
-        let _ = self.signal(Signal::SIGKILL);
-        let _ = self.child.wait();
-        self.is_running();
+        if self.is_running() {
+            let _ = self.child.kill();
+            self.ended = self.child.wait().ok();
+        }
     }
 
     /// Where its output goes.

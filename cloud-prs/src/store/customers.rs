@@ -1,0 +1,116 @@
+//! The provider's customers.
+
+use culvert_wire::UnixMs;
+use culvert_wire::id::CustomerId;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::column::{Columns as _, big};
+use super::{StoreError, name_key};
+
+/// One customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Which.
+    pub id: CustomerId,
+    /// The name, unique.
+    pub name: String,
+    /// When it was added.
+    pub created: UnixMs,
+}
+
+fn read(row: &AnyRow) -> Result<Customer, StoreError> {
+    Ok(Customer {
+        id: row.parsed("id")?,
+        name: row.text("name")?,
+        created: row.time("created")?,
+    })
+}
+
+/// Adds a customer.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the name is in use.
+pub async fn add(db: &mut AnyConnection, customer: &Customer) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO customers (id, name, name_key, created) VALUES ($1, $2, $3, $4)")
+        .bind(customer.id.to_string())
+        .bind(&customer.name)
+        .bind(name_key(&customer.name))
+        .bind(big(customer.created.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Gives a customer another name.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the name is in use.
+pub async fn rename(
+    db: &mut AnyConnection,
+    id: CustomerId,
+    name: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE customers SET name = $2, name_key = $3 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(name)
+        .bind(name_key(name))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Removes a customer without sites.
+///
+/// # Errors
+/// [`StoreError::InUse`] while it has some.
+pub async fn delete(db: &mut AnyConnection, id: CustomerId) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM permissions WHERE customer = $1",
+        "DELETE FROM customers WHERE id = $1",
+    ] {
+        sqlx::query(sql).bind(id.to_string()).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// The customer of an id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(
+    db: &mut AnyConnection,
+    id: CustomerId,
+) -> Result<Option<Customer>, StoreError> {
+    let row = sqlx::query("SELECT * FROM customers WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The customer of a name, case ignored.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_name(
+    db: &mut AnyConnection,
+    name: &str,
+) -> Result<Option<Customer>, StoreError> {
+    let row = sqlx::query("SELECT * FROM customers WHERE name_key = $1")
+        .bind(name_key(name))
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// All customers, by name.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(db: &mut AnyConnection) -> Result<Vec<Customer>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM customers ORDER BY name_key")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}

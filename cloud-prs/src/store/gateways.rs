@@ -1,0 +1,304 @@
+//! Gateways: a place's box, whose key changes when the box is replaced.
+
+use culvert_wire::UnixMs;
+use culvert_wire::id::{BootId, CustomerId, GatewayId, Lease, SiteId};
+use culvert_wire::key::PublicKey;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::column::{Columns as _, big};
+
+/// Whether a gateway serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayState {
+    /// It does.
+    Active,
+    /// Two boxes used its identity: its link stays, it gets no grants.
+    Quarantined,
+    /// Its key serves never again.
+    Revoked,
+}
+
+impl GatewayState {
+    const ALL: [Self; 3] = [Self::Active, Self::Quarantined, Self::Revoked];
+
+    /// The word that lists and JSON use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Quarantined => "quarantined",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl std::str::FromStr for GatewayState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|s| s.name() == text).ok_or(())
+    }
+}
+
+/// The lease rule's memory of one gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leases {
+    /// The boot that got the newest lease.
+    pub boot: Option<BootId>,
+    /// The last lease that the box acknowledged.
+    pub acknowledged: Option<Lease>,
+    /// A newer one that it did not acknowledge yet.
+    pub pending: Option<Lease>,
+}
+
+/// One gateway.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// Its place, for as long as that exists.
+    pub id: GatewayId,
+    /// Where it stands.
+    pub site: Option<SiteId>,
+    /// The site's name.
+    pub site_name: Option<String>,
+    /// Whose site.
+    pub customer: Option<CustomerId>,
+    /// The customer's name.
+    pub customer_name: Option<String>,
+    /// The box's identity key.
+    pub identity: PublicKey,
+    /// The box's X25519 sealing key, base32.
+    pub sealing: String,
+    /// Whether it serves.
+    pub state: GatewayState,
+    /// Its program and version at the last hello.
+    pub version: String,
+    /// When the box was claimed.
+    pub claimed: UnixMs,
+    /// Whether it had a link when this was last written.
+    pub online: bool,
+    /// When it was last heard of.
+    pub last_seen: Option<UnixMs>,
+    /// The lease rule's memory.
+    pub leases: Leases,
+    /// The last revocation's number.
+    pub counter: u64,
+}
+
+const SELECT: &str = "SELECT g.*, s.name AS site_name, s.customer AS customer, \
+                      c.name AS customer_name FROM gateways g \
+                      LEFT JOIN sites s ON s.id = g.site LEFT JOIN customers c ON c.id = s.customer";
+
+fn read(row: &AnyRow) -> Result<Gateway, StoreError> {
+    Ok(Gateway {
+        id: row.parsed("id")?,
+        site: row.maybe_parsed("site")?,
+        site_name: row.maybe_text("site_name")?,
+        customer: row.maybe_parsed("customer")?,
+        customer_name: row.maybe_text("customer_name")?,
+        identity: row.parsed("identity")?,
+        sealing: row.text("sealing")?,
+        state: row.parsed("state")?,
+        version: row.text("version")?,
+        claimed: row.time("claimed")?,
+        online: row.flag("online")?,
+        last_seen: row.maybe_time("last_seen")?,
+        leases: Leases {
+            boot: row.maybe_parsed("boot")?,
+            acknowledged: row.maybe_parsed("lease")?,
+            pending: row.maybe_parsed("pending")?,
+        },
+        counter: row.count("counter")?,
+    })
+}
+
+/// Adds a gateway.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the key or the site has one already.
+pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreError> {
+    let sql = "INSERT INTO gateways (id, site, identity, sealing, state, version, claimed, \
+               online, last_seen, boot, lease, pending, counter) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    sqlx::query(sql)
+        .bind(gateway.id.to_string())
+        .bind(gateway.site.map(|id| id.to_string()))
+        .bind(gateway.identity.to_string())
+        .bind(&gateway.sealing)
+        .bind(gateway.state.name())
+        .bind(&gateway.version)
+        .bind(big(gateway.claimed.0))
+        .bind(i64::from(gateway.online))
+        .bind(gateway.last_seen.map(|at| big(at.0)))
+        .bind(gateway.leases.boot.map(|id| id.to_string()))
+        .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
+        .bind(gateway.leases.pending.map(|id| id.to_string()))
+        .bind(big(gateway.counter))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes everything but `id`.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the key or the site has another one already.
+pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreError> {
+    let sql = "UPDATE gateways SET site = $2, identity = $3, sealing = $4, state = $5, \
+               version = $6, claimed = $7, online = $8, last_seen = $9, boot = $10, lease = $11, \
+               pending = $12, counter = $13 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(gateway.id.to_string())
+        .bind(gateway.site.map(|id| id.to_string()))
+        .bind(gateway.identity.to_string())
+        .bind(&gateway.sealing)
+        .bind(gateway.state.name())
+        .bind(&gateway.version)
+        .bind(big(gateway.claimed.0))
+        .bind(i64::from(gateway.online))
+        .bind(gateway.last_seen.map(|at| big(at.0)))
+        .bind(gateway.leases.boot.map(|id| id.to_string()))
+        .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
+        .bind(gateway.leases.pending.map(|id| id.to_string()))
+        .bind(big(gateway.counter))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The gateway of an id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &mut AnyConnection, id: GatewayId) -> Result<Option<Gateway>, StoreError> {
+    one(db, "g.id", id.to_string()).await
+}
+
+/// The gateway whose key this is now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_key(db: &mut AnyConnection, key: &PublicKey) -> Result<Option<Gateway>, StoreError> {
+    one(db, "g.identity", key.to_string()).await
+}
+
+/// The gateway of a site.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_site(db: &mut AnyConnection, site: SiteId) -> Result<Option<Gateway>, StoreError> {
+    one(db, "g.site", site.to_string()).await
+}
+
+async fn one(
+    db: &mut AnyConnection,
+    column: &'static str,
+    value: String,
+) -> Result<Option<Gateway>, StoreError> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE {column} = $1")))
+        .bind(value)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// All gateways, by customer and site; unassigned ones first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(db: &mut AnyConnection) -> Result<Vec<Gateway>, StoreError> {
+    let sql = format!(
+        "{SELECT} ORDER BY COALESCE(c.name_key, ''), COALESCE(s.name_key, ''), g.claimed"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(db).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Notes that a gateway's link came or went.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_online(
+    db: &mut AnyConnection,
+    key: &PublicKey,
+    online: bool,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE gateways SET online = $2, last_seen = $3 WHERE identity = $1")
+        .bind(key.to_string())
+        .bind(i64::from(online))
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes that every gateway with a link is still heard of.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch_online(db: &mut AnyConnection, now: UnixMs) -> Result<(), StoreError> {
+    sqlx::query("UPDATE gateways SET last_seen = $1 WHERE online = 1")
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes that no gateway has a link: a server starts.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all_offline(db: &mut AnyConnection) -> Result<(), StoreError> {
+    sqlx::query("UPDATE gateways SET online = 0 WHERE online = 1")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Counts up a gateway's revocations and gives the new number.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn next_counter(db: &mut AnyConnection, key: &PublicKey) -> Result<u64, StoreError> {
+    let sql = "UPDATE gateways SET counter = counter + 1 WHERE identity = $1 \
+               RETURNING counter AS counter";
+    let row = sqlx::query(sql)
+        .bind(key.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.map_or(Ok(0), |row| row.count("counter"))
+}
+
+/// Remembers a key that shall never serve again.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn retire_key(
+    db: &mut AnyConnection,
+    key: &PublicKey,
+    gateway: GatewayId,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO retired_keys (identity, gateway, retired) VALUES ($1, $2, $3) \
+               ON CONFLICT (identity) DO NOTHING";
+    sqlx::query(sql)
+        .bind(key.to_string())
+        .bind(gateway.to_string())
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Whether a key was retired.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_retired(db: &mut AnyConnection, key: &PublicKey) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT gateway FROM retired_keys WHERE identity = $1")
+        .bind(key.to_string())
+        .fetch_optional(db)
+        .await?;
+    Ok(row.is_some())
+}

@@ -1,0 +1,227 @@
+//! Devices on the sites' LANs, and the search over all of them.
+
+use std::collections::HashSet;
+
+use culvert_wire::UnixMs;
+use culvert_wire::api::{HostService, Named};
+use culvert_wire::grant::HostAddress;
+use culvert_wire::id::{CustomerId, GatewayId, HostId, SiteId};
+use culvert_wire::key::PublicKey;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::column::{Columns as _, big};
+use super::{StoreError, name_key};
+
+/// One host with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Which.
+    pub id: HostId,
+    /// Its name, unique for the site.
+    pub name: String,
+    /// Whose.
+    pub customer: Named<CustomerId>,
+    /// Where.
+    pub site: Named<SiteId>,
+    /// As the gateway dials it.
+    pub address: HostAddress,
+    /// What may be spoken to it.
+    pub services: Vec<HostService>,
+    /// Whether every TCP port may be asked for.
+    pub any_port: bool,
+    /// When it was added.
+    pub created: UnixMs,
+    /// The site's gateway.
+    pub gateway: Option<HostGateway>,
+}
+
+/// The gateway through which a host is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostGateway {
+    /// Which.
+    pub id: GatewayId,
+    /// Its key.
+    pub identity: PublicKey,
+    /// When it was last heard of.
+    pub last_seen: Option<UnixMs>,
+}
+
+const SELECT: &str = "SELECT h.id AS id, h.name AS name, h.address AS address, \
+     h.services AS services, h.any_port AS any_port, h.created AS created, \
+     s.id AS site, s.name AS site_name, c.id AS customer, c.name AS customer_name, \
+     g.id AS gateway, g.identity AS identity, g.last_seen AS last_seen \
+     FROM hosts h JOIN sites s ON s.id = h.site JOIN customers c ON c.id = s.customer \
+     LEFT JOIN gateways g ON g.site = s.id";
+
+fn read(row: &AnyRow) -> Result<Host, StoreError> {
+    let gateway = match (row.maybe_parsed("gateway")?, row.maybe_parsed("identity")?) {
+        (Some(id), Some(identity)) => Some(HostGateway {
+            id,
+            identity,
+            last_seen: row.maybe_time("last_seen")?,
+        }),
+        _ => None,
+    };
+    Ok(Host {
+        id: row.parsed("id")?,
+        name: row.text("name")?,
+        customer: Named {
+            id: row.parsed("customer")?,
+            name: row.text("customer_name")?,
+        },
+        site: Named {
+            id: row.parsed("site")?,
+            name: row.text("site_name")?,
+        },
+        address: row.parsed("address")?,
+        services: row.json("services")?,
+        any_port: row.flag("any_port")?,
+        created: row.time("created")?,
+        gateway,
+    })
+}
+
+/// Adds a host.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the site has one of that name.
+pub async fn add(db: &mut AnyConnection, host: &Host) -> Result<(), StoreError> {
+    let sql = "INSERT INTO hosts (id, site, name, name_key, address, services, any_port, created) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    sqlx::query(sql)
+        .bind(host.id.to_string())
+        .bind(host.site.id.to_string())
+        .bind(&host.name)
+        .bind(name_key(&host.name))
+        .bind(host.address.as_str())
+        .bind(services_text(&host.services))
+        .bind(i64::from(host.any_port))
+        .bind(big(host.created.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes name, address, services and ports.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the site has one of that name.
+pub async fn update(db: &mut AnyConnection, host: &Host) -> Result<(), StoreError> {
+    let sql = "UPDATE hosts SET name = $2, name_key = $3, address = $4, services = $5, \
+               any_port = $6 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(host.id.to_string())
+        .bind(&host.name)
+        .bind(name_key(&host.name))
+        .bind(host.address.as_str())
+        .bind(services_text(&host.services))
+        .bind(i64::from(host.any_port))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Removes a host; its sessions stay in the report.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete(db: &mut AnyConnection, id: HostId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM hosts WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The host of an id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &mut AnyConnection, id: HostId) -> Result<Option<Host>, StoreError> {
+    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE h.id = $1")))
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// What to look for.
+#[derive(Debug, Clone)]
+pub struct Search<'a> {
+    /// Customer, site, name or address contain every one of these.
+    pub words: Vec<&'a str>,
+    /// Only these customers; none means all.
+    pub customers: Option<&'a HashSet<CustomerId>>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Words that one search may have; more are ignored.
+const MAX_WORDS: usize = 8;
+
+/// Looks for hosts, by customer, site and name.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn search(
+    db: &mut AnyConnection,
+    search: &Search<'_>,
+) -> Result<Vec<Host>, StoreError> {
+    let words = &search.words[..search.words.len().min(MAX_WORDS)];
+    let mut conditions: Vec<String> = (2..2 + words.len())
+        .map(|n| {
+            format!(
+                "(c.name_key || ' ' || s.name_key || ' ' || h.name_key || ' ' || h.address) \
+                 LIKE ${n} ESCAPE '!'"
+            )
+        })
+        .collect();
+    let mut customers: Vec<String> = Vec::new();
+    if let Some(allowed) = search.customers {
+        customers = allowed.iter().map(ToString::to_string).collect();
+        customers.sort();
+        let first = 2 + words.len();
+        let marks: Vec<String> = (first..first + customers.len())
+            .map(|n| format!("${n}"))
+            .collect();
+        // An empty list matches nothing on either database.
+        conditions.push(if marks.is_empty() {
+            "1 = 0".into()
+        } else {
+            format!("c.id IN ({})", marks.join(", "))
+        });
+    }
+    let filter = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE {}", conditions.join(" AND "))
+    };
+    let sql = format!("{SELECT} {filter} ORDER BY c.name_key, s.name_key, h.name_key LIMIT $1");
+    let mut query =
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(big(search.limit as u64));
+    for word in words {
+        query = query.bind(pattern(word));
+    }
+    for customer in customers {
+        query = query.bind(customer);
+    }
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// `%word%` with the wildcards of the word itself taken literally.
+fn pattern(word: &str) -> String {
+    let mut out = String::from("%");
+    for c in name_key(word).chars() {
+        if matches!(c, '%' | '_' | '!') {
+            out.push('!');
+        }
+        out.push(c);
+    }
+    out.push('%');
+    out
+}
+
+fn services_text(services: &[HostService]) -> String {
+    serde_json::to_string(services).expect("services are plain data")
+}

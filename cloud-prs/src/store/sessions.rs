@@ -1,0 +1,296 @@
+//! Sessions: who worked on which host, when, for how long, how it ended.
+
+use culvert_wire::UnixMs;
+use culvert_wire::api::Named;
+use culvert_wire::grant::{Protocol, Target};
+use culvert_wire::id::{CustomerId, GatewayId, HostId, SessionId, SiteId, TokenId, UserId};
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::column::{Columns as _, big};
+
+/// One session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// Who.
+    pub user: Named<UserId>,
+    /// For which customer.
+    pub customer: Named<CustomerId>,
+    /// At which place.
+    pub site: Named<SiteId>,
+    /// On which host.
+    pub host: Named<HostId>,
+    /// Through which gateway.
+    pub gateway: GatewayId,
+    /// The gateway's key at that time.
+    pub gateway_key: PublicKey,
+    /// The technician end's key.
+    pub end_key: PublicKey,
+    /// The sign-in or API token that asked.
+    pub token: Option<TokenId>,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// The grant's targets.
+    pub targets: Vec<Target>,
+    /// The last grant's serial.
+    pub serial: u32,
+    /// When it was granted.
+    pub started: UnixMs,
+    /// Until when the ends must join.
+    pub join_by: UnixMs,
+    /// When it ends unless renewed.
+    pub ends_at: UnixMs,
+    /// When it ended.
+    pub ended: Option<UnixMs>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Bytes from the LAN host.
+    pub from_hosts: u64,
+    /// Bytes to the LAN host.
+    pub to_hosts: u64,
+    /// Hash of the technician's ticket until it joined, base32.
+    pub technician_ticket: Option<String>,
+    /// Hash of the gateway's ticket until it joined, base32.
+    pub gateway_ticket: Option<String>,
+}
+
+/// One of the two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The technician's.
+    Technician,
+    /// The gateway's.
+    Gateway,
+}
+
+fn read(row: &AnyRow) -> Result<Session, StoreError> {
+    let reason = row.maybe_int("reason")?;
+    Ok(Session {
+        id: row.parsed("id")?,
+        user: Named {
+            id: row.parsed("user_id")?,
+            name: row.text("user_name")?,
+        },
+        customer: Named {
+            id: row.parsed("customer")?,
+            name: row.text("customer_name")?,
+        },
+        site: Named {
+            id: row.parsed("site")?,
+            name: row.text("site_name")?,
+        },
+        host: Named {
+            id: row.parsed("host")?,
+            name: row.text("host_name")?,
+        },
+        gateway: row.parsed("gateway")?,
+        gateway_key: row.parsed("gateway_key")?,
+        end_key: row.parsed("end_key")?,
+        token: row.maybe_parsed("token")?,
+        protocol: row.parsed("protocol")?,
+        targets: row.json("targets")?,
+        serial: u32::try_from(row.int("serial")?).unwrap_or(u32::MAX),
+        started: row.time("started")?,
+        join_by: row.time("join_by")?,
+        ends_at: row.time("ends_at")?,
+        ended: row.maybe_time("ended")?,
+        reason: reason.map(|code| Reason::from_code(u16::try_from(code).unwrap_or(u16::MAX))),
+        from_hosts: row.count("from_hosts")?,
+        to_hosts: row.count("to_hosts")?,
+        technician_ticket: row.maybe_text("technician_ticket")?,
+        gateway_ticket: row.maybe_text("gateway_ticket")?,
+    })
+}
+
+/// Adds a session.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add(db: &mut AnyConnection, session: &Session) -> Result<(), StoreError> {
+    let sql = "INSERT INTO sessions (id, user_id, user_name, customer, customer_name, site, \
+               site_name, host, host_name, gateway, gateway_key, end_key, token, protocol, \
+               targets, serial, started, join_by, ends_at, from_hosts, to_hosts, \
+               technician_ticket, gateway_ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+               $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 0, 0, $20, $21)";
+    let targets = serde_json::to_string(&session.targets).expect("targets are plain data");
+    sqlx::query(sql)
+        .bind(session.id.to_string())
+        .bind(session.user.id.to_string())
+        .bind(&session.user.name)
+        .bind(session.customer.id.to_string())
+        .bind(&session.customer.name)
+        .bind(session.site.id.to_string())
+        .bind(&session.site.name)
+        .bind(session.host.id.to_string())
+        .bind(&session.host.name)
+        .bind(session.gateway.to_string())
+        .bind(session.gateway_key.to_string())
+        .bind(session.end_key.to_string())
+        .bind(session.token.map(|id| id.to_string()))
+        .bind(session.protocol.name())
+        .bind(targets)
+        .bind(i64::from(session.serial))
+        .bind(big(session.started.0))
+        .bind(big(session.join_by.0))
+        .bind(big(session.ends_at.0))
+        .bind(&session.technician_ticket)
+        .bind(&session.gateway_ticket)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The session of an id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &mut AnyConnection, id: SessionId) -> Result<Option<Session>, StoreError> {
+    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// What a list of sessions is limited to; empty means no limit.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this person.
+    pub user: Option<UserId>,
+    /// For this customer.
+    pub customer: Option<CustomerId>,
+    /// On this host.
+    pub host: Option<HostId>,
+    /// Through this gateway.
+    pub gateway: Option<GatewayId>,
+    /// Asked for by this sign-in or API token.
+    pub token: Option<TokenId>,
+    /// Running (`true`) or over (`false`).
+    pub live: Option<bool>,
+    /// Granted at or after this time.
+    pub from: Option<UnixMs>,
+    /// Granted before this time.
+    pub to: Option<UnixMs>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// Sessions, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(db: &mut AnyConnection, filter: &Filter) -> Result<Vec<Session>, StoreError> {
+    let sql = "SELECT * FROM sessions WHERE ($1 = '' OR user_id = $1) \
+               AND ($2 = '' OR customer = $2) AND ($3 = '' OR host = $3) \
+               AND ($4 = '' OR gateway = $4) AND ($5 = '' OR token = $5) \
+               AND ($6 < 0 OR ($6 = 1 AND ended IS NULL) OR ($6 = 0 AND ended IS NOT NULL)) \
+               AND started >= $7 AND started < $8 ORDER BY started DESC, id LIMIT $9";
+    let text = |id: Option<String>| id.unwrap_or_default();
+    let rows = sqlx::query(sql)
+        .bind(text(filter.user.map(|id| id.to_string())))
+        .bind(text(filter.customer.map(|id| id.to_string())))
+        .bind(text(filter.host.map(|id| id.to_string())))
+        .bind(text(filter.gateway.map(|id| id.to_string())))
+        .bind(text(filter.token.map(|id| id.to_string())))
+        .bind(filter.live.map_or(-1_i64, i64::from))
+        .bind(filter.from.map_or(0, |at| big(at.0)))
+        .bind(filter.to.map_or(i64::MAX, |at| big(at.0)))
+        .bind(filter.limit.map_or(i64::MAX, i64::from))
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Running sessions whose time is over.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn overdue(db: &mut AnyConnection, now: UnixMs) -> Result<Vec<Session>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM sessions WHERE ended IS NULL AND ends_at <= $1")
+        .bind(big(now.0))
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Writes a renewal; says whether the session still ran.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn renew(
+    db: &mut AnyConnection,
+    id: SessionId,
+    serial: u32,
+    ends_at: UnixMs,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE sessions SET serial = $2, ends_at = $3 WHERE id = $1 AND ended IS NULL";
+    let done = sqlx::query(sql)
+        .bind(id.to_string())
+        .bind(i64::from(serial))
+        .bind(big(ends_at.0))
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes the end; the first reason stands. Says whether it was the first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end(
+    db: &mut AnyConnection,
+    id: SessionId,
+    reason: Reason,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE sessions SET ended = $3, reason = $2, technician_ticket = NULL, \
+               gateway_ticket = NULL WHERE id = $1 AND ended IS NULL";
+    let done = sqlx::query(sql)
+        .bind(id.to_string())
+        .bind(i64::from(reason.code()))
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes the bytes that the gateway counted, if the session was its own.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count(
+    db: &mut AnyConnection,
+    id: SessionId,
+    gateway: &PublicKey,
+    from_hosts: u64,
+    to_hosts: u64,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE sessions SET from_hosts = $3, to_hosts = $4 \
+               WHERE id = $1 AND gateway_key = $2";
+    let done = sqlx::query(sql)
+        .bind(id.to_string())
+        .bind(gateway.to_string())
+        .bind(big(from_hosts))
+        .bind(big(to_hosts))
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Forgets an end's ticket: it has joined.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn joined(db: &mut AnyConnection, id: SessionId, end: End) -> Result<(), StoreError> {
+    let sql = match end {
+        End::Technician => "UPDATE sessions SET technician_ticket = NULL WHERE id = $1",
+        End::Gateway => "UPDATE sessions SET gateway_ticket = NULL WHERE id = $1",
+    };
+    sqlx::query(sql).bind(id.to_string()).execute(db).await?;
+    Ok(())
+}

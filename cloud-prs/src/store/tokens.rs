@@ -1,0 +1,191 @@
+//! Sign-ins and API tokens: hashes, never the tokens.
+
+use culvert_wire::UnixMs;
+use culvert_wire::api::{TokenKind, TokenScope};
+use culvert_wire::id::{CustomerId, TokenId, UserId};
+use culvert_wire::key::PublicKey;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::column::{Columns as _, big};
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Which.
+    pub id: TokenId,
+    /// Whose.
+    pub user: UserId,
+    /// How it was made.
+    pub kind: TokenKind,
+    /// SHA-256 of the token, base32.
+    pub hash: String,
+    /// The device key it is bound to, for a sign-in.
+    pub device: Option<PublicKey>,
+    /// What its maker called it.
+    pub label: String,
+    /// What it may be used for; empty for a sign-in.
+    pub scopes: Vec<TokenScope>,
+    /// The customers it is limited to; empty means no such limit.
+    pub customers: Vec<CustomerId>,
+    /// When it was made.
+    pub created: UnixMs,
+    /// Until when it holds.
+    pub expires: UnixMs,
+    /// When it was last used, to about a minute.
+    pub last_used: Option<UnixMs>,
+    /// When it was taken back.
+    pub revoked: Option<UnixMs>,
+}
+
+impl Token {
+    /// Whether it still holds.
+    pub fn holds(&self, now: UnixMs) -> bool {
+        self.revoked.is_none() && now < self.expires
+    }
+}
+
+const SIGN_IN: &str = "sign_in";
+const API: &str = "api";
+
+fn read(row: &AnyRow) -> Result<Token, StoreError> {
+    let kind = match row.text("kind")?.as_str() {
+        SIGN_IN => TokenKind::SignIn,
+        API => TokenKind::Api,
+        _ => {
+            return Err(StoreError::Value {
+                column: "kind".into(),
+            });
+        }
+    };
+    Ok(Token {
+        id: row.parsed("id")?,
+        user: row.parsed("user_id")?,
+        kind,
+        hash: row.text("hash")?,
+        device: row.maybe_parsed("device")?,
+        label: row.text("label")?,
+        scopes: row.json("scopes")?,
+        customers: row.json("customers")?,
+        created: row.time("created")?,
+        expires: row.time("expires")?,
+        last_used: row.maybe_time("last_used")?,
+        revoked: row.maybe_time("revoked")?,
+    })
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add(db: &mut AnyConnection, token: &Token) -> Result<(), StoreError> {
+    let sql = "INSERT INTO tokens (id, user_id, kind, hash, device, label, scopes, customers, \
+               created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let kind = match token.kind {
+        TokenKind::SignIn => SIGN_IN,
+        TokenKind::Api => API,
+    };
+    sqlx::query(sql)
+        .bind(token.id.to_string())
+        .bind(token.user.to_string())
+        .bind(kind)
+        .bind(&token.hash)
+        .bind(token.device.map(|key| key.to_string()))
+        .bind(&token.label)
+        .bind(serde_json::to_string(&token.scopes).expect("scopes are plain data"))
+        .bind(serde_json::to_string(&token.customers).expect("ids are plain data"))
+        .bind(big(token.created.0))
+        .bind(big(token.expires.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The token of a hash.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_hash(db: &mut AnyConnection, hash: &str) -> Result<Option<Token>, StoreError> {
+    let row = sqlx::query("SELECT * FROM tokens WHERE hash = $1")
+        .bind(hash)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The token of an id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &mut AnyConnection, id: TokenId) -> Result<Option<Token>, StoreError> {
+    let row = sqlx::query("SELECT * FROM tokens WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Tokens that hold, newest first; of one person or of all.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn holding(
+    db: &mut AnyConnection,
+    user: Option<UserId>,
+    now: UnixMs,
+) -> Result<Vec<Token>, StoreError> {
+    let sql = "SELECT * FROM tokens WHERE ($1 = '' OR user_id = $1) AND revoked IS NULL \
+               AND expires > $2 ORDER BY created DESC, id";
+    let rows = sqlx::query(sql)
+        .bind(user.map(|id| id.to_string()).unwrap_or_default())
+        .bind(big(now.0))
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Takes a token back; says whether it was not so before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn revoke(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL")
+        .bind(id.to_string())
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes back every token of a person, or of all, and says how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn revoke_all(
+    db: &mut AnyConnection,
+    user: Option<UserId>,
+    now: UnixMs,
+) -> Result<u64, StoreError> {
+    let sql = "UPDATE tokens SET revoked = $2 \
+               WHERE ($1 = '' OR user_id = $1) AND revoked IS NULL AND expires > $2";
+    let done = sqlx::query(sql)
+        .bind(user.map(|id| id.to_string()).unwrap_or_default())
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Notes that a token was used.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result<(), StoreError> {
+    sqlx::query("UPDATE tokens SET last_used = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! People who sign in.
+
+use culvert_wire::UnixMs;
+use culvert_wire::api::Role;
+use culvert_wire::id::UserId;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::column::{Columns as _, big};
+use super::{StoreError, name_key};
+
+/// One person.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The account.
+    pub id: UserId,
+    /// What she types to sign in.
+    pub name: String,
+    /// What she may do in general.
+    pub role: Role,
+    /// Argon2id, PHC text form.
+    pub password: String,
+    /// Whether she is shut out.
+    pub disabled: bool,
+    /// When the account was made.
+    pub created: UnixMs,
+}
+
+fn read(row: &AnyRow) -> Result<User, StoreError> {
+    Ok(User {
+        id: row.parsed("id")?,
+        name: row.text("name")?,
+        role: row.parsed("role")?,
+        password: row.text("password")?,
+        disabled: row.flag("disabled")?,
+        created: row.time("created")?,
+    })
+}
+
+/// Adds a person.
+///
+/// # Errors
+/// [`StoreError::Taken`] when the name is in use.
+pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
+    let sql = "INSERT INTO users (id, name, name_key, role, password, disabled, created) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    sqlx::query(sql)
+        .bind(user.id.to_string())
+        .bind(&user.name)
+        .bind(name_key(&user.name))
+        .bind(user.role.name())
+        .bind(&user.password)
+        .bind(i64::from(user.disabled))
+        .bind(big(user.created.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes role, password and whether she is shut out.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET role = $2, password = $3, disabled = $4 WHERE id = $1")
+        .bind(user.id.to_string())
+        .bind(user.role.name())
+        .bind(&user.password)
+        .bind(i64::from(user.disabled))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The person of an id.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &mut AnyConnection, id: UserId) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The person of a name, case ignored.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query("SELECT * FROM users WHERE name_key = $1")
+        .bind(name_key(name))
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Everybody, by name.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(db: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM users ORDER BY name_key")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}

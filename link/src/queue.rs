@@ -136,6 +136,7 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
                 return false;
             }
         }
+        let first = self.turns.is_empty();
         let waiting = self.routes.entry(route).or_default();
         if waiting.messages.is_empty() {
             self.turns.push_back(route);
@@ -143,6 +144,9 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
         waiting.bytes += cost;
         self.bytes += cost;
         waiting.messages.push_back(message);
+        if first {
+            self.begin_turn();
+        }
         true
     }
 
@@ -159,12 +163,13 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
             let route = *self.turns.front()?;
             let Some(waiting) = self.routes.get_mut(&route) else {
                 self.turns.pop_front();
+                self.begin_turn();
                 continue;
             };
             let cost = waiting.messages.front().map_or(0, Message::cost);
             if cost > waiting.deficit {
-                waiting.deficit += QUANTUM;
                 self.turns.rotate_left(1);
+                self.begin_turn();
                 continue;
             }
             waiting.deficit -= cost;
@@ -174,6 +179,7 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
             if waiting.messages.is_empty() {
                 self.turns.pop_front();
                 self.routes.remove(&route);
+                self.begin_turn();
             }
             if let Some(message) = message {
                 return Some(Outgoing::Packets {
@@ -188,7 +194,11 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
     pub fn remove(&mut self, route: K) {
         if let Some(waiting) = self.routes.remove(&route) {
             self.bytes -= waiting.bytes;
+            let its_turn = self.turns.front() == Some(&route);
             self.turns.retain(|other| *other != route);
+            if its_turn {
+                self.begin_turn();
+            }
         }
     }
 
@@ -210,6 +220,15 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
     /// What was dropped so far.
     pub fn dropped(&self) -> Dropped {
         self.dropped
+    }
+
+    /// Lets the route at the front send some more.
+    fn begin_turn(&mut self) {
+        let front = self.turns.front();
+        if let Some(waiting) = front.and_then(|route| self.routes.get_mut(route)) {
+            // Never more than a turn beyond the largest message.
+            waiting.deficit = (waiting.deficit + QUANTUM).min(ROUTE_BYTES + 2 * QUANTUM);
+        }
     }
 
     /// Drops the newest message of the route that holds the most, if that is

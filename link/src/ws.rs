@@ -4,7 +4,7 @@
 //! never copied on its way out, and an idle connection holds no buffer. Takes
 //! every legal frame of any peer, sends only unfragmented ones, speaks no
 //! extension. The upgrade itself is `client`'s and the HTTP server's.
-//! Decision 0003 says why this is not a library.
+//! Decision 0005 says why this is not a library.
 
 mod frame;
 mod inbound;

@@ -15,6 +15,7 @@
 //! Every call blocks; call it from plain threads, not from async tasks.
 
 mod capture;
+mod dialogue;
 mod error;
 mod hello;
 mod internet;
@@ -32,6 +33,7 @@ mod servers;
 mod site;
 
 pub use capture::{Capture, Flow, Traffic};
+pub use dialogue::Dialogue;
 pub use error::LabError;
 pub use hello::{BadHello, check_client_hello};
 pub use internet::Overheard;

@@ -54,6 +54,7 @@ fn bare_site() -> anyhow::Result<()> {
         "login       {} {} (VNC {})",
         who.user, who.password, who.vnc_password
     ));
+    say(&format!("folder      {}", site.temp_dir().display()));
     say("Press Enter to end it.");
     std::io::stdin().read_exact(&mut [0]).unwrap_or_default();
     site.stop();

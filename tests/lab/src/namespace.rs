@@ -73,8 +73,9 @@ struct Space {
 }
 
 impl World {
-    /// Makes the process-id namespace everything else lives in.
-    pub(crate) fn new() -> Result<Self, LabError> {
+    /// Makes the process-id namespace everything else lives in; `folder` is
+    /// removed when that ends.
+    pub(crate) fn new(folder: &Path) -> Result<Self, LabError> {
         let own_user = !nix::unistd::geteuid().is_root();
         let mut command = Command::new("unshare");
         if own_user {
@@ -82,7 +83,8 @@ impl World {
         }
         command
             .args(["--pid", "--fork", "--kill-child", "--mount", "--uts"])
-            .args(["sh", "-ec", FIRST_PROCESS]);
+            .args(["sh", "-ec", FIRST_PROCESS, "lab"])
+            .arg(folder);
         let mut first = launch(&mut command, Stdio::piped())?;
         let lifeline = first.stdin.take();
         if let Err(said) = wait_for_ready(&mut first) {
@@ -290,12 +292,17 @@ fn plain_environment(command: &mut Command) {
 }
 
 /// Own `/proc` for the own process numbers, own terminals so that their
-/// owners can be set in a user namespace, then wait for the pipe's end.
+/// owners can be set in a user namespace, own shared memory (squid leaves
+/// files in it), then wait for the pipe's end. The folder goes from in here,
+/// where the files of the hosts' users can be removed.
 const FIRST_PROCESS: &str = "
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t devpts -o newinstance,ptmxmode=0666,gid=5,mode=620 devpts /dev/pts
 mount --bind /dev/pts/ptmx /dev/ptmx
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 echo ready $$
-read -r _
+read -r _ || true
+kill -KILL -1 || true
+rm -rf -- "$1"
 ";

@@ -56,7 +56,7 @@ impl Site {
             let mut numbers = numbers.filter_map(|number| number.parse::<u32>().ok());
             let display = numbers
                 .find(|number| *number >= 10)
-                .ok_or(listing.clone())?;
+                .ok_or_else(|| listing.clone())?;
             self.shell(
                 Ns::Desktop,
                 &desktop_is_up(&self.credentials().user, display),

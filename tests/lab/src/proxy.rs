@@ -40,10 +40,8 @@ fn tinyproxy(start: &Start<'_>, auth: ProxyAuth, who: &Credentials) -> Result<Ru
 }
 
 fn squid(start: &Start<'_>, who: &Credentials) -> Result<Running, LabError> {
-    let folder = start.folder().join("squid");
-    fs::create_dir(&folder).map_err(LabError::file(&folder))?;
     let line = format!("{}:{}\n", who.proxy_user, who.proxy_password);
-    let accounts = write(&folder, "accounts", &line)?;
+    let accounts = write(start.folder(), "proxy-accounts", &line)?;
     let settings = format!(
         "auth_param digest program /usr/lib/squid/digest_file_auth {accounts}\n\
          auth_param digest children 1 startup=1 idle=1\n\
@@ -51,16 +49,15 @@ fn squid(start: &Start<'_>, who: &Credentials) -> Result<Running, LabError> {
          acl known proxy_auth REQUIRED\nacl https port 443\n\
          http_access deny !https\nhttp_access allow known\nhttp_access deny all\n\
          http_port {ROUTER_IP}:{PROXY_PORT}\n\
-         cache_effective_user root\npid_filename none\ncache deny all\n\
-         access_log none\ncache_log {folder}/cache.log\ncoredump_dir {folder}\n\
+         cache_effective_user proxy\npid_filename none\ncache deny all\n\
+         access_log none\ncache_log /dev/null\ncoredump_dir /\n\
          pinger_enable off\nshutdown_lifetime 0 seconds\nvisible_hostname site\n\
          max_filedescriptors 4096\n",
         accounts = accounts.display(),
-        folder = folder.display(),
     );
-    let file = write(&folder, "squid.conf", &settings)?;
+    let file = write(start.folder(), "squid.conf", &settings)?;
     start.run(Ns::Router, "squid", |command| {
-        command.args(["-N", "-f"]).arg(&file);
+        command.args(["-N", "-d", "1", "-f"]).arg(&file);
     })
 }
 

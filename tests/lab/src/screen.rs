@@ -31,7 +31,10 @@ impl<'a> Screen<'a> {
         let display = ready::until("Xvfb", Duration::from_secs(20), || {
             let log = server.log();
             let number = log.lines().find(|line| line.parse::<u32>().is_ok());
-            number.map(|number| format!(":{number}")).ok_or(log.clone())
+            match number {
+                Some(number) => Ok(format!(":{number}")),
+                None => Err(log),
+            }
         })?;
         Ok(Self {
             site,

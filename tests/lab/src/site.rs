@@ -36,7 +36,7 @@ impl Site {
         packages::ensure()?;
         let folder = temporary_folder()?;
         let who = Credentials::fresh()?;
-        let mut world = World::new()?;
+        let mut world = World::new(folder.path())?;
         build(&mut world, &options, folder.path(), &who)?;
         let forwarder = Forwarder::start(folder.path(), options.cloud, options.internet)?;
         let mut site = Self {

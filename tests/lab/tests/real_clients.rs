@@ -1,12 +1,14 @@
 //! A technician's ordinary programs work on each host from the gateway's
 //! place, and nothing works that the site's router is there to stop.
 
+#![expect(clippy::unwrap_used, reason = "a helper may fail its test")]
+
 use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
 use culvert_lab::{
-    DESKTOP_IP, DEVICE_IP, Ns, Pattern, SERVER_IP, Screen, Site, SiteOptions, random_word,
+    DESKTOP_IP, DEVICE_IP, Dialogue, Ns, Pattern, SERVER_IP, Screen, Site, SiteOptions, random_word,
 };
 
 #[test]
@@ -32,13 +34,17 @@ fn telnet_logs_in_on_the_server() {
     let site = Site::start(SiteOptions::default()).unwrap();
     let word = random_word(12).unwrap();
     let who = site.credentials();
-    let typed = format!(
-        "(sleep 2; echo {}; sleep 2; echo {}; sleep 2; echo 'echo {word} > telnet'; sleep 2; echo exit) \
-         | timeout 30 telnet {SERVER_IP}",
-        who.user, who.password
-    );
-    let said = site.run(Ns::Gateway, "sh", ["-c", &typed]).unwrap();
-    assert_eq!(proof(&site, Ns::Server, "telnet"), word, "{said:?}");
+    let mut telnet = Dialogue::start(site.command(Ns::Gateway, "telnet").arg(SERVER_IP)).unwrap();
+    telnet.wait_for("login: ").unwrap();
+    telnet.say(&who.user).unwrap();
+    telnet.wait_for("Password: ").unwrap();
+    telnet.say(&who.password).unwrap();
+    telnet.wait_for("$ ").unwrap();
+    telnet
+        .say(&format!("echo {word} > telnet; echo done-$?"))
+        .unwrap();
+    telnet.wait_for("done-0").unwrap();
+    assert_eq!(proof(&site, Ns::Server, "telnet"), word);
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub(crate) fn private_tmp(folder: &Path, ns: Ns) -> String {
     let space = space.display();
     let mut script = format!("mkdir {space}\nmount -t tmpfs -o mode=1777 tmpfs {space}\n");
     let own = std::env::current_exe().unwrap_or_default();
-    let own = own.ancestors().nth(2).unwrap_or(Path::new("/"));
+    let own = own.ancestors().nth(2).unwrap_or_else(|| Path::new("/"));
     for keep in [folder, own] {
         if let Ok(rest) = keep.strip_prefix("/tmp") {
             let (keep, rest) = (keep.display(), rest.display());

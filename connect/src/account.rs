@@ -115,10 +115,7 @@ impl fmt::Debug for SignIn {
 ///
 /// # Errors
 /// [`HomeError`] when it cannot be read or stored.
-pub fn device_key(
-    home: &Home,
-    draw: impl FnOnce() -> [u8; 32],
-) -> Result<SigningKey, HomeError> {
+pub fn device_key(home: &Home, draw: impl FnOnce() -> [u8; 32]) -> Result<SigningKey, HomeError> {
     if let Some(text) = home.read(DEVICE)?.map(Zeroizing::new) {
         return stored_key(&text).ok_or_else(|| HomeError::Damaged {
             path: home.path(DEVICE),

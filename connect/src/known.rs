@@ -16,6 +16,8 @@ use crate::pick::slug;
 
 /// The file's name.
 pub const FILE: &str = "known_gateways";
+/// Stands for the name of a gateway that was trusted but not met yet.
+pub const NOT_MET: &str = "-";
 
 /// The list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,6 +81,7 @@ impl Known {
     ) -> Result<Met, ChangedKey> {
         let shown = key.fingerprint();
         let provider = provider.fingerprint();
+        self.meet(&provider, gateway, site);
         match self.find(&provider, gateway) {
             Some(entry) if entry.fingerprint == shown => Ok(Met::Known),
             Some(entry) => Err(ChangedKey {
@@ -127,6 +130,25 @@ impl Known {
                     || site == wanted
                     || site.rsplit('/').next() == Some(wanted.as_str()))
         })
+    }
+
+    /// Gives the place's stable name to an entry that was trusted by the site's
+    /// name, before the first meeting.
+    fn meet(&mut self, provider: &Fingerprint, gateway: &str, site: &str) {
+        if self.find(provider, gateway).is_some() {
+            return;
+        }
+        let wanted = squeeze(site);
+        let announced = self.entries.iter_mut().find(|entry| {
+            let name = squeeze(&entry.site);
+            entry.provider == *provider
+                && entry.gateway == NOT_MET
+                && (name == wanted || wanted.rsplit('/').next() == Some(name.as_str()))
+        });
+        if let Some(entry) = announced {
+            entry.gateway = word(gateway);
+            entry.site = line(site);
+        }
     }
 
     fn find(&mut self, provider: &Fingerprint, gateway: &str) -> Option<&mut Entry> {
@@ -178,9 +200,14 @@ fn parse_entry(row: &str) -> Option<Entry> {
 /// A name as one word: what splits words or lines is replaced.
 fn word(text: &str) -> String {
     let keep = |c: char| !c.is_whitespace() && !c.is_control() && c != '#';
-    text.chars()
+    let word: String = text
+        .chars()
         .map(|c| if keep(c) { c } else { '_' })
-        .collect()
+        .collect();
+    match word.as_str() {
+        "" | NOT_MET => "_".into(),
+        _ => word,
+    }
 }
 
 /// A name within one line.
@@ -241,7 +268,11 @@ mod tests {
         assert_eq!(refused.shown, key(3).fingerprint());
 
         let provider = key(1).fingerprint();
-        let mut entry = known.named(&provider, "acme/berlin").next().unwrap().clone();
+        let mut entry = known
+            .named(&provider, "acme/berlin")
+            .next()
+            .unwrap()
+            .clone();
         entry.fingerprint = key(3).fingerprint();
         assert!(known.trust(entry));
         let again = known.check(&key(1), "gw-1", "x", &key(3));
@@ -275,8 +306,30 @@ mod tests {
         let text = refused.to_string();
         let command = text.lines().last().unwrap().trim();
         let shell = |c: char| "$'\"`;()<>|&".contains(c);
-        assert!(command.starts_with("culvert trust acme/id-rm-rf-x "), "{command}");
+        assert!(
+            command.starts_with("culvert trust acme/id-rm-rf-x "),
+            "{command}"
+        );
         assert!(!command.contains(shell), "{command}");
+    }
+
+    #[test]
+    fn a_site_trusted_by_its_name_alone_binds_its_gateway() {
+        for typed in ["acme/berlin", "Acme / Berlin", "berlin"] {
+            let mut known = Known::default();
+            known.trust(Entry {
+                provider: key(1).fingerprint(),
+                gateway: NOT_MET.into(),
+                fingerprint: key(2).fingerprint(),
+                site: typed.into(),
+            });
+            let mut check = |seed| known.check(&key(1), "gw-1", "Acme / Berlin", &key(seed));
+
+            assert!(check(9).is_err(), "{typed}");
+            assert_eq!(check(2), Ok(Met::Known), "{typed}");
+            let elsewhere = known.check(&key(1), "gw-2", "Acme / Paris", &key(3));
+            assert!(matches!(elsewhere, Ok(Met::First(_))));
+        }
     }
 
     #[test]
@@ -310,10 +363,7 @@ mod tests {
         let home = Home::at(dir.path());
         for bad in ["nonsense", "a b c", "\u{1b}[0m"] {
             home.write(FILE, bad).unwrap();
-            assert!(matches!(
-                Known::load(&home),
-                Err(HomeError::Damaged { .. })
-            ));
+            assert!(matches!(Known::load(&home), Err(HomeError::Damaged { .. })));
         }
     }
 }

@@ -120,7 +120,10 @@ fn some_names(names: impl ExactSizeIterator<Item = String>) -> Vec<String> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PickError {
     /// Several hosts fit.
-    #[error("'{word}' is the name of several hosts; say which one:{}", listed(names))]
+    #[error(
+        "'{word}' is the name of several hosts; say which one:{}",
+        listed(names)
+    )]
     Ambiguous {
         /// As typed.
         word: String,
@@ -243,7 +246,9 @@ mod tests {
 
     #[test]
     fn a_long_list_of_candidates_is_cut() {
-        let hosts: Vec<HostEntry> = (0..20).map(|n| host(n, "A", "B", "x", "10.0.0.1")).collect();
+        let hosts: Vec<HostEntry> = (0..20)
+            .map(|n| host(n, "A", "B", "x", "10.0.0.1"))
+            .collect();
         let word = HostWord::parse("x", Numbers::Port).unwrap();
 
         let Err(PickError::Ambiguous { names, .. }) = pick(&word, &hosts) else {

@@ -15,7 +15,7 @@ const NONE_FITS: u8 = 0xff;
 const CONNECT: u8 = 1;
 
 /// Where a client wants to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wanted {
     /// Name or address, in lower case.
     pub host: String,

@@ -238,7 +238,9 @@ mod tests {
 
     #[test]
     fn every_byte_reaches_the_screen_whatever_the_cuts() {
-        let bytes = [b'a', IAC, IAC, b'\r', 0, b'\r', b'\n', IAC, DO, 31, b'z', IAC, 241];
+        let bytes = [
+            b'a', IAC, IAC, b'\r', 0, b'\r', b'\n', IAC, DO, 31, b'z', IAC, 241,
+        ];
         let whole = shown(&mut telnet(), &bytes);
         assert_eq!(whole, [b'a', 255, b'\r', b'\r', b'\n', b'z']);
         for cut in 0..bytes.len() {

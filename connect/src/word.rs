@@ -201,7 +201,16 @@ mod tests {
         assert_eq!(word("site/nas:22", port), at("site/nas", Some(22)));
         assert_eq!(word("[fd00::7]:22", port), at("fd00::7", Some(22)));
         assert_eq!(word("fd00::7", port), at("fd00::7", None));
-        for bad in ["nas:", "nas:0", "nas:65536", "nas:+1", "nas: 1", "nas:x", "nas::22", "nas:1:2"] {
+        for bad in [
+            "nas:",
+            "nas:0",
+            "nas:65536",
+            "nas:+1",
+            "nas: 1",
+            "nas:x",
+            "nas::22",
+            "nas:1:2",
+        ] {
             assert_eq!(word(bad, port), Err(WordError::Port), "{bad}");
         }
     }
@@ -225,7 +234,14 @@ mod tests {
         }
         assert_eq!(word("[fd00::7]:1", vnc), at("fd00::7", Some(5901)));
         assert_eq!(word("[fd00::7]::80", vnc), at("fd00::7", Some(80)));
-        for bad in ["desk:", "desk::", "desk:::1", "desk::0", "desk:-1", "desk::70000"] {
+        for bad in [
+            "desk:",
+            "desk::",
+            "desk:::1",
+            "desk::0",
+            "desk:-1",
+            "desk::70000",
+        ] {
             assert_eq!(word(bad, vnc), Err(WordError::Port), "{bad}");
         }
     }

@@ -63,10 +63,15 @@ pub struct Listener {
 /// A connection that was let in; its place is free again when it is dropped.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The program's connection.
-    pub stream: TcpStream,
-    /// Its place.
-    _slot: OwnedSemaphorePermit,
+    stream: TcpStream,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Accepted {
+    /// The connection, and its place: free again when that is dropped.
+    pub fn into_parts(self) -> (TcpStream, OwnedSemaphorePermit) {
+        (self.stream, self.slot)
+    }
 }
 
 impl Listener {
@@ -110,17 +115,16 @@ impl Listener {
                 continue;
             }
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-                crate::text::note("refused a local connection: there are as many as this viewer may have");
+                crate::text::note(
+                    "refused a local connection: there are as many as this viewer may have",
+                );
                 continue;
             };
             // Keys and pointer moves must not wait for more bytes.
             let delayed = stream.set_nodelay(true);
             drop(delayed);
             self.left -= 1;
-            return Some(Accepted {
-                stream,
-                _slot: slot,
-            });
+            return Some(Accepted { stream, slot });
         }
         None
     }

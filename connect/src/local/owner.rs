@@ -110,7 +110,10 @@ mod tests {
    1: 0100007F:C350 0708097F:1F91 01 00000000:00000000 00:00000000 00000000  1042        0 2 1 0 20 4 30 10 -1\n";
         let from = "127.0.0.1:50000".parse().unwrap();
 
-        assert_eq!(uid_of(table, from, "127.9.8.7:8081".parse().unwrap()), Some(1042));
+        assert_eq!(
+            uid_of(table, from, "127.9.8.7:8081".parse().unwrap()),
+            Some(1042)
+        );
         assert_eq!(uid_of(table, from, "127.9.8.7:8080".parse().unwrap()), None);
         assert_eq!(uid_of("", from, from), None);
         assert_eq!(uid_of("x\n0: a\n1:", from, from), None);

@@ -87,7 +87,11 @@ fn chromium_options(socks: SocketAddr, profile: &Path) -> Vec<OsString> {
         // Loopback addresses too: the device's may be one on its own side.
         "--proxy-bypass-list=<-loopback>".into(),
         // No name is looked up here; names are the gateway's business.
-        format!("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {}", socks.ip()).into(),
+        format!(
+            "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {}",
+            socks.ip()
+        )
+        .into(),
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp".into(),
         "--disable-quic".into(),
         "--no-first-run".into(),
@@ -114,7 +118,10 @@ fn firefox_settings(socks: SocketAddr) -> String {
         ("media.peerconnection.enabled", "false".to_owned()),
         ("browser.shell.checkDefaultBrowser", "false".to_owned()),
         ("browser.aboutwelcome.enabled", "false".to_owned()),
-        ("datareporting.policy.dataSubmissionEnabled", "false".to_owned()),
+        (
+            "datareporting.policy.dataSubmissionEnabled",
+            "false".to_owned(),
+        ),
         ("app.update.enabled", "false".to_owned()),
     ];
     lines
@@ -142,7 +149,12 @@ mod tests {
     fn the_address_line_shows_the_devices_own_address() {
         for (address, port, protocol, expected) in [
             ("192.168.1.9", 80, Protocol::Http, "http://192.168.1.9/"),
-            ("192.168.1.9", 8080, Protocol::Http, "http://192.168.1.9:8080/"),
+            (
+                "192.168.1.9",
+                8080,
+                Protocol::Http,
+                "http://192.168.1.9:8080/",
+            ),
             ("nas.local", 443, Protocol::Https, "https://nas.local/"),
             ("fd00::7", 8443, Protocol::Https, "https://[fd00::7]:8443/"),
             ("nas.local", 8443, Protocol::Tcp, "https://nas.local:8443/"),
@@ -169,7 +181,9 @@ mod tests {
         assert_eq!(start.args.last().unwrap(), "http://192.168.1.9/");
         assert!(has("--proxy-server=socks5://127.7.8.9:40123"));
         assert!(has("--proxy-bypass-list=<-loopback>"));
-        assert!(has("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.7.8.9"));
+        assert!(has(
+            "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.7.8.9"
+        ));
         let profile = format!("--user-data-dir={}", profile.path().display());
         assert!(has(&profile));
     }

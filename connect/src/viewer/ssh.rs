@@ -52,8 +52,29 @@ pub fn openssh(program: PathBuf, culvert: &Path, host: Host<'_>, extra: Vec<OsSt
     Start { program, args }
 }
 
-/// PuTTY's arguments.
-pub fn putty(program: PathBuf, at: SocketAddr, host: Host<'_>, extra: Vec<OsString>) -> Start {
+/// OpenSSH's arguments for a loopback port; `alias` is what it remembers the
+/// host key under.
+pub fn openssh_port(program: PathBuf, at: SocketAddr, alias: &str) -> Start {
+    let args = vec![
+        "-o".into(),
+        format!("HostKeyAlias={}{SSH_SUFFIX}", dash_free(alias)).into(),
+        "-o".into(),
+        "CheckHostIP=no".into(),
+        "-p".into(),
+        at.port().to_string().into(),
+        at.ip().to_string().into(),
+    ];
+    Start { program, args }
+}
+
+/// PuTTY's arguments; it remembers the host key under `alias`.
+pub fn putty(
+    program: PathBuf,
+    at: SocketAddr,
+    alias: &str,
+    user: Option<&str>,
+    extra: Vec<OsString>,
+) -> Start {
     let mut args = extra;
     args.extend([
         "-ssh".into(),
@@ -61,9 +82,9 @@ pub fn putty(program: PathBuf, at: SocketAddr, host: Host<'_>, extra: Vec<OsStri
         at.port().to_string().into(),
         // The name under which PuTTY remembers the host key.
         "-loghost".into(),
-        format!("{}{SSH_SUFFIX}:{}", host.id, host.port).into(),
+        format!("{}{SSH_SUFFIX}", dash_free(alias)).into(),
     ]);
-    if let Some(user) = host.user {
+    if let Some(user) = user {
         args.extend(["-l".into(), user.into()]);
     }
     args.push(at.ip().to_string().into());
@@ -132,11 +153,20 @@ mod tests {
     #[test]
     fn openssh_gets_exactly_these_arguments() {
         let extra = vec!["-v".into(), "uptime; id".into()];
-        let start = openssh("/usr/bin/ssh".into(), "/usr/bin/culvert".as_ref(), host(Some("eva")), extra);
+        let start = openssh(
+            "/usr/bin/ssh".into(),
+            "/usr/bin/culvert".as_ref(),
+            host(Some("eva")),
+            extra,
+        );
 
         let expected: Vec<OsString> = vec![
             "-o".into(),
-            format!("ProxyCommand='/usr/bin/culvert' proxy --protocol ssh {} 22", id()).into(),
+            format!(
+                "ProxyCommand='/usr/bin/culvert' proxy --protocol ssh {} 22",
+                id()
+            )
+            .into(),
             "-o".into(),
             format!("HostKeyAlias={}.culvert", id()).into(),
             "-o".into(),
@@ -158,27 +188,35 @@ mod tests {
         let command = proxy_command(path, host(None)).into_string().unwrap();
 
         let quoted = r"'/opt/it'\''s 100%% ours/$(id)/culvert'";
-        assert!(command.starts_with(&format!("{quoted} proxy ")), "{command}");
+        assert!(
+            command.starts_with(&format!("{quoted} proxy ")),
+            "{command}"
+        );
     }
 
     #[test]
     fn putty_remembers_the_key_under_the_hosts_id() {
         let at = "127.7.8.9:40123".parse().unwrap();
 
-        let start = putty("putty".into(), at, host(None), vec![]);
+        let alias = id().to_string();
+        let start = putty("putty".into(), at, &alias, None, vec![]);
 
-        let loghost = format!("{}.culvert:22", id());
-        let words = ["-ssh", "-P", "40123", "-loghost", loghost.as_str(), "127.7.8.9"];
+        let loghost = format!("{alias}.culvert");
+        let words = [
+            "-ssh",
+            "-P",
+            "40123",
+            "-loghost",
+            loghost.as_str(),
+            "127.7.8.9",
+        ];
         assert_eq!(start.args, words.map(OsString::from));
     }
 
     #[test]
     fn no_name_of_a_host_becomes_an_option() {
         for name in ["-oProxyCommand=id", "--", "...", "-"] {
-            let host = Host {
-                name,
-                ..host(None)
-            };
+            let host = Host { name, ..host(None) };
             let start = openssh("ssh".into(), "c".as_ref(), host, vec![]);
             let word = start.args.last().unwrap().to_str().unwrap();
             assert!(word.starts_with(char::is_alphanumeric), "{word}");

@@ -1,0 +1,68 @@
+//! `culvert open`: what the portal's links start.
+//!
+//! The ticket says who may what where; this program says with which viewer,
+//! and asks before one is started.
+
+use culvert_wire::grant::Protocol;
+
+use super::{forward, prompt, serve, ssh as ssh_command, telnet, view, web};
+use crate::cli::OpenAddress;
+use crate::failure::{Exit, Failure};
+use crate::home::Home;
+use crate::launch;
+use crate::local::listen::{Limit, Listener};
+use crate::pick::slug;
+use crate::reach::Server;
+use crate::text::{note, plain};
+use crate::tunnel::Tunnel;
+use crate::viewer::{browser, choose, desktop, ssh};
+
+/// Opens what a ticket stands for.
+pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure> {
+    let ticket = launch::parse(&address.address)?;
+    let mut server = Server::known(home)?;
+    if !address.yes && !prompt::is_there() {
+        let text = "nobody to ask whether this may be opened: use a terminal, or --yes";
+        return Err(Failure::Person(text.into(), Exit::Usage));
+    }
+    let question = format!("Open a session that {} offers?", server.name());
+    if !address.yes && !prompt::yes(&question)? {
+        return Ok(());
+    }
+    let link = server.link().await?;
+    let (tunnel, protocol, host) = Tunnel::redeem(&server, link, ticket).await?;
+    note(&format!("{protocol} on {}", plain(&host)));
+    start(tunnel, protocol, &host, address.print).await
+}
+
+async fn start(tunnel: Tunnel, protocol: Protocol, host: &str, print: bool) -> Result<(), Failure> {
+    let installed = |names| {
+        if print {
+            return Ok(None);
+        }
+        choose(None, names).map(Some)
+    };
+    match protocol {
+        Protocol::Vnc => view::show(tunnel, protocol, installed(desktop::VNC)?, vec![]).await,
+        Protocol::Rdp => view::show(tunnel, protocol, installed(desktop::RDP)?, vec![]).await,
+        Protocol::Http | Protocol::Https => {
+            web::browse(tunnel, installed(browser::BROWSERS)?, vec![]).await
+        }
+        Protocol::Ssh => {
+            let program = installed(ssh::SSH)?;
+            let listener = Listener::bind(serve::own_port(&tunnel), Limit::ONE).await?;
+            let at = listener.local();
+            let alias = format!("{}.{}", slug(host), slug(tunnel.gateway()));
+            let start = program.map(|program| {
+                if ssh::wants_port(&program) {
+                    ssh::putty(program, at, &alias, None, vec![])
+                } else {
+                    ssh::openssh_port(program, at, &alias)
+                }
+            });
+            ssh_command::on_port(tunnel, listener, start).await
+        }
+        Protocol::Telnet if !print => telnet::here(tunnel, host).await,
+        Protocol::Telnet | Protocol::Tcp => forward::listen(tunnel, protocol, host, None).await,
+    }
+}

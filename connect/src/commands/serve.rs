@@ -1,0 +1,105 @@
+//! A local port and the program that uses it, until one of them ends.
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::carry::Busy;
+use crate::failure::{Exit, Failure};
+use crate::local::address::loopback_of;
+use crate::tunnel::Tunnel;
+use crate::viewer::{Start, ViewerError};
+
+/// A viewer may hand over to one that runs already and end: its connection
+/// comes within this time or not at all.
+const HAND_OVER: Duration = Duration::from_secs(10);
+/// A viewer whose session is over may close by itself for this long.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A free port on the host's own loopback address.
+pub(super) fn own_port(tunnel: &Tunnel) -> SocketAddr {
+    let address = tunnel.targets().first().map(|t| t.address.to_string());
+    let ip: IpAddr = loopback_of(tunnel.gateway(), &address.unwrap_or_default());
+    SocketAddr::new(ip, 0)
+}
+
+/// Starts a program.
+pub(super) fn start(start: &Start) -> Result<Child, Failure> {
+    let spawned = Command::new(&start.program)
+        .args(&start.args)
+        .kill_on_drop(true)
+        .spawn();
+    spawned.map_err(|source| {
+        Failure::Viewer(ViewerError::Start {
+            program: start.program.clone(),
+            source,
+        })
+    })
+}
+
+/// Waits for the first end of: the program (and the connections it left), the
+/// session, Ctrl-C, the carrying of connections. Then ends the others.
+pub(super) async fn run(
+    tunnel: Arc<Tunnel>,
+    mut carrier: JoinHandle<()>,
+    mut busy: watch::Receiver<Busy>,
+    mut child: Option<Child>,
+) -> Result<(), Failure> {
+    let result = tokio::select! {
+        ended = program(&mut child, &mut busy) => ended,
+        _ = tunnel.ended() => {
+            let verdict = tunnel.verdict();
+            if let Some(child) = &mut child {
+                // Its window may still show what happened; then it is closed.
+                let closed = timeout(LAST_WORDS, child.wait()).await;
+                drop(closed);
+            }
+            verdict
+        }
+        // A single connection that ended without a program: the work is done.
+        _ = &mut carrier, if child.is_none() => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    carrier.abort();
+    tunnel.finish().await;
+    result
+}
+
+/// Waits for the program's end; without a program for ever.
+async fn program(
+    child: &mut Option<Child>,
+    busy: &mut watch::Receiver<Busy>,
+) -> Result<(), Failure> {
+    let Some(child) = child else {
+        return std::future::pending().await;
+    };
+    let status = child.wait().await.map_err(|source| Failure::Local {
+        what: "the program was lost".into(),
+        source,
+    })?;
+    if status.success() && busy.borrow().ever == 0 {
+        let came = timeout(HAND_OVER, busy.wait_for(|busy| busy.ever > 0)).await;
+        drop(came);
+    }
+    // Another window of the same program may still be connected. The sender
+    // goes only with the connections.
+    while busy.borrow().now > 0 {
+        sleep(Duration::from_millis(200)).await;
+    }
+    verdict(status)
+}
+
+/// The program's own exit code.
+pub(super) fn verdict(status: ExitStatus) -> Result<(), Failure> {
+    if status.success() {
+        return Ok(());
+    }
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Err(Failure::Program(code.unwrap_or(Exit::Failed as u8)))
+}

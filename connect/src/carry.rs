@@ -149,14 +149,13 @@ fn find(targets: &[Target], wanted: &Wanted) -> Option<usize> {
 }
 
 const fn socks_answer(reason: Reason) -> Answer {
-    match reason {
-        Reason::HostRefused | Reason::HostReset => Answer::Refused,
-        Reason::HostTimedOut => Answer::TimedOut,
-        Reason::HostUnreachable | Reason::NameNotResolved => Answer::Unreachable,
-        reason => match reason.code() {
-            205..=208 => Answer::Forbidden,
-            _ => Answer::Failed,
-        },
+    // By number: a reason of a newer version fails like an unknown one.
+    match reason.code() {
+        200 | 203 => Answer::Refused,
+        201 => Answer::TimedOut,
+        202 | 204 => Answer::Unreachable,
+        205..=208 => Answer::Forbidden,
+        _ => Answer::Failed,
     }
 }
 
@@ -234,6 +233,9 @@ mod tests {
     fn a_browser_learns_why_as_well_as_socks_can_say_it() {
         assert_eq!(socks_answer(Reason::HostRefused), Answer::Refused);
         assert_eq!(socks_answer(Reason::HostTimedOut), Answer::TimedOut);
+        assert_eq!(socks_answer(Reason::HostUnreachable), Answer::Unreachable);
+        assert_eq!(socks_answer(Reason::NameNotResolved), Answer::Unreachable);
+        assert_eq!(socks_answer(Reason::HostReset), Answer::Refused);
         assert_eq!(socks_answer(Reason::NotInAllowList), Answer::Forbidden);
         assert_eq!(socks_answer(Reason::Internal), Answer::Failed);
     }

@@ -40,16 +40,13 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
-    match command {
-        Command::SshConfig => return ssh::config(),
-        Command::Completions { shell } => {
-            completions(shell);
-            return Ok(());
-        }
-        _ => {}
-    }
     let home = Home::find()?;
     match command {
+        Command::SshConfig => ssh::config(),
+        Command::Completions { shell } => {
+            completions(shell);
+            Ok(())
+        }
         Command::Login(login) => login::login(home, login).await,
         Command::Logout => login::logout(home).await,
         Command::Ls(ls) => hosts::ls(home, ls).await,
@@ -66,7 +63,6 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Test(test) => test::test(home, test).await,
         Command::Doctor => doctor::doctor(home).await,
         Command::Trust(trust) => trust::trust(&home, trust),
-        Command::SshConfig | Command::Completions { .. } => Ok(()),
     }
 }
 

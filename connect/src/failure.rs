@@ -66,19 +66,19 @@ impl Exit {
 
     /// What a reason means to a script.
     pub const fn of(reason: Reason) -> Self {
-        match reason {
-            Reason::Finished | Reason::ClosedByTechnician | Reason::ClosedByHost => Self::Done,
-            Reason::SignInNeeded | Reason::SignInRefused | Reason::SignedOut => Self::SignIn,
-            Reason::NotFound => Self::NotFound,
-            Reason::PeerKey | Reason::RevokedKey | Reason::Intercepted => Self::Key,
-            reason => match reason.code() {
-                3..=199 => Self::Ended,
-                205 | 206 | 208 | 400..=499 => Self::Forbidden,
-                200..=299 => Self::Host,
-                300 | 301 => Self::Host,
-                302..=399 | 501..=503 => Self::Server,
-                _ => Self::Failed,
-            },
+        // By number: a reason of a newer version belongs to its hundred, too.
+        match reason.code() {
+            0..=2 => Self::Done,
+            106 | 401 | 413 => Self::SignIn,
+            3..=199 => Self::Ended,
+            205 | 206 | 208 => Self::Forbidden,
+            200..=301 => Self::Host,
+            306 | 411 | 414 => Self::Key,
+            302..=399 | 501..=503 => Self::Server,
+            400 => Self::NotFound,
+            416 => Self::Usage,
+            402..=499 => Self::Forbidden,
+            _ => Self::Failed,
         }
     }
 }
@@ -266,6 +266,11 @@ mod tests {
             (Reason::Expired, Exit::Ended),
             (Reason::UserDisabled, Exit::Ended),
             (Reason::SignedOut, Exit::SignIn),
+            (Reason::SignInNeeded, Exit::SignIn),
+            (Reason::SignInRefused, Exit::SignIn),
+            (Reason::RevokedKey, Exit::Key),
+            (Reason::Invalid, Exit::Usage),
+            (Reason::NotAllowed, Exit::Forbidden),
             (Reason::HostRefused, Exit::Host),
             (Reason::NotInAllowList, Exit::Forbidden),
             (Reason::GatewayOffline, Exit::Host),

@@ -117,7 +117,8 @@ pub enum ViewerError {
     Scratch(#[source] std::io::Error),
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

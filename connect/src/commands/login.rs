@@ -186,6 +186,7 @@ fn server_address(text: &str) -> Result<String, Failure> {
     let (host, port) = match bare.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or_else(wrong)?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
             (host, port.strip_prefix(':'))
         }
         None => match bare.rsplit_once(':') {

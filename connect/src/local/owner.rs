@@ -74,7 +74,8 @@ fn in_table(address: SocketAddr) -> String {
     format!("{words}:{:04X}", address.port())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::net::{TcpListener, TcpStream};
 

@@ -139,10 +139,10 @@ fn is_final(reason: Reason) -> bool {
 
 /// A refusal that no later try would change.
 fn refusal(failure: &Failure) -> Option<Reason> {
-    match failure {
-        Failure::Link(closed) if is_final(closed.reason) => Some(closed.reason),
-        _ => None,
-    }
+    let Failure::Link(closed) = failure else {
+        return None;
+    };
+    is_final(closed.reason).then_some(closed.reason)
 }
 
 #[cfg(test)]

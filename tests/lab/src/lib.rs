@@ -31,6 +31,7 @@ mod running;
 mod screen;
 mod servers;
 mod site;
+mod stack;
 
 pub use capture::{Capture, Flow, Traffic};
 pub use dialogue::Dialogue;
@@ -46,3 +47,4 @@ pub use options::{Dns, Internet, ProxyAuth, SiteOptions, Uplink};
 pub use running::Running;
 pub use screen::{Pattern, Screen};
 pub use site::Site;
+pub use stack::{Programs, Stack, TECHNICIAN, Technician, free_cloud_address};

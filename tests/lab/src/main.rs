@@ -1,5 +1,8 @@
 //! `culvert-lab`: the lab's own errands; `./demo` is the thin script before it.
 
+mod demo;
+mod tour;
+
 use std::io::Read;
 use std::process::ExitCode;
 
@@ -18,6 +21,12 @@ struct Arguments {
 enum Errand {
     /// Install the Debian packages the lab needs
     Packages,
+    /// Start everything and print what to type; Ctrl-C ends it
+    Demo {
+        /// Run the whole tour unattended instead; exit 0 when all of it worked
+        #[arg(long)]
+        smoke: bool,
+    },
     /// Start a bare site and print how to get into each of its places
     Site,
 }
@@ -25,6 +34,8 @@ enum Errand {
 fn main() -> ExitCode {
     let done = match Arguments::parse().errand {
         Errand::Packages => packages::ensure().map_err(Into::into),
+        Errand::Demo { smoke: true } => tour::run(),
+        Errand::Demo { smoke: false } => demo::run(),
         Errand::Site => bare_site(),
     };
     match done {
@@ -62,7 +73,7 @@ fn bare_site() -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stderr, reason = "the program's own words to its user")]
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }
 

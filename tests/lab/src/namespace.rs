@@ -304,5 +304,5 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 echo ready $$
 read -r _ || true
 kill -KILL -1 || true
-rm -rf -- $1
+rm -rf -- \"$1\"
 ";

@@ -117,6 +117,16 @@ impl Site {
         format!("{CLOUD_IP}:{CLOUD_PORT}")
     }
 
+    /// Where the cloud server listens on this machine.
+    pub fn cloud(&self) -> std::net::SocketAddr {
+        self.options.cloud
+    }
+
+    /// Waits until something listens on a TCP port of this machine.
+    pub fn wait_for_loopback(&self, port: u16) -> Result<(), LabError> {
+        ready::wait_for_listener(&self.world, Ns::Host, 't', port)
+    }
+
     /// What an intercepting internet could read so far.
     pub fn overheard(&self) -> Overheard {
         self.forwarder.overheard()

@@ -1,0 +1,341 @@
+//! Culvert's own programs, running around a site as a provider would run them.
+//!
+//! The cloud server runs on the machine's loopback, the gateway in its place
+//! on the site's LAN, `culvert` where the technician is. Every command line of
+//! the three programs that the lab knows is in this file.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::keys::random_word;
+use crate::namespace::{Ns, finish, said, started};
+use crate::network::{CLOUD_IP, CLOUD_PORT, DESKTOP_IP, DEVICE_IP, SERVER_IP};
+use crate::{LabError, Running, Site, ready};
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// The programs built beside this one (or, for a test, one folder up).
+    pub fn beside_this_one() -> Result<Self, LabError> {
+        let own = std::env::current_exe().map_err(LabError::file("this program"))?;
+        let folder = own
+            .ancestors()
+            .skip(1)
+            .take(2)
+            .find(|folder| folder.join("culvert-prs").exists());
+        let folder = folder.ok_or_else(|| LabError::Failed {
+            what: "finding culvert-prs, culvert-gateway and culvert".into(),
+            output: format!("build them first; they are not beside {}", own.display()),
+        })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// The folder they are in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// A port of loopback that is free now: 8443, or another where that is taken.
+pub fn free_cloud_address() -> Result<SocketAddr, LabError> {
+    let usual = SocketAddr::from(([127, 0, 0, 1], 8443));
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    TcpListener::bind(usual)
+        .or_else(|_| TcpListener::bind(any))
+        .and_then(|listener| listener.local_addr())
+        .map_err(LabError::Forwarder)
+}
+
+/// A provider with one customer, one site and its hosts.
+pub struct Stack<'a> {
+    site: &'a Site,
+    programs: Programs,
+    cloud: Option<Running>,
+    gateway: Option<Running>,
+    owner_password: String,
+    password: String,
+    provider_key: String,
+}
+
+impl<'a> Stack<'a> {
+    /// Makes a fresh cloud server with the site's customer, hosts and people,
+    /// and serves it. The gateway is started by [`Stack::start_gateway`].
+    pub fn start(site: &'a Site, programs: Programs) -> Result<Self, LabError> {
+        let mut stack = Self {
+            site,
+            programs,
+            cloud: None,
+            gateway: None,
+            owner_password: random_word(16)?,
+            password: random_word(16)?,
+            provider_key: String::new(),
+        };
+        stack.provider_key = stack.init()?;
+        stack.populate()?;
+        stack.serve()?;
+        Ok(stack)
+    }
+
+    /// Starts the cloud server (again) and waits until it answers.
+    pub fn serve(&mut self) -> Result<(), LabError> {
+        let mut command = self.cloud_command();
+        command.arg("serve").arg("--data").arg(self.data("cloud"));
+        self.cloud = Some(self.site.spawn("culvert-prs", &mut command)?);
+        let port = self.site.cloud().port();
+        self.site.wait_for_loopback(port)
+    }
+
+    /// Claims the gateway with a fresh code and starts it; returns when the
+    /// cloud server counts it as connected.
+    pub fn start_gateway(&mut self) -> Result<(), LabError> {
+        let code = self.admin(&["gateway", "code", "--site", "Harbour/Pump station"])?;
+        let file = self.data("claim.txt");
+        std::fs::write(&file, code).map_err(LabError::file(&file))?;
+        let settings = self.data("gateway.toml");
+        let text = format!("data_dir = \"{}\"\n", self.data("gateway").display());
+        std::fs::write(&settings, text).map_err(LabError::file(&settings))?;
+        let mut claim = self.gateway_command();
+        claim.arg("claim").arg("--config").arg(&settings);
+        claim.arg("--code-file").arg(&file);
+        run_to_end("claiming the gateway", &mut claim)?;
+        self.run_gateway()
+    }
+
+    /// Starts the claimed gateway (again) and waits until it is connected.
+    pub fn run_gateway(&mut self) -> Result<(), LabError> {
+        let mut run = self.gateway_command();
+        run.arg("run")
+            .arg("--config")
+            .arg(self.data("gateway.toml"));
+        self.gateway = Some(self.site.spawn("culvert-gateway", &mut run)?);
+        ready::until("the gateway's link", Duration::from_secs(40), || {
+            let listing = self
+                .admin(&["gateway", "list"])
+                .map_err(|e| e.to_string())?;
+            if listing.contains("online") {
+                return Ok(());
+            }
+            Err(listing)
+        })
+    }
+
+    /// Signs a technician in, from a place, with files of her own.
+    pub fn technician(&self, ns: Ns, name: &str) -> Result<Technician<'_>, LabError> {
+        let home = self.data(name);
+        std::fs::create_dir_all(&home).map_err(LabError::file(&home))?;
+        let technician = Technician {
+            stack: self,
+            ns,
+            home,
+        };
+        let address = match ns {
+            Ns::Host => self.site.cloud().to_string(),
+            Ns::Internet
+            | Ns::Router
+            | Ns::Gateway
+            | Ns::Server
+            | Ns::Desktop
+            | Ns::Device
+            | Ns::TechnicianRouter
+            | Ns::Technician => self.site.cloud_address(),
+        };
+        let mut login = technician.culvert(&["login", &address, "--user", TECHNICIAN]);
+        login.args(["--password-stdin", "--provider-key", &self.provider_key]);
+        feed("signing in", &mut login, &self.password)?;
+        Ok(technician)
+    }
+
+    /// Runs `culvert-prs admin ...` and returns what it printed.
+    pub fn admin(&self, args: &[&str]) -> Result<String, LabError> {
+        run_to_end("an administrator's command", &mut self.admin_command(args))
+    }
+
+    /// The running cloud server.
+    pub fn cloud(&mut self) -> Option<&mut Running> {
+        self.cloud.as_mut()
+    }
+
+    /// The running gateway.
+    pub fn gateway(&mut self) -> Option<&mut Running> {
+        self.gateway.as_mut()
+    }
+
+    /// The technician's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The provider key's fingerprint.
+    pub fn provider_key(&self) -> &str {
+        &self.provider_key
+    }
+
+    /// Where a program of this stack keeps its files.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.site.temp_dir().join(name)
+    }
+
+    fn init(&self) -> Result<String, LabError> {
+        let mut command = self.cloud_command();
+        command.arg("init").arg("--data").arg(self.data("cloud"));
+        command.arg(format!("--listen={}", self.site.cloud()));
+        command.arg(format!("--public-address={CLOUD_IP}:{CLOUD_PORT}"));
+        let printed = run_to_end("setting up the cloud server", &mut command)?;
+        fingerprint(&printed).ok_or_else(|| LabError::Failed {
+            what: "reading the provider key's fingerprint".into(),
+            output: printed.clone(),
+        })
+    }
+
+    /// One customer with one site, its three hosts, an owner and a technician.
+    fn populate(&self) -> Result<(), LabError> {
+        self.add_user("owner", "owner", &self.owner_password)?;
+        self.add_user(TECHNICIAN, "technician", &self.password)?;
+        self.admin(&["customer", "add", "Harbour"])?;
+        self.admin(&["site", "add", "Harbour", "Pump station"])?;
+        for (name, address, ports) in HOSTS {
+            let mut args = vec!["host", "add", "Harbour/Pump station", name, address];
+            for port in *ports {
+                args.extend(["--port", port]);
+            }
+            self.admin(&args)?;
+        }
+        self.admin(&["user", "permit", TECHNICIAN, "Harbour"])?;
+        Ok(())
+    }
+
+    fn add_user(&self, name: &str, role: &str, password: &str) -> Result<(), LabError> {
+        let args = ["user", "add", name, "--role", role, "--password-stdin"];
+        feed("adding a person", &mut self.admin_command(&args), password)?;
+        Ok(())
+    }
+
+    fn admin_command(&self, args: &[&str]) -> Command {
+        let mut command = self.cloud_command();
+        command.arg("admin").arg("--data").arg(self.data("cloud"));
+        command.args(args);
+        command
+    }
+
+    fn cloud_command(&self) -> Command {
+        self.site
+            .command(Ns::Host, self.programs.path("culvert-prs"))
+    }
+
+    fn gateway_command(&self) -> Command {
+        self.site
+            .command(Ns::Gateway, self.programs.path("culvert-gateway"))
+    }
+}
+
+/// A signed-in technician.
+pub struct Technician<'a> {
+    stack: &'a Stack<'a>,
+    ns: Ns,
+    home: PathBuf,
+}
+
+impl Technician<'_> {
+    /// A `culvert` command in the technician's place.
+    pub fn culvert(&self, args: &[&str]) -> Command {
+        let mut command = self.in_her_place(self.program());
+        command.args(args);
+        command
+    }
+
+    /// Where the `culvert` program is, for programs that start it themselves.
+    pub fn program(&self) -> PathBuf {
+        self.stack.programs.path("culvert")
+    }
+
+    /// Any program in the technician's place, with her environment.
+    pub fn in_her_place(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = self.stack.site.command(self.ns, program);
+        self.dress(&mut command);
+        command
+    }
+
+    /// Gives a command the technician's environment.
+    pub fn dress(&self, command: &mut Command) {
+        command
+            .env("HOME", &self.home)
+            .env("CULVERT_HOME", self.home.join("culvert"));
+    }
+
+    /// Her home folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Runs `culvert` to its end; an error holds what it printed.
+    pub fn run(&self, args: &[&str]) -> Result<String, LabError> {
+        run_to_end(
+            &format!("culvert {}", args.join(" ")),
+            &mut self.culvert(args),
+        )
+    }
+}
+
+fn run_to_end(what: &str, command: &mut Command) -> Result<String, LabError> {
+    let output = finish(command)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(LabError::Failed {
+        what: what.to_owned(),
+        output: said(&output),
+    })
+}
+
+/// Runs a command that reads a password from its standard input.
+fn feed(what: &str, command: &mut Command, password: &str) -> Result<String, LabError> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(started(command))?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that ends without reading says why on its error output.
+        let _ = writeln!(input, "{password}");
+    }
+    let output = child.wait_with_output().map_err(started(command))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(LabError::Failed {
+        what: what.to_owned(),
+        output: said(&output),
+    })
+}
+
+/// The word after "fingerprint" in what `init` prints.
+fn fingerprint(printed: &str) -> Option<String> {
+    let after = printed.split("fingerprint").nth(1)?;
+    let word = after.trim_start_matches([':', ' ', '\n']);
+    word.split_whitespace().next().map(str::to_owned)
+}
+
+/// The technician's account.
+pub const TECHNICIAN: &str = "tess";
+
+const HOSTS: &[(&str, &str, &[&str])] = &[
+    ("server", SERVER_IP, &["ssh", "telnet"]),
+    ("desktop", DESKTOP_IP, &["vnc", "rdp"]),
+    ("device", DEVICE_IP, &["http", "https"]),
+];

@@ -6,12 +6,38 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`identity`], [`state`], [`files`] | keys and memory of the box |
+//! | [`identity`], [`state`], [`memory`], [`files`] | keys and memory of the box |
 //! | [`guard`] | which addresses may be dialled (pure) |
 //! | [`session`] | which sessions are accepted, kept and ended (pure) |
+//! | [`dial`], [`bridge`] | connections to LAN hosts, and streams over them |
+//! | [`clock`], [`reports`] | link time; ends of sessions not told yet |
+//! | [`connect`], [`claim`] | how the box presents itself; the first time |
+//! | [`run`] | the loop that drives all of it |
+//! | [`status`] | what the running process says about itself |
+//! | [`cli`] | the command line |
 
+pub mod bridge;
+pub mod claim;
+pub mod cli;
+pub mod clock;
+pub mod connect;
+pub mod dial;
 pub mod files;
 pub mod guard;
 pub mod identity;
+pub mod memory;
+pub mod reports;
+pub mod run;
 pub mod session;
 pub mod state;
+pub mod status;
+
+use tokio::time::{Duration, Instant};
+
+/// What the box calls itself on a link.
+pub const VERSION: &str = concat!("culvert-gateway ", env!("CARGO_PKG_VERSION"));
+
+/// A time that never comes, for a timer that is not set.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(24 * 3600)
+}

@@ -117,7 +117,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(reason: Reason, text: impl Into<String>) -> Self {
+    /// A refusal with a sentence more.
+    pub fn new(reason: Reason, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { reason, text }
     }
@@ -167,7 +168,19 @@ impl Sessions {
         self.commands.extend(next);
     }
 
+    /// An invitation that cannot be judged at all.
+    pub fn handle_unable(&mut self, invite: &Invite, refusal: Refusal) {
+        self.commands.push_back(Command::Answer(InviteResult {
+            session: invite.grant.claimed_session(),
+            serial: invite.grant.claimed_serial(),
+            refused: Some((refusal.reason, refusal.text)),
+        }));
+    }
+
     /// The broker takes access away.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not signed by a broker or for another gateway.
     pub fn handle_revocation(
         &mut self,
         order: &SignedRevocation,

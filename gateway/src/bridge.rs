@@ -1,0 +1,139 @@
+//! Pass-through: one stream of a session and one TCP connection to a host.
+//!
+//! The bytes are never looked at. A stream names a target of the grant by its
+//! number and nothing else; a target that a renewal took away is unknown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_session::native::{Counters, Stream, splice};
+use culvert_wire::grant::Grant;
+use culvert_wire::reason::Reason;
+use culvert_wire::stream::{Answer, MAX_ANSWER_TEXT, Open, Service};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use crate::dial::Dialer;
+use crate::session::Refusal;
+
+/// What every stream of one session shares.
+#[derive(Debug, Clone)]
+pub struct Bridge {
+    /// The verified grant that opened the session.
+    pub grant: Arc<Grant>,
+    /// Opens connections that the box's rules allow.
+    pub dialer: Dialer,
+    /// Which targets may still be reached.
+    pub permitted: watch::Receiver<Vec<bool>>,
+    /// Bytes of all streams.
+    pub counters: Arc<Counters>,
+}
+
+/// The session's only target, dialled while the technician's end still proves
+/// its key; the first stream gets it. Dropping it ends it.
+#[derive(Debug)]
+pub struct Ahead(JoinSet<Result<TcpStream, Refusal>>);
+
+impl Ahead {
+    /// Starts to dial the grant's first target.
+    pub fn start(dialer: Dialer, grant: Arc<Grant>) -> Self {
+        let mut dialling = JoinSet::new();
+        dialling.spawn(async move { dialer.dial(&grant.targets[0]).await });
+        Self(dialling)
+    }
+
+    /// The connection, if the host has not hung up meanwhile.
+    async fn take(mut self) -> Option<Result<TcpStream, Refusal>> {
+        let dialled = self.0.join_next().await?.ok()?;
+        match &dialled {
+            Ok(tcp) if hung_up(tcp).await => None,
+            Ok(_) | Err(_) => Some(dialled),
+        }
+    }
+}
+
+/// Whether the other side has closed: it can be read, and there is nothing.
+async fn hung_up(tcp: &TcpStream) -> bool {
+    let mut byte = [0];
+    // Out of time: nothing to read yet, so it is open.
+    let peeked = timeout(Duration::ZERO, tcp.peek(&mut byte)).await;
+    matches!(peeked, Ok(Ok(0) | Err(_)))
+}
+
+impl Bridge {
+    /// Serves one stream to its end.
+    pub async fn serve(mut self, open: Open, mut stream: Stream, ahead: Option<Ahead>) {
+        let (index, test) = match open.service {
+            Service::Target(index) => (usize::from(index), false),
+            Service::Test(index) => (usize::from(index), true),
+        };
+        let tcp = match self.connect(index, ahead).await {
+            Ok(tcp) => tcp,
+            Err(refusal) => return refuse(stream, index, refusal).await,
+        };
+        if stream.reply(Answer::Accepted).await.is_err() {
+            return;
+        }
+        if test {
+            drop(tcp);
+            finish(stream).await;
+            return;
+        }
+        let session = self.grant.session;
+        tokio::select! {
+            done = splice(stream, tcp, self.counters.clone()) => debug!(
+                %session, index, to_host = done.to_tcp, from_host = done.from_tcp,
+                reason = done.reason.slug(), "Stream ended"
+            ),
+            // Dropping the copy resets both of its sides.
+            () = taken_away(&mut self.permitted, index) => {
+                info!(%session, index, "Stream ended: its target was taken away");
+            }
+        }
+    }
+
+    async fn connect(&self, index: usize, ahead: Option<Ahead>) -> Result<TcpStream, Refusal> {
+        if !self.permits(index) {
+            return Err(Refusal::new(Reason::TargetUnknown, ""));
+        }
+        if let Some(ahead) = ahead
+            && let Some(dialled) = ahead.take().await
+        {
+            return dialled;
+        }
+        self.dialer.dial(&self.grant.targets[index]).await
+    }
+
+    fn permits(&self, index: usize) -> bool {
+        self.permitted.borrow().get(index) == Some(&true)
+    }
+}
+
+/// Waits until a renewal takes a target away.
+async fn taken_away(permitted: &mut watch::Receiver<Vec<bool>>, index: usize) {
+    let gone = |permitted: &Vec<bool>| permitted.get(index) != Some(&true);
+    if permitted.wait_for(gone).await.is_err() {
+        // The session is ending and takes its streams with it.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn refuse(mut stream: Stream, index: usize, refusal: Refusal) {
+    let reason = refusal.reason;
+    info!(index, reason = reason.slug(), "Target not reached");
+    let mut text = refusal.text;
+    text.truncate(text.floor_char_boundary(MAX_ANSWER_TEXT));
+    // Fails only when the technician has gone meanwhile.
+    let _ = stream.reply(Answer::Refused { reason, text }).await;
+}
+
+/// A test passes no byte: both ways end cleanly.
+async fn finish(mut stream: Stream) {
+    use tokio::io::AsyncWriteExt as _;
+    // Fails only when the technician has gone meanwhile.
+    let _ = stream.shutdown().await;
+    stream.reset(Reason::Finished);
+}

@@ -1,0 +1,223 @@
+//! The running box: keeps a link, hands what comes over it to the session
+//! machine, and does what the machine decides.
+//!
+//! One loop owns everything; each session has one task, which ends with the
+//! loop. Nothing here listens on a socket.
+
+mod effects;
+mod link;
+mod task;
+mod unclaimed;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_config::gateway::Gateway;
+use culvert_link::standing::{Standing, State as LinkState};
+use culvert_link::{Event, Events, Link, Route};
+use culvert_session::Options;
+use culvert_wire::id::SessionId;
+use culvert_wire::reason::Reason;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep_until, timeout};
+use tracing::{info, warn};
+
+use crate::clock::LinkClock;
+use crate::connect;
+use crate::dial::Dialer;
+use crate::identity::{Identity, IdentityError};
+use crate::memory::Memory;
+use crate::reports::Reports;
+use crate::session::Sessions;
+use crate::state::StateError;
+use crate::status::{Running, Status};
+use task::News;
+
+/// News of sessions that may wait; tasks wait when they are full.
+const NEWS: usize = 64;
+/// Sessions have this long to say goodbye when the process ends.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs the box until `stop` resolves.
+///
+/// # Errors
+/// [`RunError`] when the box cannot run at all; a lost link is no error.
+pub async fn run(settings: Gateway, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    let dir = settings.data_dir.clone();
+    let data = |source| RunError::DataDir {
+        path: dir.clone(),
+        source,
+    };
+    crate::files::make_dir(&dir).map_err(data)?;
+    let _running = Running::claim(&dir)
+        .map_err(data)?
+        .ok_or_else(|| RunError::AlreadyRunning { path: dir.clone() })?;
+    let identity = Identity::load_or_make(&dir)?;
+    info!(fingerprint = %identity.signing.public().fingerprint(), "Culvert gateway starts");
+    tokio::pin!(stop);
+    tokio::select! {
+        () = &mut stop => return Ok(()),
+        claimed = unclaimed::wait(&settings, &identity) => claimed?,
+    }
+    let memory = Arc::new(Memory::load(&dir)?);
+    let mut looped = Loop::new(settings, identity, memory)?;
+    looped.run(stop).await;
+    looped.farewell().await;
+    info!("Culvert gateway ends");
+    Ok(())
+}
+
+/// Why the box cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {}: {source}", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process runs on the same folder.
+    #[error("another culvert-gateway already runs on {}", path.display())]
+    AlreadyRunning {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The box has no keys.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The box has no memory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The way out is not usable as it is set.
+    #[error(transparent)]
+    Connect(#[from] connect::SetupError),
+}
+
+/// A running session, as the loop sees it.
+#[derive(Debug)]
+struct Handle {
+    stop: watch::Sender<Option<Reason>>,
+    permitted: watch::Sender<Vec<bool>>,
+    routes: mpsc::Sender<Route>,
+    task: AbortHandle,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Everything the loop owns.
+struct Loop {
+    identity: Identity,
+    memory: Arc<Memory>,
+    dialer: Dialer,
+    options: Options,
+    standing: Standing,
+    link: Option<(Link, Events)>,
+    clock: LinkClock,
+    sessions: Sessions,
+    handles: HashMap<SessionId, Handle>,
+    reports: Reports,
+    status: Status,
+    data_dir: PathBuf,
+    tell: mpsc::Sender<(SessionId, News)>,
+    news: mpsc::Receiver<(SessionId, News)>,
+}
+
+impl Loop {
+    fn new(settings: Gateway, identity: Identity, memory: Arc<Memory>) -> Result<Self, RunError> {
+        let state = memory.read();
+        let me = identity.signing.public();
+        let (tell, news) = mpsc::channel(NEWS);
+        let attempt = connect::attempts(&settings, &identity, memory.clone())?;
+        Ok(Self {
+            standing: Standing::start(attempt, crate::VERSION),
+            dialer: Dialer::new(settings.allow),
+            options: Options {
+                max_streams: u32::try_from(settings.max_streams).unwrap_or(u32::MAX),
+                ..Options::default()
+            },
+            link: None,
+            clock: LinkClock::new(state.clock_floor),
+            sessions: Sessions::new(me, settings.max_sessions, state.revocations),
+            handles: HashMap::new(),
+            reports: Reports::default(),
+            status: Status::new(crate::VERSION),
+            data_dir: settings.data_dir,
+            tell,
+            news,
+            identity,
+            memory,
+        })
+    }
+
+    async fn run(&mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        self.tell_status();
+        loop {
+            let over = self.sessions.poll_timeout();
+            let over = over.map(|time| self.clock.instant_of(time));
+            tokio::select! {
+                () = &mut stop => return,
+                state = self.standing.next() => self.link_changed(state),
+                event = next_event(&mut self.link) => self.heard(event),
+                Some((id, news)) = self.news.recv() => self.task_told(id, news),
+                () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
+                    self.sessions.handle_timeout(self.clock.now());
+                }
+            }
+            self.obey();
+        }
+    }
+
+    fn task_told(&mut self, id: SessionId, news: News) {
+        match news {
+            News::Open => self.sessions.handle_open(id),
+            News::Closed(record) => {
+                self.handles.remove(&id);
+                self.sessions.handle_closed(id, record);
+            }
+        }
+    }
+
+    /// Ends every session with a word, then the link.
+    async fn farewell(&mut self) {
+        self.sessions.handle_shutdown(Reason::GatewayOffline);
+        self.obey();
+        let told = timeout(FAREWELL, async {
+            while !self.sessions.is_empty() {
+                if let Some((id, news)) = self.news.recv().await {
+                    self.task_told(id, news);
+                    self.obey();
+                }
+            }
+        });
+        if told.await.is_err() {
+            warn!(left = self.sessions.len(), "Sessions did not end in time");
+        }
+        if let Some((link, _)) = self.link.take() {
+            link.close(Reason::Finished);
+            // The limit only bounds the courtesy.
+            let _ = timeout(Duration::from_secs(1), link.closed()).await;
+        }
+    }
+}
+
+/// The next event of the link, if there is one.
+async fn next_event(link: &mut Option<(Link, Events)>) -> Option<Event> {
+    match link {
+        Some((_, events)) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the standing link may report; a name for its module's reader.
+type Reported = Option<LinkState>;

@@ -1,0 +1,178 @@
+//! One session's task: proves the technician's end, serves its streams, moves
+//! to a new route when the link came back, and says at the end what happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_link::Route;
+use culvert_session::native::{Counters, Session, accept};
+use culvert_session::{Ending, Options};
+use culvert_wire::grant::Grant;
+use culvert_wire::id::SessionId;
+use culvert_wire::key::SigningKey;
+use culvert_wire::reason::Reason;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::{debug, info};
+
+use crate::bridge::{Ahead, Bridge};
+use crate::dial::Dialer;
+use crate::session::Record;
+
+/// A connection dialled ahead that no stream asked for is given up after this
+/// time: hosts hang up on who says nothing, and some serve only one.
+const AHEAD: Duration = Duration::from_secs(5);
+
+/// What a session's task needs.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) grant: Arc<Grant>,
+    pub(super) identity: SigningKey,
+    pub(super) dialer: Dialer,
+    pub(super) dial_ahead: bool,
+    pub(super) options: Options,
+    /// A new route, when the link came back.
+    pub(super) routes: mpsc::Receiver<Route>,
+    pub(super) permitted: watch::Receiver<Vec<bool>>,
+    /// Filled when the session must end.
+    pub(super) stop: watch::Receiver<Option<Reason>>,
+    pub(super) news: mpsc::Sender<(SessionId, News)>,
+}
+
+/// What a session's task tells.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The technician's end has proved its key.
+    Open,
+    /// The session is over.
+    Closed(Record),
+}
+
+impl Task {
+    /// Runs the session to its end.
+    pub(super) async fn run(mut self, route: Route) {
+        let id = self.grant.session;
+        let news = self.news.clone();
+        let counters = Arc::new(Counters::default());
+        let (reason, streams) = self.live(route, &counters).await;
+        let record = Record {
+            reason,
+            from_hosts: counters.from_tcp(),
+            to_hosts: counters.to_tcp(),
+            streams,
+        };
+        // Fails only when the process is going away.
+        let _ = news.send((id, News::Closed(record))).await;
+    }
+
+    async fn live(&mut self, route: Route, counters: &Arc<Counters>) -> (Reason, u32) {
+        let ahead = self
+            .dial_ahead
+            .then(|| Ahead::start(self.dialer.clone(), self.grant.clone()));
+        let session = match self.meet(route).await {
+            Ok(session) => session,
+            Err(reason) => return (reason, 0),
+        };
+        // Fails only when the process is going away.
+        let _ = self.news.send((self.grant.session, News::Open)).await;
+        info!(session = %self.grant.session, "Session open");
+        let bridge = Bridge {
+            grant: self.grant.clone(),
+            dialer: self.dialer.clone(),
+            permitted: self.permitted.clone(),
+            counters: counters.clone(),
+        };
+        self.serve(&session, bridge, ahead).await
+    }
+
+    /// Waits for the technician's end and its key, over as many links as come.
+    async fn meet(&mut self, route: Route) -> Result<Session, Reason> {
+        let peer = self.grant.technician_end;
+        let mut route = Arc::new(route);
+        let reason = loop {
+            let meeting = accept(route.clone(), &self.identity, peer, self.options.clone());
+            tokio::select! {
+                met = meeting => match met {
+                    Ok(session) => return Ok(session),
+                    Err(error) => {
+                        debug!(session = %self.grant.session, %error, "Nobody proved the key");
+                        break error.reason();
+                    }
+                },
+                Some(newer) = self.routes.recv() => route = Arc::new(newer),
+                reason = stopped(&mut self.stop) => break reason,
+            }
+        };
+        route.leave(reason, "");
+        Err(reason)
+    }
+
+    async fn serve(
+        &mut self,
+        session: &Session,
+        bridge: Bridge,
+        mut ahead: Option<Ahead>,
+    ) -> (Reason, u32) {
+        let mut streams = JoinSet::new();
+        let mut opened = 0_u32;
+        let mut routed = true;
+        let unused = sleep(AHEAD);
+        tokio::pin!(unused);
+        let reason = loop {
+            tokio::select! {
+                reason = stopped(&mut self.stop) => {
+                    session.close(reason, "");
+                    break reason;
+                }
+                incoming = session.accept() => match incoming {
+                    Ok((open, stream)) => {
+                        opened = opened.saturating_add(1);
+                        streams.spawn(bridge.clone().serve(open, stream, ahead.take()));
+                    }
+                    Err(error) => break error.reason(),
+                },
+                Some(_) = streams.join_next() => {}
+                () = &mut unused, if ahead.is_some() => ahead = None,
+                Some(route) = self.routes.recv() => {
+                    session.replace_route(route);
+                    routed = true;
+                }
+                lost = session.route_lost(), if routed => {
+                    routed = false;
+                    if let Some(reason) = self.cut_off(lost) {
+                        session.close(reason, "");
+                        break reason;
+                    }
+                }
+            }
+        };
+        streams.shutdown().await;
+        session.told().await;
+        (reason, opened)
+    }
+
+    /// Whether a lost route ends the session: it does when the server says
+    /// so, not when the link broke.
+    fn cut_off(&self, lost: Option<Ending>) -> Option<Reason> {
+        let reason = lost?.reason;
+        let back_soon = [
+            Reason::LinkLost,
+            Reason::KeepaliveTimeout,
+            Reason::ServerDraining,
+            Reason::Replaced,
+            Reason::Finished,
+        ];
+        info!(session = %self.grant.session, reason = reason.slug(), "Route lost");
+        (!back_soon.contains(&reason)).then_some(reason)
+    }
+}
+
+/// Waits for the order to stop.
+async fn stopped(stop: &mut watch::Receiver<Option<Reason>>) -> Reason {
+    match stop.wait_for(Option::is_some).await {
+        Ok(reason) => reason.unwrap_or(Reason::Internal),
+        // The manager is gone, and with it the process.
+        Err(_) => Reason::GatewayOffline,
+    }
+}

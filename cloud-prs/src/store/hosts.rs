@@ -43,6 +43,8 @@ pub struct HostGateway {
     pub id: GatewayId,
     /// Its key.
     pub identity: PublicKey,
+    /// Whether it had a link when this was last written.
+    pub online: bool,
     /// When it was last heard of.
     pub last_seen: Option<UnixMs>,
 }
@@ -50,7 +52,7 @@ pub struct HostGateway {
 const SELECT: &str = "SELECT h.id AS id, h.name AS name, h.address AS address, \
      h.services AS services, h.any_port AS any_port, h.created AS created, \
      s.id AS site, s.name AS site_name, c.id AS customer, c.name AS customer_name, \
-     g.id AS gateway, g.identity AS identity, g.last_seen AS last_seen \
+     g.id AS gateway, g.identity AS identity, g.online AS online, g.last_seen AS last_seen \
      FROM hosts h JOIN sites s ON s.id = h.site JOIN customers c ON c.id = s.customer \
      LEFT JOIN gateways g ON g.site = s.id";
 
@@ -59,6 +61,7 @@ fn read(row: &AnyRow) -> Result<Host, StoreError> {
         (Some(id), Some(identity)) => Some(HostGateway {
             id,
             identity,
+            online: row.flag("online")?,
             last_seen: row.maybe_time("last_seen")?,
         }),
         _ => None,

@@ -5,7 +5,7 @@
 //! effect in the server, and one made a moment before a crash does too.
 
 use culvert_wire::UnixMs;
-use culvert_wire::id::{GatewayId, SessionId, TokenId, UserId};
+use culvert_wire::id::{SessionId, TokenId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use data_encoding::BASE32_NOPAD;
@@ -28,8 +28,6 @@ pub enum Order {
     CloseToken(TokenId),
     /// Close a gateway's link.
     CloseGateway(PublicKey),
-    /// A gateway's place has changed: look at it again.
-    GatewayChanged(GatewayId),
 }
 
 impl Order {
@@ -40,7 +38,6 @@ impl Order {
             Self::CloseUser(id) => ("close_user", id.to_string()),
             Self::CloseToken(id) => ("close_token", id.to_string()),
             Self::CloseGateway(key) => ("close_gateway", key.to_string()),
-            Self::GatewayChanged(id) => ("gateway_changed", id.to_string()),
         }
     }
 
@@ -51,7 +48,6 @@ impl Order {
             "close_user" => Self::CloseUser(row.parsed("subject")?),
             "close_token" => Self::CloseToken(row.parsed("subject")?),
             "close_gateway" => Self::CloseGateway(row.parsed("subject")?),
-            "gateway_changed" => Self::GatewayChanged(row.parsed("subject")?),
             _ => {
                 return Err(StoreError::Value {
                     column: "kind".into(),

@@ -1,0 +1,143 @@
+//! What the server does, noun by noun; the HTTP routes and the console call
+//! the same functions.
+//!
+//! Every function that changes something takes a [`Call`] (who, from where),
+//! asks [`authz`](crate::authz), and writes the change, its audit row and the
+//! orders for the running server in one transaction. Never speaks HTTP, never
+//! touches a socket: links are behind [`Links`].
+
+pub mod accounts;
+pub mod admission;
+pub mod broker;
+mod caller;
+pub mod claims;
+mod clock;
+mod ending;
+mod error;
+pub mod gateways;
+mod lease;
+mod links;
+mod names;
+pub mod orders;
+mod password;
+pub mod report;
+pub mod sessions;
+pub mod sign_in;
+mod throttle;
+pub mod tokens;
+pub mod trail;
+pub mod tree;
+pub mod voiding;
+
+use std::sync::{Arc, OnceLock};
+
+use culvert_wire::UnixMs;
+use culvert_wire::key::{PublicKey, SigningKey};
+use tokio::sync::Notify;
+
+pub use caller::Caller;
+pub use clock::Clock;
+pub use error::AppError;
+pub use links::{Links, Route, Side};
+
+use crate::authz::{Action, Actor, Identity};
+use crate::store::Store;
+
+/// What the application needs to know about the installation.
+#[derive(Clone)]
+pub struct Installation {
+    /// The node's key, which signs grants, revocations and audit heads.
+    pub broker: SigningKey,
+    /// Keys that were the node's before: their audit heads still hold.
+    pub former: Vec<PublicKey>,
+    /// The provider key that claim codes carry.
+    pub provider: PublicKey,
+    /// `host:port` of this server, for claim codes.
+    pub public_addresses: Vec<String>,
+    /// How long a session lasts unless renewed, in milliseconds.
+    pub session_ms: u64,
+    /// How long a sign-in holds, in milliseconds, at most 12 hours.
+    pub sign_in_ms: u64,
+    /// How long a claim code is good, in milliseconds.
+    pub claim_ms: u64,
+}
+
+/// The application.
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) here: Installation,
+    pub(crate) clock: Clock,
+    pub(crate) passwords: password::Passwords,
+    pub(crate) throttle: throttle::Throttle,
+    pub(crate) new_orders: Notify,
+    links: OnceLock<Arc<dyn Links>>,
+}
+
+impl App {
+    /// Makes the application on an open store.
+    pub fn new(store: Store, here: Installation, clock: Clock) -> Self {
+        Self {
+            store,
+            here,
+            clock,
+            passwords: password::Passwords::default(),
+            throttle: throttle::Throttle::default(),
+            new_orders: Notify::new(),
+            links: OnceLock::new(),
+        }
+    }
+
+    /// Connects the application of a running server to its links. A second
+    /// call changes nothing.
+    pub fn attach(&self, links: Arc<dyn Links>) {
+        let _ = self.links.set(links);
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The time.
+    pub fn now(&self) -> UnixMs {
+        self.clock.now()
+    }
+
+    /// The server's links; none at the console.
+    pub(crate) fn links(&self) -> Option<&Arc<dyn Links>> {
+        self.links.get()
+    }
+}
+
+/// Who calls, from where.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who.
+    pub actor: Actor,
+    /// From where: a network address, or `console`.
+    pub source: String,
+}
+
+impl Call {
+    /// Somebody at the server's own console, who may everything.
+    pub fn console(account: String) -> Self {
+        Self {
+            actor: Actor {
+                identity: Identity::Console { account },
+                role: culvert_wire::api::Role::Owner,
+                reach: crate::authz::Reach::All,
+                scopes: None,
+            },
+            source: "console".into(),
+        }
+    }
+
+    /// Refuses what the actor may not do at all.
+    pub(crate) fn needs(&self, action: Action) -> Result<(), AppError> {
+        if self.actor.may(action) {
+            Ok(())
+        } else {
+            Err(AppError::not_allowed())
+        }
+    }
+}

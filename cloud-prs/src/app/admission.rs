@@ -1,0 +1,349 @@
+//! Who gets a link, and what the links report.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use culvert_wire::frame::{Refused, SessionEnded, Welcome};
+use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
+use culvert_wire::id::{GatewayId, Lease, SessionId};
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::ticket::TicketHash;
+use data_encoding::BASE32_NOPAD;
+use serde_json::json;
+
+use super::claims::Claiming;
+use super::lease::{self, Hello};
+use super::links::{Route, Side};
+use super::trail::{Doer, Event};
+use super::{App, AppError, Caller};
+use crate::authz::Identity;
+use crate::store::gateways::{self, Gateway, GatewayState};
+use crate::store::sessions::{self, End, Session};
+use crate::store::{StoreError, Write, revocations};
+
+/// An endpoint sends something at least this often, in milliseconds: below
+/// the 30 s after which common NATs forget a connection.
+const KEEPALIVE_MS: u32 = 20_000;
+/// When a box that may get its right later asks again, in milliseconds.
+const ASK_AGAIN_MS: u32 = 60_000;
+/// When a box that is shut out asks again, in milliseconds.
+const SHUT_OUT_MS: u32 = 3_600_000;
+/// How long the gateway's own record of a closed route is waited for.
+const RECORD_WITHIN: Duration = Duration::from_secs(3);
+/// What the server calls itself.
+pub const VERSION: &str = concat!("culvert-prs ", env!("CARGO_PKG_VERSION"));
+
+impl App {
+    /// Judges a gateway's hello.
+    ///
+    /// # Errors
+    /// [`Refused`], for the link to send.
+    pub async fn admit_gateway(
+        &self,
+        hello: &GatewayHello,
+        version: &str,
+        from: SocketAddr,
+    ) -> Result<Welcome, Refused> {
+        match self.try_admit(hello, version, from).await {
+            Ok(Ok((id, lease))) => Ok(welcome(Some(id), lease)),
+            Ok(Err(reason)) => Err(refused(reason, "")),
+            Err(error) => Err(failed(&error.into())),
+        }
+    }
+
+    async fn try_admit(
+        &self,
+        hello: &GatewayHello,
+        version: &str,
+        from: SocketAddr,
+    ) -> Result<Result<(GatewayId, Option<Lease>), Reason>, StoreError> {
+        let mut write = self.store.write().await?;
+        let Some(mut gateway) = gateways::by_key(&mut write, &hello.identity).await? else {
+            let retired = gateways::is_retired(&mut write, &hello.identity).await?;
+            return Ok(Err(if retired {
+                Reason::GatewayRevoked
+            } else {
+                Reason::Unclaimed
+            }));
+        };
+        version.clone_into(&mut gateway.version);
+        gateway.online = true;
+        gateway.last_seen = Some(self.now());
+        // After a restore the box may have obeyed more than is remembered.
+        gateway.counter = gateway.counter.max(hello.revocations);
+        revocations::acknowledged(&mut write, &hello.identity, hello.revocations).await?;
+        let lease = match gateway.state {
+            GatewayState::Revoked => return Ok(Err(Reason::GatewayRevoked)),
+            GatewayState::Quarantined => None,
+            GatewayState::Active => self.judge(&mut write, &mut gateway, hello, from).await?,
+        };
+        gateways::update(&mut write, &gateway).await?;
+        self.commit(write).await?;
+        Ok(Ok((gateway.id, lease)))
+    }
+
+    async fn judge(
+        &self,
+        write: &mut Write,
+        gateway: &mut Gateway,
+        hello: &GatewayHello,
+        from: SocketAddr,
+    ) -> Result<Option<Lease>, StoreError> {
+        let fresh = Lease::from_random(rand::random());
+        match lease::judge(gateway.leases, hello.boot, hello.lease, fresh) {
+            Hello::Known { lease, leases } => {
+                gateway.leases = leases;
+                Ok(Some(lease))
+            }
+            Hello::Clone => {
+                gateway.state = GatewayState::Quarantined;
+                let doer = Doer::gateway(&hello.identity, from.ip().to_string());
+                let event = Event::refused(
+                    "gateway.quarantine",
+                    gateway.customer,
+                    gateway.id,
+                    Reason::Quarantined,
+                );
+                self.record(write, &doer, event).await?;
+                let filter = sessions::Filter {
+                    gateway: Some(gateway.id),
+                    live: Some(true),
+                    ..Default::default()
+                };
+                let live = sessions::list(write, &filter).await?;
+                self.end_sessions(write, &doer, live, Reason::Quarantined).await?;
+                let counted = gateways::by_id(write, gateway.id).await?;
+                gateway.counter = counted.map_or(gateway.counter, |now| now.counter);
+                tracing::error!(gateway = %gateway.id, "Two boxes use one identity, both quarantined");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Judges a claim; the box's own key is proved by the link.
+    ///
+    /// # Errors
+    /// [`Refused`], for the link to send.
+    pub async fn admit_claim(
+        &self,
+        auth: &LinkAuth,
+        binding: &Binding,
+        from: SocketAddr,
+    ) -> Result<Welcome, Refused> {
+        let claiming = Claiming {
+            auth,
+            binding,
+            source: from.ip().to_string(),
+        };
+        let claimed = self.claim(&claiming).await.map_err(|e| failed(&e))?;
+        Ok(welcome(Some(claimed.gateway), Some(claimed.lease)))
+    }
+
+    /// Takes a technician's link: signed in if its token holds, else
+    /// anonymous, which can sign in or join by ticket.
+    ///
+    /// # Errors
+    /// [`Refused`] when the database does not answer.
+    pub async fn admit_technician(
+        &self,
+        hello: &TechnicianHello,
+        from: SocketAddr,
+    ) -> Result<Caller, Refused> {
+        let mut signed_in = None;
+        if let Some(token) = &hello.token {
+            let actor = self.actor_by_secret(token, Some(&hello.device)).await;
+            let actor = actor.map_err(|error| failed(&error.into()))?;
+            if let Some(Identity::Person { user, token, .. }) = actor.map(|a| a.identity) {
+                signed_in = Some((token, user));
+            }
+        }
+        Ok(Caller::new(hello.device, from, signed_in))
+    }
+
+    /// A route that the database knows and the relay, after a restart, does
+    /// not. Tickets used before do not work again.
+    pub async fn recover_route(&self, session: SessionId) -> Option<Route> {
+        let mut db = self.store.read().await.ok()?;
+        let session = sessions::by_id(&mut db, session).await.ok()??;
+        let runs = session.ended.is_none() && self.now() < session.ends_at;
+        runs.then(|| Route {
+            session: session.id,
+            technician: Side {
+                ticket: stored_hash(session.technician_ticket.as_deref()),
+                end: session.end_key,
+            },
+            gateway: Side {
+                ticket: stored_hash(session.gateway_ticket.as_deref()),
+                end: session.gateway_key,
+            },
+            join_by: session.join_by,
+            ends_at: session.ends_at,
+        })
+    }
+
+    /// A gateway's link is up: it gets the orders it has not acknowledged.
+    pub async fn gateway_up(&self, key: &PublicKey) {
+        let Some(links) = self.links() else { return };
+        let outcome: Result<(), StoreError> = async {
+            let mut db = self.store.read().await?;
+            for order in revocations::above(&mut db, key, 0).await? {
+                links.revoke(key, order);
+            }
+            Ok(())
+        }
+        .await;
+        log(outcome, "Orders could not be sent to a gateway");
+    }
+
+    /// A gateway's link is gone.
+    pub async fn gateway_down(&self, key: &PublicKey) {
+        let outcome: Result<(), StoreError> = async {
+            let mut write = self.store.write().await?;
+            gateways::set_online(&mut write, key, false, self.now()).await?;
+            write.commit().await
+        }
+        .await;
+        log(outcome, "Gateway could not be noted as offline");
+    }
+
+    /// A gateway has obeyed orders up to a number.
+    pub async fn revoked(&self, key: &PublicKey, counter: u64) {
+        let outcome: Result<(), StoreError> = async {
+            let mut write = self.store.write().await?;
+            revocations::acknowledged(&mut write, key, counter).await?;
+            write.commit().await
+        }
+        .await;
+        log(outcome, "Acknowledgement could not be noted");
+    }
+
+    /// A gateway has a lease on its disk.
+    pub async fn lease_stored(&self, key: &PublicKey, lease: Lease) {
+        let outcome: Result<(), StoreError> = async {
+            let mut write = self.store.write().await?;
+            if let Some(mut gateway) = gateways::by_key(&mut write, key).await? {
+                gateway.leases = lease::stored(gateway.leases, lease);
+                gateways::update(&mut write, &gateway).await?;
+            }
+            write.commit().await
+        }
+        .await;
+        log(outcome, "Lease could not be noted");
+    }
+
+    /// A gateway refused an invitation: the session is over.
+    pub async fn invite_refused(&self, key: &PublicKey, session: SessionId, reason: Reason) {
+        let outcome = self.finish(session, Some(key), reason, None).await;
+        log(outcome, "Refused session could not be noted");
+    }
+
+    /// A gateway's record of a session that ended.
+    pub async fn session_ended(&self, key: &PublicKey, ended: &SessionEnded) {
+        let bytes = Some((ended.from_hosts, ended.to_hosts));
+        let outcome = self.finish(ended.session, Some(key), ended.reason, bytes).await;
+        log(outcome, "Session's end could not be noted");
+    }
+
+    /// An end has joined: its ticket works no more, here or after a restart.
+    pub async fn route_joined(&self, session: SessionId, end: End) {
+        let outcome: Result<(), StoreError> = async {
+            let mut write = self.store.write().await?;
+            sessions::joined(&mut write, session, end).await?;
+            write.commit().await
+        }
+        .await;
+        log(outcome, "Join could not be noted");
+    }
+
+    /// A route is gone. The gateway's own record, which has the bytes, is
+    /// waited for a moment.
+    pub async fn route_closed(&self, session: SessionId, reason: Reason) {
+        tokio::time::sleep(RECORD_WITHIN).await;
+        let outcome = self.finish(session, None, reason, None).await;
+        log(outcome, "Session's end could not be noted");
+    }
+
+    /// Completes a session's record; `gateway`, where one reports, must be
+    /// the session's own.
+    async fn finish(
+        &self,
+        id: SessionId,
+        gateway: Option<&PublicKey>,
+        reason: Reason,
+        bytes: Option<(u64, u64)>,
+    ) -> Result<(), StoreError> {
+        let mut write = self.store.write().await?;
+        let found = sessions::by_id(&mut write, id).await?;
+        let own = |s: &Session| gateway.is_none_or(|key| *key == s.gateway_key);
+        let Some(mut session) = found.filter(own) else {
+            return Ok(());
+        };
+        let doer = match gateway {
+            Some(key) => Doer::gateway(key, String::new()),
+            None => Doer::server(),
+        };
+        if let (Some((from_hosts, to_hosts)), Some(key)) = (bytes, gateway) {
+            sessions::count(&mut write, id, key, from_hosts, to_hosts).await?;
+            (session.from_hosts, session.to_hosts) = (from_hosts, to_hosts);
+            if session.ended.is_some() {
+                // It was ended from here; only now are its bytes known.
+                let event = Event::done("session.bytes", Some(session.customer.id), id)
+                    .after(json!({ "from_hosts": from_hosts, "to_hosts": to_hosts }));
+                self.record(&mut write, &doer, event).await?;
+            }
+        }
+        if self.close_record(&mut write, &doer, &session, reason).await? {
+            let order = crate::store::orders::Order::EndRoute(id);
+            crate::store::orders::add(&mut write, order, reason, self.now()).await?;
+        }
+        self.commit(write).await
+    }
+}
+
+fn welcome(gateway: Option<GatewayId>, lease: Option<Lease>) -> Welcome {
+    Welcome {
+        keepalive_ms: KEEPALIVE_MS,
+        gateway,
+        lease,
+        version: VERSION.to_owned(),
+    }
+}
+
+fn refused(reason: Reason, text: &str) -> Refused {
+    let shut_out = matches!(reason, Reason::GatewayRevoked | Reason::ClaimRefused);
+    Refused {
+        reason,
+        retry_after_ms: if shut_out { SHUT_OUT_MS } else { ASK_AGAIN_MS },
+        text: text.to_owned(),
+    }
+}
+
+fn failed(error: &AppError) -> Refused {
+    if let Some(error) = &error.source {
+        let error: &dyn std::error::Error = error;
+        tracing::error!(error, "Hello could not be judged");
+        // The database may be back soon.
+        return Refused {
+            reason: Reason::DatabaseDown,
+            retry_after_ms: 5_000,
+            text: String::new(),
+        };
+    }
+    refused(error.reason, &error.message)
+}
+
+fn stored_hash(text: Option<&str>) -> TicketHash {
+    let bytes = text
+        .and_then(|text| BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok())
+        .and_then(|bytes| bytes.try_into().ok());
+    // Nobody knows a ticket of a random hash.
+    TicketHash::from_bytes(bytes.unwrap_or_else(rand::random))
+}
+
+fn log(outcome: Result<(), StoreError>, what: &'static str) {
+    if let Err(error) = outcome {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(error, "{what}");
+    }
+}

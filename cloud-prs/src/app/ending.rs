@@ -1,0 +1,119 @@
+//! Ends sessions: the route, the gateway's side by a signed order, the record.
+
+use std::collections::BTreeMap;
+
+use culvert_wire::id::{SessionId, UserId};
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::{MAX_SESSIONS, Revocation, Scope, SignedRevocation};
+use serde_json::json;
+
+use super::App;
+use super::trail::{Doer, Event};
+use crate::store::orders::{self, Order};
+use crate::store::sessions::{self, Session};
+use crate::store::{StoreError, Write, gateways, launches, revocations, tokens};
+
+impl App {
+    /// Ends sessions in the caller's transaction.
+    pub(super) async fn end_sessions(
+        &self,
+        write: &mut Write,
+        doer: &Doer,
+        ending: Vec<Session>,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let mut by_gateway: BTreeMap<PublicKey, Vec<SessionId>> = BTreeMap::new();
+        for session in ending {
+            if !self.close_record(write, doer, &session, reason).await? {
+                continue;
+            }
+            let order = Order::EndRoute(session.id);
+            orders::add(write, order, reason, self.now()).await?;
+            let at_gateway = by_gateway.entry(session.gateway_key).or_default();
+            at_gateway.push(session.id);
+        }
+        for (gateway, ids) in by_gateway {
+            for chunk in ids.chunks(MAX_SESSIONS) {
+                let scope = Scope::Sessions(chunk.to_vec());
+                self.order_end(write, gateway, scope, reason).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs an order to a gateway and keeps it until it is acknowledged.
+    pub(super) async fn order_end(
+        &self,
+        write: &mut Write,
+        gateway: PublicKey,
+        scope: Scope,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let counter = gateways::next_counter(write, &gateway).await?;
+        let revocation = Revocation {
+            broker: self.here.broker.public(),
+            gateway,
+            counter,
+            scope,
+            reason,
+        };
+        let signed = SignedRevocation::sign(revocation, &self.here.broker);
+        revocations::add(write, &gateway, counter, &signed, now).await?;
+        orders::add(write, Order::SendRevocations(gateway), reason, now).await
+    }
+
+    /// Completes a session's record; says whether it still ran.
+    pub(super) async fn close_record(
+        &self,
+        write: &mut Write,
+        doer: &Doer,
+        session: &Session,
+        reason: Reason,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        if !sessions::end(write, session.id, reason, now).await? {
+            return Ok(false);
+        }
+        let event = Event::done("session.end", Some(session.customer.id), session.id).after(json!({
+            "reason": reason.slug(),
+            "user": session.user.name,
+            "host": session.host.name,
+            "seconds": now.ms_since(session.started) / 1000,
+            "from_hosts": session.from_hosts,
+            "to_hosts": session.to_hosts,
+        }));
+        self.record(write, doer, event).await?;
+        Ok(true)
+    }
+
+    /// Takes everything from a person that she holds: sessions, sign-ins, API
+    /// tokens, tickets, links.
+    pub(super) async fn shut_out(
+        &self,
+        write: &mut Write,
+        doer: &Doer,
+        user: UserId,
+        reason: Reason,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        tokens::revoke_all(write, Some(user), now).await?;
+        launches::void_all(write, Some(user), now).await?;
+        let filter = sessions::Filter {
+            user: Some(user),
+            live: Some(true),
+            ..Default::default()
+        };
+        let live = sessions::list(write, &filter).await?;
+        self.end_sessions(write, doer, live, reason).await?;
+        orders::add(write, Order::CloseUser(user), reason, now).await
+    }
+
+    /// Commits, then wakes the running server's worker.
+    pub(super) async fn commit(&self, write: Write) -> Result<(), StoreError> {
+        write.commit().await?;
+        self.new_orders.notify_one();
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Gateways: listing, assigning, revoking, releasing from quarantine.
+
+use culvert_wire::UnixMs;
+use culvert_wire::api::Named;
+use culvert_wire::id::{CustomerId, GatewayId, SiteId};
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::Scope;
+use serde_json::json;
+
+use super::trail::{Doer, Event};
+use super::{App, AppError, Call};
+use crate::authz::Action;
+use crate::store::gateways::{self, Gateway, GatewayState, Leases};
+use crate::store::orders::{self, Order};
+use crate::store::sessions::{self, Filter};
+
+/// A gateway as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct GatewayInfo {
+    /// Its place.
+    pub id: GatewayId,
+    /// Whose site; none while it waits for one.
+    pub customer: Option<Named<CustomerId>>,
+    /// The site.
+    pub site: Option<Named<SiteId>>,
+    /// The box's identity key.
+    pub key: PublicKey,
+    /// Its fingerprint, as `culvert-gateway status` shows it.
+    pub fingerprint: String,
+    /// `active`, `quarantined` or `revoked`.
+    pub state: String,
+    /// Its program and version.
+    pub version: String,
+    /// When the box was claimed.
+    pub claimed: UnixMs,
+    /// Whether it is connected.
+    pub online: bool,
+    /// When it was last heard of.
+    pub last_seen: Option<UnixMs>,
+}
+
+impl App {
+    /// The gateways within reach.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn gateways(&self, call: &Call) -> Result<Vec<GatewayInfo>, AppError> {
+        call.needs(Action::TreeSee)?;
+        let mut db = self.store.read().await?;
+        let all = gateways::all(&mut db).await?;
+        let seen = all.into_iter().filter(|gateway| sees(call, gateway));
+        Ok(seen.map(|gateway| self.info(gateway)).collect())
+    }
+
+    /// One gateway.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn gateway(&self, call: &Call, id: GatewayId) -> Result<GatewayInfo, AppError> {
+        call.needs(Action::TreeSee)?;
+        let mut db = self.store.read().await?;
+        let gateway = self.reachable_gateway(&mut db, call, id).await?;
+        Ok(self.info(gateway))
+    }
+
+    /// Gives a box a site, or takes it away.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn assign_gateway(
+        &self,
+        call: &Call,
+        id: GatewayId,
+        site: Option<SiteId>,
+    ) -> Result<GatewayInfo, AppError> {
+        call.needs(Action::GatewayAssign)?;
+        let mut write = self.store.write().await?;
+        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
+        let target = match site {
+            Some(site) => Some(self.reachable_site(&mut write, call, site).await?),
+            None => None,
+        };
+        if gateway.site == site {
+            return Ok(self.info(gateway));
+        }
+        let doer = Doer::from(call);
+        let before = json!({ "site": gateway.site.map(|id| id.to_string()) });
+        // Its sessions were granted for the hosts of the other site.
+        let live = self.live_at(&mut write, id).await?;
+        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked).await?;
+        let left = gateway.customer;
+        gateway.site = site;
+        gateways::update(&mut write, &gateway)
+            .await
+            .map_err(|e| AppError::from(e).naming("the site has a gateway already"))?;
+        let customer = target.as_ref().map(|site| site.customer).or(left);
+        let event = Event::done("gateway.assign", customer, id)
+            .before(before)
+            .after(json!({ "site": site.map(|id| id.to_string()) }));
+        self.record(&mut write, &doer, event).await?;
+        self.commit(write).await?;
+        gateway.site_name = target.as_ref().map(|site| site.name.clone());
+        gateway.customer = target.as_ref().map(|site| site.customer);
+        gateway.customer_name = target.map(|site| site.customer_name);
+        Ok(self.info(gateway))
+    }
+
+    /// Shuts a box out for good: its sessions end, its key never serves again.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn revoke_gateway(&self, call: &Call, id: GatewayId) -> Result<(), AppError> {
+        call.needs(Action::GatewayRevoke)?;
+        let mut write = self.store.write().await?;
+        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
+        if gateway.state == GatewayState::Revoked {
+            return Err(AppError::conflict("the gateway is revoked already"));
+        }
+        let doer = Doer::from(call);
+        let live = self.live_at(&mut write, id).await?;
+        let why = Reason::GatewayRevoked;
+        self.end_sessions(&mut write, &doer, live, why).await?;
+        self.order_end(&mut write, gateway.identity, Scope::All, why).await?;
+        let order = Order::CloseGateway(gateway.identity);
+        orders::add(&mut write, order, why, self.now()).await?;
+        gateways::retire_key(&mut write, &gateway.identity, id, self.now()).await?;
+        // The orders above counted up.
+        let counted = gateways::by_id(&mut write, id).await?;
+        gateway.counter = counted.map_or(gateway.counter, |now| now.counter);
+        let before = json!({ "state": gateway.state.name() });
+        gateway.state = GatewayState::Revoked;
+        gateways::update(&mut write, &gateway).await?;
+        let event = Event::done("gateway.revoke", gateway.customer, id)
+            .before(before)
+            .after(json!({ "fingerprint": gateway.identity.fingerprint().to_string() }));
+        self.record(&mut write, &doer, event).await?;
+        Ok(self.commit(write).await?)
+    }
+
+    /// Ends a quarantine: the box that says hello next has the place. Whoever
+    /// decides this has switched the other one off.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn release_gateway(&self, call: &Call, id: GatewayId) -> Result<(), AppError> {
+        call.needs(Action::GatewayRelease)?;
+        let mut write = self.store.write().await?;
+        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
+        if gateway.state != GatewayState::Quarantined {
+            return Err(AppError::conflict("the gateway is not in quarantine"));
+        }
+        gateway.state = GatewayState::Active;
+        gateway.leases = Leases::default();
+        gateways::update(&mut write, &gateway).await?;
+        let order = Order::CloseGateway(gateway.identity);
+        orders::add(&mut write, order, Reason::Replaced, self.now()).await?;
+        let event = Event::done("gateway.release", gateway.customer, id);
+        self.record(&mut write, &call.into(), event).await?;
+        Ok(self.commit(write).await?)
+    }
+
+    pub(super) async fn live_at(
+        &self,
+        db: &mut sqlx::AnyConnection,
+        gateway: GatewayId,
+    ) -> Result<Vec<sessions::Session>, AppError> {
+        let filter = Filter {
+            gateway: Some(gateway),
+            live: Some(true),
+            ..Default::default()
+        };
+        Ok(sessions::list(db, &filter).await?)
+    }
+
+    pub(super) async fn reachable_gateway(
+        &self,
+        db: &mut sqlx::AnyConnection,
+        call: &Call,
+        id: GatewayId,
+    ) -> Result<Gateway, AppError> {
+        let found = gateways::by_id(db, id).await?;
+        found
+            .filter(|gateway| sees(call, gateway))
+            .ok_or_else(AppError::not_found)
+    }
+
+    fn info(&self, gateway: Gateway) -> GatewayInfo {
+        let online = self
+            .links()
+            .map_or(gateway.online, |links| links.gateway_online(&gateway.identity));
+        let customer = gateway.customer.zip(gateway.customer_name);
+        let site = gateway.site.zip(gateway.site_name);
+        GatewayInfo {
+            id: gateway.id,
+            customer: customer.map(|(id, name)| Named { id, name }),
+            site: site.map(|(id, name)| Named { id, name }),
+            key: gateway.identity,
+            fingerprint: gateway.identity.fingerprint().to_string(),
+            state: gateway.state.name().to_owned(),
+            version: gateway.version,
+            claimed: gateway.claimed,
+            online,
+            last_seen: gateway.last_seen,
+        }
+    }
+}
+
+/// A box without a site is seen only by those who see everything.
+fn sees(call: &Call, gateway: &Gateway) -> bool {
+    match gateway.customer {
+        Some(customer) => call.actor.reaches(customer),
+        None => call.actor.reaches_all(),
+    }
+}

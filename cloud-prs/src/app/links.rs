@@ -1,0 +1,55 @@
+//! What the application asks of the server's links.
+
+use culvert_wire::UnixMs;
+use culvert_wire::frame::Invite;
+use culvert_wire::id::SessionId;
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::SignedRevocation;
+use culvert_wire::ticket::TicketHash;
+
+use super::Caller;
+
+/// One side of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// Hash of the ticket that joins it the first time.
+    pub ticket: TicketHash,
+    /// The key that the end proves.
+    pub end: PublicKey,
+}
+
+/// A session's route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Which session.
+    pub session: SessionId,
+    /// The technician's side.
+    pub technician: Side,
+    /// The gateway's side.
+    pub gateway: Side,
+    /// Until when both must have joined.
+    pub join_by: UnixMs,
+    /// When it ends.
+    pub ends_at: UnixMs,
+}
+
+/// The running server's links and routes. No call blocks.
+pub trait Links: Send + Sync {
+    /// Makes a route.
+    fn open_route(&self, route: Route);
+    /// Moves a route's end.
+    fn extend_route(&self, session: SessionId, ends_at: UnixMs);
+    /// Closes a route.
+    fn end_route(&self, session: SessionId, reason: Reason);
+    /// Calls a gateway; `false` when it has no link.
+    fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool;
+    /// Gives a gateway an order; `false` when it has no link.
+    fn revoke(&self, gateway: &PublicKey, revocation: SignedRevocation) -> bool;
+    /// Whether a gateway has a link.
+    fn gateway_online(&self, gateway: &PublicKey) -> bool;
+    /// Closes a gateway's link.
+    fn close_gateway(&self, gateway: &PublicKey, reason: Reason);
+    /// Closes the links of the technicians whom `whose` picks.
+    fn close_callers(&self, whose: &dyn Fn(&Caller) -> bool, reason: Reason);
+}

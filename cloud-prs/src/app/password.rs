@@ -1,0 +1,94 @@
+//! Argon2id, a few at a time, and the same work whether or not the name exists.
+
+use std::sync::OnceLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+use culvert_wire::api::Secret;
+use culvert_wire::reason::Reason;
+use tokio::sync::Semaphore;
+
+use super::AppError;
+
+/// Shortest password that is taken (NIST SP 800-63B-4: 15 without a second
+/// factor is advised; 10 is the least).
+pub(crate) const MIN_PASSWORD: usize = 10;
+/// Longest one, in bytes: beyond any phrase, below any nuisance.
+const MAX_PASSWORD: usize = 1024;
+/// Hashes at one time: each takes 19 MiB.
+const AT_ONCE: usize = 2;
+
+/// Hashes and compares passwords.
+pub(crate) struct Passwords {
+    turns: Semaphore,
+    /// The hash that a wrong name is compared with.
+    nobody: OnceLock<String>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(AT_ONCE),
+            nobody: OnceLock::new(),
+        }
+    }
+}
+
+impl Passwords {
+    /// Hashes a new password.
+    pub(crate) async fn hash(&self, password: &Secret) -> Result<String, AppError> {
+        let length = password.reveal().chars().count();
+        if length < MIN_PASSWORD || password.reveal().len() > MAX_PASSWORD {
+            return Err(AppError::invalid(format!(
+                "a password has {MIN_PASSWORD} characters or more, and at most {MAX_PASSWORD} bytes"
+            )));
+        }
+        let _turn = self.turns.acquire().await;
+        let password = password.clone();
+        tokio::task::spawn_blocking(move || hash(&password))
+            .await
+            .unwrap_or_else(|_| Err(failed()))
+    }
+
+    /// Whether a password fits a stored hash; with none the same work is done
+    /// and the answer is no.
+    pub(crate) async fn fits(&self, password: &Secret, stored: Option<String>) -> bool {
+        let Ok(_turn) = self.turns.acquire().await else {
+            return false;
+        };
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobody());
+        let password = password.clone();
+        let fits = tokio::task::spawn_blocking(move || {
+            let long = password.reveal().len() > MAX_PASSWORD;
+            let text = if long { "" } else { password.reveal() };
+            PasswordHash::new(&stored).is_ok_and(|stored| {
+                Argon2::default()
+                    .verify_password(text.as_bytes(), &stored)
+                    .is_ok()
+            })
+        })
+        .await
+        .unwrap_or(false);
+        fits && known
+    }
+
+    fn nobody(&self) -> String {
+        let text = data_encoding::BASE32_NOPAD.encode(&rand::random::<[u8; 16]>());
+        self.nobody
+            .get_or_init(|| hash(&Secret::new(text)).unwrap_or_default())
+            .clone()
+    }
+}
+
+fn hash(password: &Secret) -> Result<String, AppError> {
+    let salt = rand::random::<[u8; 16]>();
+    Argon2::default()
+        .hash_password_with_salt(password.reveal().as_bytes(), &salt)
+        .map(|hash| hash.to_string())
+        .map_err(|_| failed())
+}
+
+fn failed() -> AppError {
+    AppError::new(Reason::Internal, "the password could not be hashed")
+}

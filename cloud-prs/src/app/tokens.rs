@@ -1,0 +1,111 @@
+//! API tokens and sign-ins: making, listing, taking back.
+
+use culvert_wire::api::{NewToken, NewTokenAnswer, TokenInfo, TokenKind};
+use culvert_wire::id::{TokenId, UserId};
+use serde_json::json;
+
+use super::sign_in::{label, new_token, token_hash};
+use super::trail::Event;
+use super::{App, AppError, Call};
+use crate::authz::{Action, Identity};
+use crate::store::tokens::{self, Token};
+
+/// Longest life of an API token, in days.
+const MAX_DAYS: u32 = 366;
+/// A day in milliseconds.
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
+impl App {
+    /// Makes an API token; it never may more than its maker.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn add_token(&self, call: &Call, ask: &NewToken) -> Result<NewTokenAnswer, AppError> {
+        call.needs(Action::TokenAdd)?;
+        let user = call.actor.user().ok_or_else(AppError::not_allowed)?;
+        if ask.days == 0 || ask.days > MAX_DAYS {
+            return Err(AppError::invalid(format!(
+                "a token holds for 1 to {MAX_DAYS} days"
+            )));
+        }
+        if ask.scopes.is_empty() {
+            return Err(AppError::invalid("a token needs a scope"));
+        }
+        if !ask.customers.iter().all(|id| call.actor.reaches(*id)) {
+            return Err(AppError::not_found());
+        }
+        let token = new_token();
+        let mut scopes = ask.scopes.clone();
+        scopes.sort_unstable();
+        scopes.dedup();
+        let row = Token {
+            id: TokenId::from_random(rand::random()),
+            user,
+            kind: TokenKind::Api,
+            hash: token_hash(token.reveal().as_bytes()),
+            device: None,
+            label: label(&ask.label),
+            scopes,
+            customers: ask.customers.clone(),
+            created: self.now(),
+            expires: self.now().plus_ms(u64::from(ask.days) * DAY_MS),
+            last_used: None,
+            revoked: None,
+        };
+        let mut write = self.store.write().await?;
+        tokens::add(&mut write, &row).await?;
+        let event = Event::done("token.add", None, row.id)
+            .after(json!({ "label": row.label, "scopes": row.scopes, "days": ask.days }));
+        self.record(&mut write, &call.into(), event).await?;
+        self.commit(write).await?;
+        Ok(NewTokenAnswer {
+            token,
+            id: row.id,
+            expires: row.expires,
+        })
+    }
+
+    /// The caller's own; at the console everybody's, with the person.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn tokens(&self, call: &Call) -> Result<Vec<(UserId, TokenInfo)>, AppError> {
+        call.needs(Action::TokenList)?;
+        let current = match &call.actor.identity {
+            Identity::Person { token, .. } => Some(*token),
+            Identity::Console { .. } => None,
+        };
+        let mut db = self.store.read().await?;
+        let rows = tokens::holding(&mut db, call.actor.user(), self.now()).await?;
+        let info = |row: Token| {
+            let info = TokenInfo {
+                id: row.id,
+                kind: row.kind,
+                label: row.label,
+                scopes: row.scopes,
+                created: row.created,
+                expires: row.expires,
+                last_used: row.last_used,
+                current: current == Some(row.id),
+            };
+            (row.user, info)
+        };
+        Ok(rows.into_iter().map(info).collect())
+    }
+
+    /// Takes one back: an own one, at the console anybody's.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn revoke_token(&self, call: &Call, id: TokenId) -> Result<(), AppError> {
+        call.needs(Action::TokenRevoke)?;
+        let mut write = self.store.write().await?;
+        let found = tokens::by_id(&mut write, id).await?;
+        let row = found.ok_or_else(AppError::not_found)?;
+        if call.actor.user().is_some_and(|user| user != row.user) {
+            return Err(AppError::not_found());
+        }
+        self.drop_token(&mut write, call, id, "token.revoke").await?;
+        Ok(self.commit(write).await?)
+    }
+}

@@ -272,9 +272,16 @@ impl Link {
         taken
     }
 
-    pub(crate) fn forget(&self, channel: Channel) {
-        let mut state = self.shared.lock();
+    /// Forgets a route and sends its last word behind its packets.
+    pub(crate) fn leave(&self, channel: Channel, last: &Frame) {
+        // A link that is over has ended the route by itself.
+        let Ok(mut state) = self.shared.open() else {
+            return;
+        };
         state.routes.remove(&channel);
+        // Stuck: the link is about to end for that anyway.
+        let _ = state.queue.push_last(channel, channel, last.to_bytes());
+        wake(state);
     }
 }
 

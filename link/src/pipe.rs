@@ -171,6 +171,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         }
     }
 
+    /// Sends one last frame, then as [`Pipe::finish`].
+    pub async fn finish_with(mut self, last: &Frame, reason: Reason, text: &str) {
+        if self.ws.has_room() {
+            self.ws.send(&[], last.to_bytes());
+        }
+        self.finish(reason, text).await;
+    }
+
     /// Says goodbye and drops the connection, in bounded time.
     pub async fn finish(mut self, reason: Reason, text: &str) {
         if self.ws.has_room() {

@@ -75,6 +75,7 @@ struct Waiting {
     deficit: usize,
 }
 
+/// Packets, or with segment size 0 a frame of our own that follows them.
 #[derive(Debug)]
 struct Message {
     channel: Channel,
@@ -85,6 +86,20 @@ struct Message {
 impl Message {
     fn cost(&self) -> usize {
         self.payload.len() + ENTRY
+    }
+
+    fn is_frame(&self) -> bool {
+        self.segment == 0
+    }
+
+    fn into_outgoing(self) -> Outgoing {
+        match self.is_frame() {
+            true => Outgoing::Frame(self.payload),
+            false => Outgoing::Packets {
+                header: Packets::header(self.channel, self.segment),
+                payload: self.payload,
+            },
+        }
     }
 }
 
@@ -116,8 +131,30 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
         Ok(())
     }
 
+    /// Adds a frame of our own behind what waits for a route: its last word.
+    ///
+    /// # Errors
+    /// [`Stuck`] when too many wait already.
+    pub fn push_last(&mut self, route: K, channel: Channel, frame: Bytes) -> Result<(), Stuck> {
+        let Some(waiting) = self.routes.get_mut(&route) else {
+            return self.push_frame(frame);
+        };
+        let message = Message {
+            channel,
+            segment: 0,
+            payload: frame,
+        };
+        waiting.bytes += message.cost();
+        self.bytes += message.cost();
+        waiting.messages.push_back(message);
+        Ok(())
+    }
+
     /// Adds packets of a route; `false` means they were dropped.
     pub fn push(&mut self, route: K, channel: Channel, segment: u16, payload: Bytes) -> bool {
+        if segment == 0 {
+            return false;
+        }
         let message = Message {
             channel,
             segment,
@@ -182,10 +219,7 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
                 self.begin_turn();
             }
             if let Some(message) = message {
-                return Some(Outgoing::Packets {
-                    header: Packets::header(message.channel, message.segment),
-                    payload: message.payload,
-                });
+                return Some(message.into_outgoing());
             }
         }
     }
@@ -245,11 +279,13 @@ impl<K: Copy + Eq + Hash> FairQueue<K> {
         let Some(waiting) = self.routes.get_mut(&key) else {
             return false;
         };
-        if let Some(message) = waiting.messages.pop_back() {
-            waiting.bytes -= message.cost();
-            self.bytes -= message.cost();
-            self.drop_one(&message);
-        }
+        let newest = waiting.messages.iter().rposition(|m| !m.is_frame());
+        let Some(message) = newest.and_then(|at| waiting.messages.remove(at)) else {
+            return false;
+        };
+        waiting.bytes -= message.cost();
+        self.bytes -= message.cost();
+        self.drop_one(&message);
         if self.bytes_of(key) == 0 {
             self.remove(key);
         }
@@ -295,6 +331,22 @@ mod tests {
         assert_eq!(queue.pop(), Some(Outgoing::Frame(Bytes::from_static(b"x"))));
         assert_eq!(queue.pop().map(channel_of), Some(1));
         assert!(queue.is_empty() && queue.bytes() == 0);
+    }
+
+    #[test]
+    fn a_routes_last_word_follows_its_packets() {
+        let mut queue = FairQueue::default();
+        push(&mut queue, 1, 60_000);
+        queue
+            .push_last(1, Channel(1), Bytes::from_static(b"bye"))
+            .unwrap();
+        queue
+            .push_last(2, Channel(2), Bytes::from_static(b"now"))
+            .unwrap();
+
+        let order: Vec<u32> = std::iter::from_fn(|| queue.pop()).map(channel_of).collect();
+
+        assert_eq!(order, [u32::MAX, 1, u32::MAX]);
     }
 
     #[test]

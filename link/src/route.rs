@@ -128,9 +128,7 @@ impl Route {
         }
         match &self.out {
             Out::Link(link) => {
-                link.forget(self.inner.channel);
-                // A link that is gone has ended the route by itself.
-                let _ = link.send(Frame::Closed(closed));
+                link.leave(self.inner.channel, &Frame::Closed(closed));
             }
             Out::Memory(peer) => {
                 peer.close(closed);

@@ -25,6 +25,11 @@ use self::outbound::Outbound;
 /// idle connection needs none of it.
 const PEEK: usize = 2048;
 
+/// What a server answers to a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
+pub fn accept_key(key: &[u8]) -> String {
+    tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
+}
+
 /// Which side of the upgrade this end is; clients mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

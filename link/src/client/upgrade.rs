@@ -4,10 +4,10 @@ use bytes::Bytes;
 use culvert_wire::hello::{LINK_PATH, NONCE_HEADER, NONCE_LEN, SUBPROTOCOLS};
 use data_encoding::{BASE32_NOPAD, BASE64};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::ConnectError;
 use crate::http1::{self, Answer, AnswerError};
+use crate::ws::accept_key;
 
 /// Asks and checks the answer; returns what came behind it.
 pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
@@ -65,7 +65,7 @@ fn check(answer: &Answer, key: &str, issuer: Option<&str>) -> Result<(), Connect
     if !says("upgrade", "websocket") || !says("connection", "upgrade") {
         return Err(ConnectError::Upgrade("the answer is not for a WebSocket"));
     }
-    if answer.value("sec-websocket-accept") != Some(&derive_accept_key(key.as_bytes())) {
+    if answer.value("sec-websocket-accept") != Some(&accept_key(key.as_bytes())) {
         return Err(ConnectError::Upgrade("the answer is for another request"));
     }
     if answer.value("sec-websocket-extensions").is_some() {

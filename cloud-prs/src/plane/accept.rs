@@ -1,0 +1,207 @@
+//! From a TCP connection to a link or to the HTTP router.
+//!
+//! One task per connection, owned by [`listen`]: it ends with it. Each step
+//! before the proof has a time limit and counts at the [`Gate`](super::gate).
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use culvert_link::{socket, tls};
+use culvert_wire::hello::{LINK_PATH, NONCE_LEN};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use super::control::{ConnInfo, Control};
+use super::gate::Pass;
+use super::{Inner, admit, upgrade};
+
+/// Time for the TLS handshake.
+const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for the head of a request, and idle time between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for one request of the HTTP API, its body included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest head of a request, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+/// Pause after the system refused a connection (no descriptors left).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+type Upgraded = Arc<Mutex<Option<(OnUpgrade, [u8; NONCE_LEN])>>>;
+
+/// Takes connections until it is dropped or the plane drains; then waits for
+/// those that are open.
+pub(super) async fn listen<C: Control>(
+    inner: Arc<Inner>,
+    listener: TcpListener,
+    router: Router,
+    control: Arc<C>,
+) {
+    let acceptor = TlsAcceptor::from(Arc::clone(&inner.tls));
+    let mut connections = JoinSet::new();
+    let mut draining = inner.draining.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            _ = draining.wait_for(Option::is_some) => break,
+        };
+        let (tcp, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "Connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(pass) = inner.gate.enter(from.ip()) else {
+            debug!(%from, "Too many connections without a proof");
+            continue;
+        };
+        let (inner, acceptor) = (Arc::clone(&inner), acceptor.clone());
+        let (router, control) = (router.clone(), Arc::clone(&control));
+        connections.spawn(async move {
+            if let Some((tls, exporter)) = handshake(tcp, from, acceptor).await {
+                connection(
+                    &inner,
+                    tls,
+                    ConnInfo {
+                        peer: from,
+                        exporter,
+                    },
+                    router,
+                    control,
+                    pass,
+                )
+                .await;
+            }
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn handshake(
+    tcp: TcpStream,
+    from: SocketAddr,
+    acceptor: TlsAcceptor,
+) -> Option<(TlsStream<TcpStream>, [u8; NONCE_LEN])> {
+    if let Err(error) = socket::prepare(&tcp) {
+        debug!(%from, %error, "Socket options refused");
+        return None;
+    }
+    // Boxed: the handshake's state must not weigh on the link's task for ever.
+    match timeout(TLS_TIMEOUT, Box::pin(acceptor.accept(tcp))).await {
+        Ok(Ok(tls)) => {
+            let exporter = tls::exporter(tls.get_ref().1).ok()?;
+            Some((tls, exporter))
+        }
+        Ok(Err(error)) => {
+            debug!(%from, %error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            debug!(%from, "TLS handshake took too long");
+            None
+        }
+    }
+}
+
+async fn connection<C: Control>(
+    inner: &Inner,
+    tls: TlsStream<TcpStream>,
+    info: ConnInfo,
+    router: Router,
+    control: Arc<C>,
+    pass: Pass,
+) {
+    let upgraded: Upgraded = Arc::default();
+    let serve: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = {
+        let upgraded = Arc::clone(&upgraded);
+        let service = service_fn(move |request| {
+            let (router, upgraded) = (router.clone(), Arc::clone(&upgraded));
+            async move { Ok::<_, Infallible>(respond(request, info, router, &upgraded).await) }
+        });
+        Box::pin(
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(MAX_HEAD)
+                .serve_connection(TokioIo::new(tls), service)
+                .with_upgrades(),
+        )
+    };
+    if let Err(error) = serve.await {
+        debug!(from = %info.peer, %error, "HTTP connection ended");
+    }
+    let pending = upgraded
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let Some((pending, nonce)) = pending else {
+        return;
+    };
+    let Ok(upgraded) = pending.await else {
+        return;
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else {
+        return;
+    };
+    let io = parts.io.into_inner();
+    let leftover = parts.read_buf;
+    let run = admit::run(
+        inner,
+        control,
+        io,
+        &leftover,
+        info.exporter,
+        nonce,
+        info.peer,
+        pass,
+    );
+    Box::pin(run).await;
+}
+
+async fn respond(
+    mut request: Request<Incoming>,
+    info: ConnInfo,
+    router: Router,
+    upgraded: &Upgraded,
+) -> Response<Body> {
+    if request.uri().path() == LINK_PATH {
+        return match upgrade::judge(&request) {
+            Ok((nonce, answer)) => {
+                let pending = hyper::upgrade::on(&mut request);
+                let mut slot = upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+                *slot = Some((pending, nonce));
+                answer
+            }
+            Err(answer) => answer,
+        };
+    }
+    request.extensions_mut().insert(info);
+    let answer = router.oneshot(request.map(Body::new));
+    match timeout(REQUEST_TIMEOUT, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            let mut answer = Response::new(Body::from("the request took too long"));
+            *answer.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            answer
+        }
+    }
+}

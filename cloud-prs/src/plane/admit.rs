@@ -1,0 +1,128 @@
+//! From an upgraded connection to a member of the relay.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_link::server::{Arrival, arrive};
+use culvert_wire::frame::{Frame, Refused, Welcome};
+use culvert_wire::hello::{LinkAuth, NONCE_LEN, Who};
+use culvert_wire::reason::Reason;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::{debug, info};
+
+use super::control::Control;
+use super::core::{Party, now};
+use super::gate::Pass;
+use super::link::{self, Member};
+use super::{Inner, KEEPALIVE};
+
+/// What a full server asks for.
+const FULL_RETRY: Duration = Duration::from_secs(30);
+
+/// Proves the server, learns who came, asks the application, and runs the link.
+pub(super) async fn run<S, C>(
+    inner: &Inner,
+    control: Arc<C>,
+    io: S,
+    leftover: &[u8],
+    exporter: [u8; NONCE_LEN],
+    nonce: [u8; NONCE_LEN],
+    from: SocketAddr,
+    pass: Pass,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Control,
+{
+    let arrived = arrive(io, leftover, exporter, nonce, &inner.prover, now()).await;
+    let Arrival {
+        pipe,
+        auth,
+        binding,
+    } = match arrived {
+        Ok(arrival) => arrival,
+        Err(error) => {
+            debug!(%from, %error, "Endpoint did not arrive");
+            return;
+        }
+    };
+    let admitted = match inner.refusal() {
+        Some(refused) => Err(refused),
+        None => ask(&*control, &auth, &binding, from).await,
+    };
+    let (party, welcome) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            info!(reason = refused.reason.slug(), version = %auth.version, "Link refused");
+            let reason = refused.reason;
+            pipe.finish_with(&Frame::Refused(refused), reason, "").await;
+            return;
+        }
+    };
+    // It has proved itself: its place before the gate is free again.
+    drop(pass);
+    let core = Arc::clone(&inner.core);
+    let link = core.with(|state| {
+        let link = state.arrive(party.clone(), from);
+        state.relay.send(link, &Frame::Welcome(welcome));
+        link
+    });
+    debug!(link = link.0, %from, version = %auth.version, "Link is up");
+    drop(auth);
+    let member = Member {
+        core,
+        control,
+        link,
+        party,
+        binding,
+    };
+    link::run(pipe, member).await;
+}
+
+async fn ask<C: Control>(
+    control: &C,
+    auth: &LinkAuth,
+    binding: &culvert_wire::hello::Binding,
+    from: SocketAddr,
+) -> Result<(Party, Welcome), Refused> {
+    match &auth.who {
+        Who::Gateway(hello) => {
+            let welcome = control.admit_gateway(hello, &auth.version, from).await?;
+            Ok((Party::Gateway(hello.identity), welcome))
+        }
+        Who::Claim(hello) => {
+            let welcome = control.claim(auth, binding, from).await?;
+            Ok((Party::Gateway(hello.identity), welcome))
+        }
+        Who::Technician(hello) => {
+            let caller = control.admit_technician(hello, &auth.version, from).await?;
+            let welcome = Welcome {
+                keepalive_ms: KEEPALIVE,
+                gateway: None,
+                lease: None,
+                version: super::VERSION.to_owned(),
+            };
+            Ok((Party::Technician(caller), welcome))
+        }
+    }
+}
+
+impl Inner {
+    /// Why no link at all can be taken now.
+    fn refusal(&self) -> Option<Refused> {
+        let refuse = |reason, wait: Duration| {
+            Some(Refused {
+                reason,
+                retry_after_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+                text: String::new(),
+            })
+        };
+        if let Some(come_back) = *self.draining.borrow() {
+            return refuse(Reason::ServerDraining, come_back);
+        }
+        if self.core.lock().relay.links() >= self.limits.links {
+            return refuse(Reason::ServerFull, FULL_RETRY);
+        }
+        None
+    }
+}

@@ -1,0 +1,123 @@
+//! What the plane asks the application, and what it tells it.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use culvert_wire::frame::{ApiRequest, ApiResponse, InviteResult, Refused, SessionEnded, Welcome};
+use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello};
+use culvert_wire::id::{Lease, SessionId};
+use culvert_wire::key::PublicKey;
+
+use crate::relay::{RelayEvent, RouteSpec};
+
+/// Who a technician's link belongs to; only the application knows what is in it.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Arc<dyn Any + Send + Sync>);
+
+impl Caller {
+    /// Wraps the application's own type.
+    pub fn new<T: Any + Send + Sync>(caller: Arc<T>) -> Self {
+        Self(caller)
+    }
+
+    /// The application's own type back.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(&self.0).downcast().ok()
+    }
+}
+
+/// Where a request came from; an axum extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnInfo {
+    /// The other end of the TCP connection.
+    pub peer: SocketAddr,
+    /// The TLS exporter of it.
+    pub exporter: [u8; NONCE_LEN],
+}
+
+/// The application's decisions; asked for, never waited for by other links.
+pub trait Control: Send + Sync + 'static {
+    /// A gateway has proved its key: may it come in?
+    fn admit_gateway(
+        &self,
+        hello: &GatewayHello,
+        version: &str,
+        from: SocketAddr,
+    ) -> impl Future<Output = Result<Welcome, Refused>> + Send;
+
+    /// A new box wants to be bound: check the seed's signature and the code,
+    /// and consume it atomically.
+    fn claim(
+        &self,
+        auth: &LinkAuth,
+        binding: &Binding,
+        from: SocketAddr,
+    ) -> impl Future<Output = Result<Welcome, Refused>> + Send;
+
+    /// A technician's program has proved its device key: who is it?
+    fn admit_technician(
+        &self,
+        hello: &TechnicianHello,
+        version: &str,
+        from: SocketAddr,
+    ) -> impl Future<Output = Result<Caller, Refused>> + Send;
+
+    /// A request to the HTTP API came over a link.
+    fn api(&self, caller: &Caller, request: ApiRequest)
+    -> impl Future<Output = ApiResponse> + Send;
+
+    /// An end wants a route that the relay does not know: it may be from
+    /// before a restart.
+    fn recover_route(&self, session: SessionId) -> impl Future<Output = Option<RouteSpec>> + Send;
+
+    /// Something happened; told one after the other.
+    fn event(&self, event: PlaneEvent) -> impl Future<Output = ()> + Send;
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaneEvent {
+    /// A gateway's first link is up.
+    GatewayUp {
+        /// Its key.
+        key: PublicKey,
+        /// From where.
+        from: SocketAddr,
+    },
+    /// A gateway's last link is gone.
+    GatewayDown {
+        /// Its key.
+        key: PublicKey,
+    },
+    /// A gateway answered an invitation.
+    InviteResult {
+        /// Its key.
+        key: PublicKey,
+        /// The answer.
+        result: InviteResult,
+    },
+    /// A gateway's record of an ended session.
+    SessionEnded {
+        /// Its key.
+        key: PublicKey,
+        /// The record.
+        ended: SessionEnded,
+    },
+    /// A gateway has obeyed every order up to this one.
+    Revoked {
+        /// Its key.
+        key: PublicKey,
+        /// The order's counter.
+        counter: u64,
+    },
+    /// A gateway has stored its lease.
+    LeaseStored {
+        /// Its key.
+        key: PublicKey,
+        /// The lease.
+        lease: Lease,
+    },
+    /// A route was joined or is over.
+    Route(RelayEvent),
+}

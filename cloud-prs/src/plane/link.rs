@@ -1,0 +1,282 @@
+//! One link's task at the server: messages in to the relay, messages out from
+//! its queue, API requests beside them.
+//!
+//! Polls both directions of one connection; waits for nobody else. Ends when
+//! the connection does or when the relay wants it ended.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes};
+use culvert_link::pipe::{Pipe, PipeError};
+use culvert_wire::DecodeError;
+use culvert_wire::frame::{ApiRequest, ApiResponse, Frame, Join, PACKETS_HEADER, Packets};
+use culvert_wire::hello::Binding;
+use culvert_wire::reason::Reason;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tracing::{debug, trace};
+
+use super::control::{Control, PlaneEvent};
+use super::core::{Core, Party, now};
+use crate::relay::{JoinOutcome, LinkId};
+
+/// Messages taken in one go before the other direction has its turn.
+const TURN: usize = 16;
+/// API requests and route look-ups of one link that run at once.
+const MAX_JOBS: usize = 16;
+
+/// What a link's task needs.
+#[derive(Debug)]
+pub(super) struct Member<C> {
+    pub(super) core: Arc<Core>,
+    pub(super) control: Arc<C>,
+    pub(super) link: LinkId,
+    pub(super) party: Party,
+    pub(super) binding: Binding,
+}
+
+/// Why a link's task ends.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
+    #[error("a message cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("a frame that this end may not send")]
+    Direction,
+    #[error("a join is not signed by the key it names")]
+    Join,
+    #[error("the other end said goodbye")]
+    Goodbye(Reason),
+    #[error("the server ends it")]
+    Verdict(Reason, String),
+}
+
+impl Stop {
+    fn why(&self) -> (Reason, String) {
+        match self {
+            Self::Pipe(error) => (error.reason(), error.to_string()),
+            Self::Decode(_) | Self::Direction | Self::Join => {
+                (Reason::ProtocolError, self.to_string())
+            }
+            Self::Goodbye(reason) => (*reason, String::new()),
+            Self::Verdict(reason, text) => (*reason, text.clone()),
+        }
+    }
+}
+
+/// Gives the link back to the core whatever ends its task.
+struct Membership {
+    core: Arc<Core>,
+    link: LinkId,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.core.with(|state| state.depart(self.link));
+        self.core.departed.notify_waiters();
+    }
+}
+
+/// Runs a link to its end.
+pub(super) async fn run<S, C>(mut pipe: Pipe<S>, member: Member<C>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Control,
+{
+    let membership = Membership {
+        core: Arc::clone(&member.core),
+        link: member.link,
+    };
+    let mut jobs = JoinSet::new();
+    let stop = std::future::poll_fn(|cx| member.poll(&mut pipe, &mut jobs, cx)).await;
+    let (reason, text) = stop.why();
+    debug!(link = member.link.0, reason = reason.slug(), %text, "Link ended");
+    if let Stop::Verdict(..) = stop {
+        // Refusals and farewells that were queued before it.
+        let core = &member.core;
+        let drain = std::future::poll_fn(|cx| {
+            pipe.poll_send(cx, || core.lock().relay.poll_output(member.link))
+        });
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(500), drain).await;
+    }
+    drop(jobs);
+    drop(membership);
+    pipe.finish(reason, &text).await;
+}
+
+impl<C: Control> Member<C> {
+    fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        pipe: &mut Pipe<S>,
+        jobs: &mut JoinSet<()>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Stop> {
+        loop {
+            let verdict = {
+                let mut state = self.core.lock();
+                state.sleep(self.link, cx);
+                state.relay.verdict(self.link)
+            };
+            if let Some((reason, text)) = verdict {
+                return Poll::Ready(Stop::Verdict(reason, text));
+            }
+            while let Poll::Ready(Some(_)) = jobs.poll_join_next(cx) {}
+            match self.turn(pipe, jobs, cx) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(stop) => return Poll::Ready(stop),
+            }
+        }
+    }
+
+    /// One round: says whether there may be more to do.
+    fn turn<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        pipe: &mut Pipe<S>,
+        jobs: &mut JoinSet<()>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Stop> {
+        let mut more = true;
+        for _ in 0..TURN {
+            match pipe.poll_next(cx)? {
+                Poll::Ready(message) => self.take(message, jobs)?,
+                Poll::Pending => {
+                    more = false;
+                    break;
+                }
+            }
+        }
+        if let Poll::Ready(ping) = pipe.poll_timer(cx)? {
+            trace!(bytes = ping.len(), "A server does not ping");
+            more = true;
+        }
+        let _ = pipe.poll_send(cx, || self.core.lock().relay.poll_output(self.link))?;
+        Ok(more)
+    }
+
+    fn take(&self, mut message: Bytes, jobs: &mut JoinSet<()>) -> Result<(), Stop> {
+        if let Some(channel) = Packets::channel_of(&message) {
+            let segment = u16::from_be_bytes([message[5], message[6]]);
+            message.advance(PACKETS_HEADER);
+            let link = self.link;
+            self.core
+                .with(|state| state.relay.handle_packets(link, channel, segment, message));
+            return Ok(());
+        }
+        match Frame::from_message(message)? {
+            Some(frame) => self.take_frame(frame, jobs),
+            None => Ok(()),
+        }
+    }
+
+    fn take_frame(&self, frame: Frame, jobs: &mut JoinSet<()>) -> Result<(), Stop> {
+        let link = self.link;
+        match frame {
+            Frame::Ping(number) => self.send(&Frame::Pong(number)),
+            Frame::Pong(_) => {}
+            Frame::Join(join) => self.join(join, jobs)?,
+            Frame::Closed(closed) => self.core.with(|state| {
+                let relay = &mut state.relay;
+                relay.handle_leave(link, closed.channel, closed.reason, &closed.text);
+            }),
+            Frame::Goodbye { reason, .. } => return Err(Stop::Goodbye(reason)),
+            Frame::ApiRequest(request) => self.api(request, jobs)?,
+            Frame::InviteResult(result) => {
+                self.report(|key| PlaneEvent::InviteResult { key, result })?;
+            }
+            Frame::SessionEnded(ended) => {
+                self.report(|key| PlaneEvent::SessionEnded { key, ended })?;
+            }
+            Frame::Revoked(counter) => self.report(|key| PlaneEvent::Revoked { key, counter })?,
+            Frame::LeaseStored(lease) => {
+                self.report(|key| PlaneEvent::LeaseStored { key, lease })?;
+            }
+            Frame::Packets(_)
+            | Frame::Welcome(_)
+            | Frame::Refused(_)
+            | Frame::Joined { .. }
+            | Frame::Peer { .. }
+            | Frame::Invite(_)
+            | Frame::Revoke(_)
+            | Frame::ApiResponse(_)
+            | Frame::Drain { .. } => return Err(Stop::Direction),
+        }
+        Ok(())
+    }
+
+    fn join(&self, join: Join, jobs: &mut JoinSet<()>) -> Result<(), Stop> {
+        join.verify(&self.binding).map_err(|_| Stop::Join)?;
+        let link = self.link;
+        let outcome = self
+            .core
+            .with(|state| state.relay.handle_join(link, &join, now()));
+        if outcome == JoinOutcome::Answered {
+            return Ok(());
+        }
+        let busy = jobs.len() >= MAX_JOBS;
+        self.core.with(|state| {
+            state.relay.handle_join_pending(link, join.channel);
+            if busy {
+                state.relay.handle_join_again(link, &join, now());
+            }
+        });
+        if !busy {
+            let (core, control) = (Arc::clone(&self.core), Arc::clone(&self.control));
+            jobs.spawn(async move {
+                let found = control.recover_route(join.session).await;
+                core.with(|state| {
+                    if let Some(spec) = found {
+                        // Full: the join is refused below.
+                        let _ = state.relay.handle_open(spec);
+                    }
+                    state.relay.handle_join_again(link, &join, now());
+                });
+            });
+        }
+        Ok(())
+    }
+
+    fn api(&self, request: ApiRequest, jobs: &mut JoinSet<()>) -> Result<(), Stop> {
+        let Party::Technician(caller) = &self.party else {
+            return Err(Stop::Direction);
+        };
+        let id = request.id;
+        if jobs.len() >= MAX_JOBS {
+            self.send(&Frame::ApiResponse(ApiResponse {
+                id,
+                status: 429,
+                body: Bytes::new(),
+            }));
+            return Ok(());
+        }
+        let (core, control) = (Arc::clone(&self.core), Arc::clone(&self.control));
+        let (caller, link) = (caller.clone(), self.link);
+        jobs.spawn(async move {
+            let mut response = control.api(&caller, request).await;
+            response.id = id;
+            let answer = Frame::ApiResponse(response);
+            core.with(|state| state.relay.send(link, &answer));
+        });
+        Ok(())
+    }
+
+    fn report(
+        &self,
+        event: impl FnOnce(culvert_wire::key::PublicKey) -> PlaneEvent,
+    ) -> Result<(), Stop> {
+        match &self.party {
+            Party::Gateway(key) => {
+                let event = event(*key);
+                self.core.with(|state| state.report(self.link, event));
+                Ok(())
+            }
+            Party::Technician(_) => Err(Stop::Direction),
+        }
+    }
+
+    fn send(&self, frame: &Frame) {
+        self.core.with(|state| state.relay.send(self.link, frame));
+    }
+}

@@ -1,0 +1,138 @@
+//! Taking a side of a route.
+
+use culvert_wire::frame::{Channel, Closed, Frame, Join, MAX_CHANNELS};
+use culvert_wire::reason::Reason;
+use culvert_wire::{Encode as _, UnixMs};
+
+use super::link::Attached;
+use super::{JoinOutcome, LinkId, Relay, RelayEvent};
+
+/// Refused joins after which a link is ended: nobody guesses for long.
+const MAX_BAD_JOINS: u32 = 32;
+
+impl Relay {
+    /// An end wants its side; the driver has verified its signature on this
+    /// link.
+    pub fn handle_join(&mut self, link: LinkId, join: &Join, now: UnixMs) -> JoinOutcome {
+        let Some(state) = self.links.get_mut(&link) else {
+            return JoinOutcome::Answered;
+        };
+        let channel = join.channel;
+        if channel <= state.last_channel {
+            self.offend(link, "a channel was used twice");
+            return JoinOutcome::Answered;
+        }
+        if !self.routes.contains_key(&join.session) {
+            return JoinOutcome::Unknown;
+        }
+        state.last_channel = channel;
+        self.admit(link, join, now);
+        JoinOutcome::Answered
+    }
+
+    /// Reserves the channel of a join while somebody asks the database, so
+    /// that packets behind it are dropped and not held against the link.
+    pub fn handle_join_pending(&mut self, link: LinkId, channel: Channel) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.last_channel = state.last_channel.max(channel);
+        }
+    }
+
+    /// As [`Relay::handle_join`], after [`Relay::handle_join_pending`]:
+    /// whatever is not known now is refused.
+    pub fn handle_join_again(&mut self, link: LinkId, join: &Join, now: UnixMs) {
+        if self.links.contains_key(&link) {
+            self.admit(link, join, now);
+        }
+    }
+
+    fn admit(&mut self, link: LinkId, join: &Join, now: UnixMs) {
+        let Some(state) = self.links.get(&link) else {
+            return;
+        };
+        if state.channels.len() >= MAX_CHANNELS {
+            self.refuse(link, join.channel, Reason::TooManySessions);
+            return;
+        }
+        let hash = join.ticket.as_ref().map(culvert_wire::ticket::Ticket::hash);
+        let admitted = self.routes.get_mut(&join.session).and_then(|route| {
+            let end = route.end_of(&join.end)?;
+            let first = route.admit(end, hash.as_ref(), now)?;
+            let before = route.attach(end, (link, join.channel));
+            Some((end, first, before, route.other(end)))
+        });
+        let Some((end, first, before, other)) = admitted else {
+            self.refuse(link, join.channel, Reason::TicketInvalid);
+            return;
+        };
+        if let Some((old, channel)) = before {
+            self.drop_channel(old, channel, Reason::Replaced, "");
+        }
+        let session = join.session;
+        if let Some(state) = self.links.get_mut(&link) {
+            state
+                .channels
+                .insert(join.channel, Attached { session, end });
+        }
+        let peer = other.is_some();
+        let channel = join.channel;
+        self.send(link, &Frame::Joined { channel, peer });
+        if let Some((other, channel)) = other {
+            let present = true;
+            self.send(other, &Frame::Peer { channel, present });
+        }
+        self.events.push_back(RelayEvent::Joined {
+            session,
+            end,
+            first,
+        });
+    }
+
+    fn refuse(&mut self, link: LinkId, channel: Channel, reason: Reason) {
+        self.totals.refused_joins += 1;
+        let text = String::new();
+        self.send(
+            link,
+            &Frame::Closed(Closed {
+                channel,
+                reason,
+                text,
+            }),
+        );
+        if let Some(state) = self.links.get_mut(&link) {
+            state.bad_joins += 1;
+            if state.bad_joins > MAX_BAD_JOINS {
+                self.end_link(link, Reason::Throttled, "too many joins were refused");
+            }
+        }
+    }
+
+    /// Takes a channel off a link and tells it why.
+    pub(super) fn drop_channel(
+        &mut self,
+        link: LinkId,
+        channel: Channel,
+        reason: Reason,
+        text: &str,
+    ) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.channels.remove(&channel);
+        let text = text.to_owned();
+        let closed = Frame::Closed(Closed {
+            channel,
+            reason,
+            text,
+        });
+        // Behind the packets: the other end's last ones say why it went.
+        if state
+            .queue
+            .push_last(channel, channel, closed.to_bytes())
+            .is_err()
+        {
+            state.end(Reason::LinkLost, "it takes no messages");
+        }
+        self.wake(link);
+    }
+}

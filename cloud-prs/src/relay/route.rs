@@ -1,0 +1,151 @@
+//! One session's route: who may join, who has, until when.
+
+use culvert_wire::UnixMs;
+use culvert_wire::frame::Channel;
+use culvert_wire::reason::Reason;
+use culvert_wire::ticket::TicketHash;
+
+use super::{End, LinkId, RouteSpec, Side};
+
+/// A route from its grant to its end.
+#[derive(Debug)]
+pub(super) struct Route {
+    technician: Place,
+    gateway: Place,
+    join_by: UnixMs,
+    ends_at: UnixMs,
+    /// Whether the time for joining was judged.
+    settled: bool,
+    pub(super) to_technician: u64,
+    pub(super) to_gateway: u64,
+}
+
+/// One side.
+#[derive(Debug)]
+struct Place {
+    side: Side,
+    /// Whether its ticket was consumed.
+    taken: bool,
+    at: Option<(LinkId, Channel)>,
+}
+
+impl Place {
+    fn new(side: Side) -> Self {
+        Self {
+            taken: side.ticket.is_none(),
+            side,
+            at: None,
+        }
+    }
+}
+
+impl Route {
+    pub(super) fn new(spec: RouteSpec) -> Self {
+        Self {
+            technician: Place::new(spec.technician),
+            gateway: Place::new(spec.gateway),
+            join_by: spec.join_by,
+            ends_at: spec.ends_at,
+            settled: false,
+            to_technician: 0,
+            to_gateway: 0,
+        }
+    }
+
+    /// Which end a key is of, if any.
+    pub(super) fn end_of(&self, key: &culvert_wire::key::PublicKey) -> Option<End> {
+        if self.technician.side.end == *key {
+            Some(End::Technician)
+        } else if self.gateway.side.end == *key {
+            Some(End::Gateway)
+        } else {
+            None
+        }
+    }
+
+    /// Whether an end that proved its key may come in; consumes the ticket.
+    /// `Some(true)` is the first time.
+    pub(super) fn admit(
+        &mut self,
+        end: End,
+        ticket: Option<&TicketHash>,
+        now: UnixMs,
+    ) -> Option<bool> {
+        if now >= self.ends_at {
+            return None;
+        }
+        let join_by = self.join_by;
+        let place = self.place_mut(end);
+        match (ticket, place.taken) {
+            (None, true) => Some(false),
+            (Some(ticket), false) if now <= join_by && place.side.ticket == Some(*ticket) => {
+                place.taken = true;
+                Some(true)
+            }
+            (None, false) | (Some(_), _) => None,
+        }
+    }
+
+    /// Puts an end on a link; returns where it was.
+    pub(super) fn attach(&mut self, end: End, at: (LinkId, Channel)) -> Option<(LinkId, Channel)> {
+        self.place_mut(end).at.replace(at)
+    }
+
+    pub(super) fn detach(&mut self, end: End) {
+        self.place_mut(end).at = None;
+    }
+
+    /// Where the other end is.
+    pub(super) fn other(&self, end: End) -> Option<(LinkId, Channel)> {
+        match end {
+            End::Technician => self.gateway.at,
+            End::Gateway => self.technician.at,
+        }
+    }
+
+    /// Both ends that are there.
+    pub(super) fn attached(&self) -> impl Iterator<Item = (LinkId, Channel)> {
+        [self.technician.at, self.gateway.at].into_iter().flatten()
+    }
+
+    /// Counts what came from an end.
+    pub(super) fn count(&mut self, from: End, bytes: u64) {
+        match from {
+            End::Technician => self.to_gateway += bytes,
+            End::Gateway => self.to_technician += bytes,
+        }
+    }
+
+    pub(super) fn extend(&mut self, ends_at: UnixMs) {
+        self.ends_at = self.ends_at.max(ends_at);
+    }
+
+    /// When to look at it again.
+    pub(super) fn look_at(&self) -> UnixMs {
+        match self.settled {
+            false => self.join_by.min(self.ends_at),
+            true => self.ends_at,
+        }
+    }
+
+    /// The time for joining is over and both ends were there.
+    pub(super) fn pass_joining(&mut self) {
+        self.settled = true;
+    }
+
+    /// Why it is over at `now`, if it is.
+    pub(super) fn expired(&self, now: UnixMs) -> Option<Reason> {
+        if now >= self.ends_at {
+            return Some(Reason::Expired);
+        }
+        let missing = !self.technician.taken || !self.gateway.taken;
+        (missing && now >= self.join_by).then_some(Reason::PeerLost)
+    }
+
+    fn place_mut(&mut self, end: End) -> &mut Place {
+        match end {
+            End::Technician => &mut self.technician,
+            End::Gateway => &mut self.gateway,
+        }
+    }
+}

@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::local::listen::{Accepted, Listener};
 use crate::socks::{self, Answer, Wanted};
+use crate::streams::{Streams, is_ordinary};
 use crate::text::{note, plain};
-use crate::tunnel::{Tunnel, is_ordinary};
 
 /// How many connections there are, and whether there ever was one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,7 +32,7 @@ pub struct Busy {
 /// listener lets in no more and all of them ended. `busy` follows along.
 pub async fn forward(
     mut listener: Listener,
-    tunnel: Arc<Tunnel>,
+    streams: Streams,
     target: usize,
     busy: watch::Sender<Busy>,
 ) {
@@ -42,8 +42,8 @@ pub async fn forward(
             accepted = listener.accept() => match accepted {
                 Some(accepted) => {
                     busy.send_modify(Busy::more);
-                    let tunnel = Arc::clone(&tunnel);
-                    connections.spawn(async move { one(accepted, &tunnel, target).await });
+                    let streams = streams.clone();
+                    connections.spawn(async move { one(accepted, &streams, target).await });
                 }
                 None => break,
             },
@@ -58,7 +58,7 @@ pub async fn forward(
 }
 
 /// Serves SOCKS on `listener`, to the session's targets only.
-pub async fn socks(mut listener: Listener, tunnel: Arc<Tunnel>, busy: watch::Sender<Busy>) {
+pub async fn socks(mut listener: Listener, streams: Streams, busy: watch::Sender<Busy>) {
     let mut connections = JoinSet::new();
     let strangers = Arc::new(Mutex::new(HashSet::new()));
     loop {
@@ -66,9 +66,9 @@ pub async fn socks(mut listener: Listener, tunnel: Arc<Tunnel>, busy: watch::Sen
             accepted = listener.accept() => match accepted {
                 Some(accepted) => {
                     busy.send_modify(Busy::more);
-                    let (tunnel, strangers) = (Arc::clone(&tunnel), Arc::clone(&strangers));
+                    let (streams, strangers) = (streams.clone(), Arc::clone(&strangers));
                     connections.spawn(async move {
-                        one_socks(accepted, &tunnel, &strangers).await;
+                        one_socks(accepted, &streams, &strangers).await;
                     });
                 }
                 None => return,
@@ -89,34 +89,37 @@ impl Busy {
     }
 }
 
-async fn one(accepted: Accepted, tunnel: &Tunnel, target: usize) {
+async fn one(accepted: Accepted, streams: &Streams, target: usize) {
     let (tcp, _slot) = accepted.into_parts();
     // A session that is over says so by itself.
-    let Ok(stream) = tunnel.stream(target).await else {
+    let Ok(stream) = streams.open(target).await else {
         return;
     };
     // The program's first bytes go out at once, before the host has answered.
     let end = splice(stream, tcp, Arc::new(Counters::default())).await;
-    tell(&tunnel.targets()[target], end.reason);
+    // The end of the whole session is said once, by whoever waits for it.
+    if streams.ending().is_none() {
+        tell(&streams.targets()[target], end.reason);
+    }
 }
 
-async fn one_socks(accepted: Accepted, tunnel: &Tunnel, strangers: &Mutex<HashSet<Wanted>>) {
+async fn one_socks(accepted: Accepted, streams: &Streams, strangers: &Mutex<HashSet<Wanted>>) {
     let (mut tcp, _slot) = accepted.into_parts();
     let Ok(wanted) = socks::accept(&mut tcp).await else {
         return;
     };
-    let Some(target) = find(tunnel.targets(), &wanted) else {
+    let Some(target) = find(streams.targets(), &wanted) else {
         refuse_stranger(strangers, wanted);
         reply(&mut tcp, Answer::Forbidden).await;
         return;
     };
-    let Ok(mut stream) = tunnel.stream(target).await else {
+    let Ok(mut stream) = streams.open(target).await else {
         reply(&mut tcp, Answer::Failed).await;
         return;
     };
     let answer = stream.answer().await;
     if let Some(reason) = refusal(&answer) {
-        tell(&tunnel.targets()[target], reason);
+        tell(&streams.targets()[target], reason);
         reply(&mut tcp, socks_answer(reason)).await;
         return;
     }

@@ -14,7 +14,7 @@
 //! | [`launch`] | `culvert://` addresses (pure) |
 //! | [`home`], [`account`], [`known`] | what is remembered between commands |
 //! | [`reach`], [`api`] | the server: links to it, its API over them |
-//! | [`tunnel`], [`carry`] | a session, and local connections in it |
+//! | [`tunnel`], [`streams`], [`carry`] | a session, its streams, and local connections in them |
 //! | [`local`], [`socks`] | loopback ports and who may use them |
 //! | [`viewer`] | native programs and their exact arguments |
 //! | [`telnet`], [`terminal`] | telnet at this end |
@@ -33,6 +33,7 @@ pub mod local;
 pub mod pick;
 pub mod reach;
 pub mod socks;
+pub mod streams;
 pub mod telnet;
 pub mod terminal;
 pub mod text;

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::{Events, Link, Route};
-use culvert_session::native::{Session, SessionError, Stream};
+use culvert_session::native::Session;
 use culvert_session::{Ending, Options, native};
 use culvert_wire::api::{NewSession, RedeemLaunch, SessionAnswer};
-use culvert_wire::grant::{Protocol, Target};
+use culvert_wire::grant::Protocol;
 use culvert_wire::id::HostId;
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
-use culvert_wire::stream::{Lane, Open, Service};
 use culvert_wire::ticket::Ticket;
 use tokio::task::JoinHandle;
 
@@ -24,6 +23,7 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::known::{Known, Met};
 use crate::reach::Server;
+use crate::streams::{Streams, is_ordinary};
 use crate::text::note;
 
 mod keep;
@@ -43,7 +43,8 @@ pub struct Ask {
 #[derive(Debug)]
 pub struct Tunnel {
     session: Session,
-    answer: SessionAnswer,
+    streams: Streams,
+    gateway: String,
     keeper: JoinHandle<()>,
 }
 
@@ -109,52 +110,21 @@ impl Tunnel {
         };
         let keeper = tokio::spawn(kept.keep(session.clone()));
         Ok(Self {
+            streams: Streams::new(session.clone(), answer.targets),
             session,
-            answer,
+            gateway: answer.gateway,
             keeper,
         })
     }
 
-    /// What can be reached, in the order of the grant.
-    pub fn targets(&self) -> &[Target] {
-        &self.answer.targets
+    /// Its targets and streams.
+    pub const fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// The stable name of the gateway's place.
     pub fn gateway(&self) -> &str {
-        &self.answer.gateway
-    }
-
-    /// Opens a stream to the target of an index; bytes may follow at once.
-    ///
-    /// # Errors
-    /// [`SessionError`] when the session is over.
-    pub async fn stream(&self, target: usize) -> Result<Stream, SessionError> {
-        let lane = self.answer.targets.get(target).map(|t| lane_of(t.protocol));
-        self.session
-            .open(Open {
-                service: Service::Target(index(target)),
-                lane: lane.unwrap_or(Lane::Bulk),
-            })
-            .await
-    }
-
-    /// Opens a stream that only tries the target (S39).
-    ///
-    /// # Errors
-    /// [`SessionError`] when the session is over.
-    pub async fn test(&self, target: usize) -> Result<Stream, SessionError> {
-        self.session
-            .open(Open {
-                service: Service::Test(index(target)),
-                lane: Lane::Input,
-            })
-            .await
-    }
-
-    /// Waits for the end, whoever brings it.
-    pub async fn ended(&self) -> Ending {
-        self.session.closed().await
+        &self.gateway
     }
 
     /// Fails when the session was ended by somebody else than its user.
@@ -162,16 +132,10 @@ impl Tunnel {
     /// # Errors
     /// [`Failure::Ended`].
     pub fn verdict(&self) -> Result<(), Failure> {
-        match self.session.ending() {
+        match self.streams.ending() {
             Some(ending) if !is_ordinary(ending.reason) => Err(Failure::Ended(ending)),
             Some(_) | None => Ok(()),
         }
-    }
-
-    /// Ends the session and tells the gateway.
-    pub async fn finish(&self) {
-        self.session.close(Reason::Finished, "");
-        self.session.told().await;
     }
 }
 
@@ -180,14 +144,6 @@ impl Drop for Tunnel {
         self.keeper.abort();
         self.session.close(Reason::ClosedByTechnician, "");
     }
-}
-
-/// Whether an end is the user's own or the host's.
-pub fn is_ordinary(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Finished | Reason::ClosedByTechnician | Reason::ClosedByHost
-    )
 }
 
 /// Keys of technicians' ends are made for one session and never stored.
@@ -235,18 +191,4 @@ async fn handshake(
         session = session => session.map_err(Failure::Session),
         ending = refused => Err(Failure::Ended(ending)),
     }
-}
-
-/// A stream's urgency, from what is spoken on it.
-const fn lane_of(protocol: Protocol) -> Lane {
-    match protocol {
-        Protocol::Ssh | Protocol::Telnet => Lane::Input,
-        Protocol::Vnc | Protocol::Rdp => Lane::Screen,
-        Protocol::Http | Protocol::Https | Protocol::Tcp => Lane::Bulk,
-    }
-}
-
-fn index(target: usize) -> u8 {
-    // A grant names at most 16 targets; the gateway refuses any other number.
-    u8::try_from(target).unwrap_or(u8::MAX)
 }

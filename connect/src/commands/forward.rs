@@ -1,7 +1,6 @@
 //! `culvert forward`.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use culvert_wire::grant::Protocol;
 use tokio::sync::watch;
@@ -59,8 +58,7 @@ pub(super) async fn listen(
         ));
     }
     note("Ctrl-C ends the session");
-    let tunnel = Arc::new(tunnel);
     let (busy, seen) = watch::channel(Busy::default());
-    let carrier = tokio::spawn(carry::forward(listener, Arc::clone(&tunnel), 0, busy));
+    let carrier = tokio::spawn(carry::forward(listener, tunnel.streams().clone(), 0, busy));
     serve::run(tunnel, carrier, seen, None).await
 }

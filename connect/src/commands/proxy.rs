@@ -12,7 +12,8 @@ use crate::cli::Proxy;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::reach::Server;
-use crate::tunnel::{Ask, Tunnel, is_ordinary};
+use crate::streams::is_ordinary;
+use crate::tunnel::{Ask, Tunnel};
 use crate::word::{HostWord, Numbers};
 
 /// Bytes copied at once.
@@ -23,14 +24,14 @@ pub(super) async fn proxy(home: Home, proxy: Proxy) -> Result<(), Failure> {
     let mut word = HostWord::parse(&proxy.host, Numbers::Port)?;
     word.port = Some(proxy.port);
     let tunnel = open(home, &word, proxy.protocol).await?;
-    let stream = tunnel.stream(0).await.map_err(Failure::Session)?;
+    let stream = tunnel.streams().open(0).await.map_err(Failure::Session)?;
     let carried = tokio::select! {
         carried = pump(stream) => carried.map_err(|error| broken(&proxy.host, error)),
-        _ = tunnel.ended() => tunnel.verdict(),
+        _ = tunnel.streams().ended() => tunnel.verdict(),
     };
     // An end of the whole session says more than the break of its stream.
     let verdict = tunnel.verdict();
-    tunnel.finish().await;
+    tunnel.streams().finish().await;
     verdict.and(carried)
 }
 

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitStatus;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -24,7 +23,11 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// A free port on the host's own loopback address.
 pub(super) fn own_port(tunnel: &Tunnel) -> SocketAddr {
-    let address = tunnel.targets().first().map(|t| t.address.to_string());
+    let address = tunnel
+        .streams()
+        .targets()
+        .first()
+        .map(|t| t.address.to_string());
     let ip: IpAddr = loopback_of(tunnel.gateway(), &address.unwrap_or_default());
     SocketAddr::new(ip, 0)
 }
@@ -46,14 +49,14 @@ pub(super) fn start(start: &Start) -> Result<Child, Failure> {
 /// Waits for the first end of: the program (and the connections it left), the
 /// session, Ctrl-C, the carrying of connections. Then ends the others.
 pub(super) async fn run(
-    tunnel: Arc<Tunnel>,
+    tunnel: Tunnel,
     mut carrier: JoinHandle<()>,
     mut busy: watch::Receiver<Busy>,
     mut child: Option<Child>,
 ) -> Result<(), Failure> {
     let result = tokio::select! {
         ended = program(&mut child, &mut busy) => ended,
-        _ = tunnel.ended() => {
+        _ = tunnel.streams().ended() => {
             let verdict = tunnel.verdict();
             if let Some(child) = &mut child {
                 // Its window may still show what happened; then it is closed.
@@ -67,7 +70,7 @@ pub(super) async fn run(
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     carrier.abort();
-    tunnel.finish().await;
+    tunnel.streams().finish().await;
     result
 }
 
@@ -102,4 +105,50 @@ pub(super) fn verdict(status: ExitStatus) -> Result<(), Failure> {
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Err(Failure::Program(code.unwrap_or(Exit::Failed as u8)))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::viewer::desktop;
+
+    /// A program that writes down each of its arguments, ended by a zero byte.
+    const STUB: &str = "#!/bin/sh\nprintf '%s\\0' \"$@\" > \"$0.args\"\nexit 7\n";
+
+    #[tokio::test]
+    async fn a_program_gets_its_arguments_one_by_one_and_no_shell_sees_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("xfreerdp");
+        std::fs::write(&program, STUB).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let owned = dir.path().join("owned");
+        let evil = format!("/u:a b\n\"'; touch {}; $(id)", owned.display());
+        let at = "127.7.8.9:40123".parse().unwrap();
+        let rdp = desktop::rdp(program.clone(), at, vec![evil.clone().into()], dir.path());
+
+        let status = start(&rdp.unwrap()).unwrap().wait().await.unwrap();
+
+        assert!(matches!(verdict(status), Err(Failure::Program(7))));
+        let got = std::fs::read_to_string(dir.path().join("xfreerdp.args")).unwrap();
+        assert_eq!(got, format!("/v:127.7.8.9:40123\0{evil}\0"));
+        assert!(!owned.exists());
+    }
+
+    #[test]
+    fn a_program_that_is_gone_is_named() {
+        let gone = Start {
+            program: "/no/such/viewer".into(),
+            args: vec![],
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let _inside = runtime.enter();
+
+        let failure = start(&gone).unwrap_err();
+
+        assert!(failure.sentence().contains("/no/such/viewer"));
+    }
 }

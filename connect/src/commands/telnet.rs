@@ -1,7 +1,5 @@
 //! `culvert telnet`.
 
-use std::sync::Arc;
-
 use culvert_session::native::{StreamError, StreamReader, StreamWriter};
 use culvert_wire::grant::Protocol;
 
@@ -41,8 +39,7 @@ pub(super) async fn telnet(home: Home, view: View) -> Result<(), Failure> {
 
 /// Talks in this terminal.
 pub(super) async fn here(tunnel: Tunnel, host: &str) -> Result<(), Failure> {
-    let tunnel = Arc::new(tunnel);
-    let stream = tunnel.stream(0).await.map_err(Failure::Session)?;
+    let stream = tunnel.streams().open(0).await.map_err(Failure::Session)?;
     let (reader, writer): (StreamReader, StreamWriter) = stream.into_split();
     note("Ctrl-] ends the conversation");
     let talked = tokio::select! {
@@ -56,9 +53,9 @@ pub(super) async fn here(tunnel: Tunnel, host: &str) -> Result<(), Failure> {
                 text: String::new(),
             }
         }),
-        _ = tunnel.ended() => tunnel.verdict(),
+        _ = tunnel.streams().ended() => tunnel.verdict(),
     };
     let verdict = tunnel.verdict();
-    tunnel.finish().await;
+    tunnel.streams().finish().await;
     verdict.and(talked)
 }

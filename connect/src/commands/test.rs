@@ -59,7 +59,7 @@ async fn one(server: &mut Server, ask: Ask) -> Result<(), Failure> {
     let link = server.signed_in().await?;
     let tunnel = Tunnel::open(server, link, ask).await?;
     let since = Instant::now();
-    let mut stream = tunnel.test(0).await.map_err(Failure::Session)?;
+    let mut stream = tunnel.streams().test(0).await.map_err(Failure::Session)?;
     let refused = |reason: Reason, text: String| Failure::Target {
         host: "the host does not answer".into(),
         reason,
@@ -71,7 +71,7 @@ async fn one(server: &mut Server, ask: Ask) -> Result<(), Failure> {
         Err(error) => Err(refused(error.reason(), String::new())),
     };
     let took = since.elapsed().as_millis();
-    tunnel.finish().await;
+    tunnel.streams().finish().await;
     answer?;
     result(&format!("{protocol} port {port}: answers ({took} ms)\n"));
     Ok(())

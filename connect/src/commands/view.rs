@@ -1,7 +1,6 @@
 //! `culvert vnc` and `culvert rdp`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use culvert_wire::grant::Protocol;
 use tokio::sync::watch;
@@ -70,8 +69,7 @@ pub(super) async fn show(
             None
         }
     };
-    let tunnel = Arc::new(tunnel);
     let (busy, seen) = watch::channel(Busy::default());
-    let carrier = tokio::spawn(carry::forward(listener, Arc::clone(&tunnel), 0, busy));
+    let carrier = tokio::spawn(carry::forward(listener, tunnel.streams().clone(), 0, busy));
     serve::run(tunnel, carrier, seen, child).await
 }

@@ -1,7 +1,6 @@
 //! `culvert web`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use culvert_wire::grant::Protocol;
 use tokio::sync::watch;
@@ -43,6 +42,7 @@ pub(super) async fn browse(
     let listener = Listener::bind(serve::own_port(&tunnel), Limit::WEB).await?;
     let at = listener.local();
     let url = tunnel
+        .streams()
         .targets()
         .first()
         .map(browser::url)
@@ -63,8 +63,7 @@ pub(super) async fn browse(
             None
         }
     };
-    let tunnel = Arc::new(tunnel);
     let (busy, seen) = watch::channel(Busy::default());
-    let carrier = tokio::spawn(carry::socks(listener, Arc::clone(&tunnel), busy));
+    let carrier = tokio::spawn(carry::socks(listener, tunnel.streams().clone(), busy));
     serve::run(tunnel, carrier, seen, child).await
 }

@@ -14,10 +14,10 @@ use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::is_ordinary;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::reach::Server;
+use crate::streams::is_ordinary;
 use crate::text::note;
 
 /// First pause after a failed try for a new link; doubles up to [`LONGEST`].

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::namespace::Ns;
@@ -59,6 +59,11 @@ impl Capture {
             }
         })?;
         Ok(Self { tcpdump, file })
+    }
+
+    /// The file it writes, packet by packet.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Ends the capture and reads it.

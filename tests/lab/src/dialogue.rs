@@ -84,6 +84,11 @@ impl Dialogue {
             .map_err(LabError::file("the program's input"))
     }
 
+    /// The program's own process number.
+    pub fn pid(&self) -> Result<u32, LabError> {
+        only_child(self.child.id())
+    }
+
     /// Everything heard so far.
     pub fn heard(&self) -> &str {
         &self.heard

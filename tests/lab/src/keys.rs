@@ -23,6 +23,8 @@ pub struct Credentials {
     pub proxy_password: String,
     /// A word only the device's page holds.
     pub page_word: String,
+    /// A word only the device's WebSocket says.
+    pub live_word: String,
 }
 
 impl Credentials {
@@ -34,6 +36,7 @@ impl Credentials {
             proxy_user: "box".into(),
             proxy_password: random_word(16)?,
             page_word: random_word(20)?,
+            live_word: random_word(20)?,
         })
     }
 }

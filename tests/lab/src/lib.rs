@@ -29,6 +29,7 @@ mod proxy;
 mod ready;
 mod running;
 mod screen;
+mod search;
 mod servers;
 mod site;
 mod stack;
@@ -46,5 +47,6 @@ pub use network::{
 pub use options::{Dns, Internet, ProxyAuth, SiteOptions, Uplink};
 pub use running::Running;
 pub use screen::{Pattern, Screen};
+pub use search::{files_hold, memory_holds};
 pub use site::Site;
 pub use stack::{Programs, Stack, TECHNICIAN, Technician, free_cloud_address};

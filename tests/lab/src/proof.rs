@@ -66,6 +66,23 @@ impl Site {
         })
     }
 
+    /// Waits until a browser has run the device's page and heard its
+    /// WebSocket: only then does it know the address it asks for.
+    pub fn wait_for_page_proof(&self, limit: Duration) -> Result<(), LabError> {
+        let who = self.credentials();
+        let backwards: String = who.page_word.chars().rev().collect();
+        let proof = format!("GET /proof/{backwards}/{} ", who.live_word);
+        let path = self.temp_dir().join("hosts/device/access.log");
+        ready::until("the proof of the device's page", limit, || {
+            let log = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            if log.contains(&proof) {
+                Ok(())
+            } else {
+                Err(log)
+            }
+        })
+    }
+
     /// A file with the VNC password, in the form viewers read.
     pub fn vnc_password_file(&self) -> PathBuf {
         self.temp_dir().join("hosts").join("desktop").join("vnc")

@@ -7,6 +7,7 @@
 pub(crate) mod account;
 mod desktop;
 mod device;
+pub(crate) mod live;
 mod rdp;
 mod server;
 

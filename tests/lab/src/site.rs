@@ -16,6 +16,7 @@ use crate::keys::Credentials;
 use crate::namespace::{Ns, World, finish};
 use crate::network::{self, CLOUD_IP, CLOUD_NAME, CLOUD_PORT, PROXY_PORT, ROUTER_IP};
 use crate::options::{Dns, SiteOptions, Uplink};
+use crate::servers::live::Live;
 use crate::servers::{self, Start, account};
 use crate::{LabError, Running, packages, proxy, ready};
 
@@ -25,6 +26,7 @@ pub struct Site {
     world: World,
     running: Vec<Running>,
     forwarder: Forwarder,
+    live: Option<Live>,
     folder: TempDir,
     who: Credentials,
     options: SiteOptions,
@@ -42,6 +44,7 @@ impl Site {
         let mut site = Self {
             running: Vec::new(),
             forwarder,
+            live: None,
             world,
             folder,
             who,
@@ -163,6 +166,8 @@ impl Site {
         self.start_names()?;
         self.start_proxy()?;
         if self.options.hosts {
+            let device = self.folder.path().join("hosts").join("device");
+            self.live = Some(Live::start(&device, self.who.live_word.clone())?);
             let running = servers::start(&self.starter())?;
             self.running.extend(running);
         }

@@ -110,7 +110,7 @@ impl<'a> Stack<'a> {
         std::fs::write(&settings, text).map_err(LabError::file(&settings))?;
         let mut claim = self.gateway_command();
         claim.arg("claim").arg("--config").arg(&settings);
-        claim.arg("--code-file").arg(&file);
+        claim.arg("--file").arg(&file);
         run_to_end("claiming the gateway", &mut claim)?;
         self.run_gateway()
     }
@@ -122,15 +122,19 @@ impl<'a> Stack<'a> {
             .arg("--config")
             .arg(self.data("gateway.toml"));
         self.gateway = Some(self.site.spawn("culvert-gateway", &mut run)?);
-        ready::until("the gateway's link", Duration::from_secs(40), || {
-            let listing = self
-                .admin(&["gateway", "list"])
-                .map_err(|e| e.to_string())?;
-            if listing.contains("online") {
-                return Ok(());
-            }
-            Err(listing)
-        })
+        let mut status = self.gateway_command();
+        status
+            .arg("status")
+            .arg("--config")
+            .arg(self.data("gateway.toml"));
+        ready::until(
+            "the gateway's link",
+            Duration::from_secs(40),
+            || match run_to_end("culvert-gateway status", &mut status) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            },
+        )
     }
 
     /// Signs a technician in, from a place, with files of her own.

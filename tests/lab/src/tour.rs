@@ -5,15 +5,19 @@
 //! the end that nothing but TLS to the one port has left it. Prints a line for
 //! each step and stops at the first that fails.
 
+mod blind;
 mod lines;
 mod screens;
 mod web;
 mod wire;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use culvert_lab::{Ns, Programs, Site, SiteOptions, Stack, Technician, free_cloud_address};
+use culvert_lab::{
+    Capture, Ns, Programs, Site, SiteOptions, Stack, Technician, free_cloud_address,
+};
 
 use crate::say;
 
@@ -21,6 +25,15 @@ use crate::say;
 struct Tour<'a> {
     site: &'a Site,
     technician: &'a Technician<'a>,
+    cloud_pid: u32,
+    at_gateway: &'a Capture,
+}
+
+impl Tour<'_> {
+    /// What passed the gateway's network card so far.
+    fn lan_capture(&self) -> PathBuf {
+        self.at_gateway.file().to_owned()
+    }
 }
 
 /// Runs the whole tour.
@@ -36,6 +49,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let at_technician = site.capture(Ns::Technician, "eth0")?;
     let mut stack = Stack::start(&site, programs)?;
     stack.start_gateway()?;
+    let cloud_pid = stack.cloud().context("it was started")?.pid()?;
     let technician = stack.technician(Ns::Technician, "technician")?;
     done(
         "start",
@@ -45,6 +59,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let tour = Tour {
         site: &site,
         technician: &technician,
+        cloud_pid,
+        at_gateway: &at_gateway,
     };
     for (name, about, step) in STEPS {
         let begun = Instant::now();
@@ -77,6 +93,11 @@ const STEPS: &[(&str, &str, Step)] = &[
     ("forward", "ssh through a local port", lines::forward),
     ("web", "the device's page ran in Chromium", web::web),
     ("vnc", "picture and keys, vncviewer", screens::vnc),
+    (
+        "blind",
+        "nothing typed is in the cloud server",
+        blind::blind,
+    ),
     ("rdp", "picture and keys, xfreerdp", screens::rdp),
 ];
 

@@ -127,6 +127,22 @@ fn the_device_page_wants_its_cookie_and_sends_browsers_to_an_absolute_address() 
     assert!(text.contains(&site.credentials().page_word), "{said:?}");
 }
 
+#[test]
+fn a_browser_runs_the_device_page_and_its_websocket() {
+    let site = Site::start(SiteOptions::default()).unwrap();
+    let mut browser = site.command(Ns::Gateway, "chromium");
+    browser
+        .env("HOME", site.temp_dir())
+        .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
+        .arg(format!(
+            "--user-data-dir={}",
+            site.temp_dir().join("profile").display()
+        ))
+        .arg(format!("http://{DEVICE_IP}/"));
+    let _browser = site.spawn("chromium", &mut browser).unwrap();
+    site.wait_for_page_proof(LIMIT).unwrap();
+}
+
 fn with_password(site: &Site, program: &[&str]) -> Output {
     let (name, rest) = program.split_first().unwrap();
     let mut args = vec!["-p", &site.credentials().password, *name];

@@ -1,6 +1,6 @@
 //! .30, a device's web page: nginx with a cookie, a redirect to an absolute
-//! address, a script in the page, and the same again over HTTPS with a
-//! certificate nobody has signed.
+//! address, a script and a WebSocket in the page, and the same again over HTTPS
+//! with a certificate nobody has signed.
 
 use std::fs;
 use std::process::Command;
@@ -44,15 +44,20 @@ pub(super) fn wait(start: &Start<'_>) -> Result<(), LabError> {
     wait_for_banner(start.world, Ns::Gateway, DEVICE_IP, 443, "")
 }
 
-/// The script shows that a browser ran the page and did not only fetch it.
+/// The script shows that a browser ran the page and did not only fetch it: it
+/// asks for an address made of the page's word, backwards, and the word that
+/// came over the WebSocket.
 const PAGE: &str = "<!doctype html>
 <title>Device</title>
 <h1>Pump station 3</h1>
 <p id=word>WORD</p>
 <p id=script>not run</p>
 <script>
+const backwards = [...'WORD'].reverse().join('');
 document.getElementById('script').textContent =
-  'script ran on ' + location.host + ' ' + [...'WORD'].reverse().join('');
+  'script ran on ' + location.host + ' ' + backwards;
+new WebSocket(location.href.replace('http', 'ws').replace('status.html', 'live'))
+  .onmessage = said => fetch('/proof/' + backwards + '/' + said.data);
 </script>
 ";
 
@@ -85,6 +90,14 @@ http {
     location = /status.html {
       if ($cookie_session != 'WORD') { return 403; }
     }
+    location = /live {
+      if ($cookie_session != 'WORD') { return 403; }
+      proxy_pass http://unix:FOLDER/live.sock:/;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+    }
+    location /proof/ { return 204; }
   }
 }
 ";

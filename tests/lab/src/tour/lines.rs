@@ -32,16 +32,21 @@ pub(super) fn ssh(tour: &Tour<'_>) -> anyhow::Result<()> {
 
 pub(super) fn telnet(tour: &Tour<'_>) -> anyhow::Result<()> {
     let word = random_word(16)?;
-    let who = tour.site.credentials();
     let mut telnet = Dialogue::start(&mut tour.technician.culvert(&["telnet", "server"]))?;
+    log_in_by_telnet(tour, &mut telnet)?;
+    telnet.say(&format!("echo {word} > by-telnet; echo done-$?"))?;
+    telnet.wait_for("done-0")?;
+    must_hold(tour, "by-telnet", &word)
+}
+
+pub(super) fn log_in_by_telnet(tour: &Tour<'_>, telnet: &mut Dialogue) -> anyhow::Result<()> {
+    let who = tour.site.credentials();
     telnet.wait_for("login: ")?;
     telnet.say(&who.user)?;
     telnet.wait_for("Password: ")?;
     telnet.say(&who.password)?;
     telnet.wait_for("$ ")?;
-    telnet.say(&format!("echo {word} > by-telnet; echo done-$?"))?;
-    telnet.wait_for("done-0")?;
-    must_hold(tour, "by-telnet", &word)
+    Ok(())
 }
 
 /// `culvert proxy` as the ProxyCommand of the ordinary ssh and scp.

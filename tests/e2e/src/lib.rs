@@ -1,1 +1,11 @@
-//! Placeholder.
+//! What the end-to-end tests share: a whole system around a real site, a
+//! technician's client that ignores orders, and a search for canaries.
+//!
+//! Each test file starts one site and makes its claims there. Needs the lab's
+//! Debian packages (installed on demand) and the built programs.
+
+pub mod canary;
+pub mod stubborn;
+pub mod world;
+
+pub use world::World;

@@ -1,0 +1,112 @@
+//! `kill -9` of relay or gateway in the middle of a large copy: the copy's end
+//! is known, an error or whole and equal (P2, P4, K13).
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use culvert_e2e::world::{self, World};
+use culvert_lab::{Ns, SiteOptions, Technician};
+
+const GIB: u64 = 1 << 30;
+/// A copy that hangs is a copy whose end is not known.
+const END_KNOWN_WITHIN: Duration = Duration::from_secs(240);
+
+#[test]
+fn the_end_of_a_copy_is_known_when_gateway_or_relay_are_killed() {
+    world::with(SiteOptions::default(), |world| {
+        world.stack.start_gateway()?;
+        let source = world.site.home(Ns::Server).join("large");
+        marked_file(&source)?;
+
+        let copy = begin(world)?;
+        kill(world.stack.gateway().context("no gateway")?.pid()?)?;
+        finish(world, copy, "gateway killed")?;
+        world.stack.run_gateway()?;
+
+        let copy = begin(world)?;
+        kill(world.stack.cloud().context("no server")?.pid()?)?;
+        world.stack.serve()?;
+        finish(world, copy, "relay killed and started again")?;
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// A running copy and where it goes to.
+struct Copy {
+    child: Child,
+    to: std::path::PathBuf,
+}
+
+/// Starts `scp` through culvert and returns when bytes flow.
+fn begin(world: &World<'_>) -> anyhow::Result<Copy> {
+    let technician = world.stack.technician(Ns::Host, "technician")?;
+    let to = world.site.temp_dir().join("copied");
+    let _ = std::fs::remove_file(&to);
+    let child = scp(world, &technician, &to)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    world::eventually("the copy has begun", Duration::from_secs(60), || {
+        Ok(std::fs::metadata(&to).is_ok_and(|file| file.len() > 1 << 20))
+    })?;
+    Ok(Copy { child, to })
+}
+
+fn scp(world: &World<'_>, technician: &Technician<'_>, to: &Path) -> Command {
+    let mut command = world.with_password(technician);
+    command.arg("scp").args(World::through_proxy(technician));
+    command.arg(format!("{}:large", world.target())).arg(to);
+    command
+}
+
+fn finish(world: &World<'_>, mut copy: Copy, what: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = copy.child.try_wait()? {
+            break status;
+        }
+        if begun.elapsed() > END_KNOWN_WITHIN {
+            copy.child.kill()?;
+            anyhow::bail!("{what}: the copy neither ended nor failed");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    if status.success() {
+        let source = world.site.home(Ns::Server).join("large");
+        anyhow::ensure!(equal(&source, &copy.to)?, "{what}: success, but not equal");
+    }
+    println!("{what}: scp said {status} after {:?}", begun.elapsed());
+    Ok(())
+}
+
+/// 1 GiB, sparse, with a mark of its own at each MiB.
+fn marked_file(path: &Path) -> anyhow::Result<()> {
+    let file = File::create(path)?;
+    file.set_len(GIB)?;
+    for at in (0..GIB).step_by(1 << 20) {
+        file.write_all_at(&at.to_be_bytes(), at)?;
+    }
+    Ok(())
+}
+
+fn equal(a: &Path, b: &Path) -> anyhow::Result<bool> {
+    Ok(Command::new("cmp")
+        .arg("-s")
+        .args([a, b])
+        .status()?
+        .success())
+}
+
+fn kill(pid: u32) -> anyhow::Result<()> {
+    let status = Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()?;
+    anyhow::ensure!(status.success(), "kill failed");
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Ten sessions at once through one gateway, two technicians, one list, and a
+//! report of who did what (S5, S6, S15, S20, S23, S27, T3).
+
+use std::process::Stdio;
+
+use culvert_e2e::world::{self, must_work};
+use culvert_lab::{Ns, SiteOptions};
+
+#[test]
+fn ten_sessions_of_two_technicians_run_at_once_and_are_reported() {
+    world::with(SiteOptions::default(), |world| {
+        world.stack.start_gateway()?;
+        let people = [
+            world.stack.technician(Ns::Host, "first")?,
+            world.stack.technician(Ns::Host, "second")?,
+        ];
+        let mut running = Vec::new();
+        for number in 0..10 {
+            let script = format!("echo ready-{number}; cat > held-{number}");
+            let child = world
+                .ssh(&people[number % 2], &script)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            running.push(child);
+        }
+        world::eventually("ten sessions", std::time::Duration::from_secs(60), || {
+            Ok(world.ssh_connections()? == 10)
+        })?;
+        for (number, child) in running.iter_mut().enumerate() {
+            use std::io::Write as _;
+            let mut input = child.stdin.take().expect("piped");
+            writeln!(input, "word-{number}")?;
+        }
+        for (number, child) in running.into_iter().enumerate() {
+            let output = child.wait_with_output()?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            anyhow::ensure!(said.contains(&format!("ready-{number}")), "{output:?}");
+            let held = world.site.home(Ns::Server).join(format!("held-{number}"));
+            anyhow::ensure!(std::fs::read_to_string(held)? == format!("word-{number}\n"));
+        }
+        let report = world.stack.admin(&["report", "--csv"])?;
+        let rows = report.lines().filter(|row| row.contains("server")).count();
+        anyhow::ensure!(rows >= 10, "{rows} rows:\n{report}");
+        for row in report.lines().skip(1).filter(|row| row.contains("server")) {
+            anyhow::ensure!(row.contains("tess") && row.contains("Harbour"), "{row}");
+        }
+        world.stack.admin(&["audit", "verify"])?;
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_dead_host_a_refused_port_and_an_unknown_name_each_have_a_sentence() {
+    world::with(SiteOptions::default(), |world| {
+        world.stack.start_gateway()?;
+        let site = "Harbour/Pump station";
+        for (name, address) in [
+            ("nobody", "192.168.77.99"),
+            ("nameless", "no-such-name.invalid"),
+            ("forbidden", "127.0.0.1"),
+            ("metadata", "169.254.169.254"),
+            ("elsewhere", "10.99.0.1"),
+        ] {
+            world
+                .stack
+                .admin(&["host", "add", site, name, address, "--port", "ssh"])?;
+        }
+        let technician = world.stack.technician(Ns::Host, "technician")?;
+        for (word, expected) in [
+            ("server:4444", "refused"),
+            ("nobody", "answer"),
+            ("nameless", "resolve"),
+            ("forbidden", "never connects"),
+            ("metadata", "never connects"),
+            ("elsewhere", "allow-list"),
+            ("nothing-of-the-kind", "host"),
+        ] {
+            let output = technician.culvert(&["test", word]).output()?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned()
+                + &String::from_utf8_lossy(&output.stdout);
+            println!("{word}: {}", said.trim());
+            anyhow::ensure!(!output.status.success(), "{word} answered");
+            anyhow::ensure!(said.contains(expected), "{word}: {said}");
+            anyhow::ensure!(!said.contains("panicked"), "{word}: {said}");
+        }
+        must_work(&mut technician.culvert(&["test", "server"]))?;
+        Ok(())
+    })
+    .unwrap();
+}

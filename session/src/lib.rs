@@ -21,7 +21,7 @@
 
 pub mod address;
 pub mod ending;
-#[cfg(feature = "shell")]
+#[cfg(feature = "native")]
 pub mod native;
 pub mod opening;
 pub mod options;

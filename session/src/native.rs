@@ -11,6 +11,7 @@
 mod endpoint;
 mod error;
 mod incoming;
+mod life;
 mod mux;
 mod route;
 mod session;

@@ -18,9 +18,11 @@ use crate::role::Role;
 /// Bytes one stream may have on the way. Over 1.4 MB one lost packet can end
 /// the whole connection (the reassembly limit of the QUIC library).
 pub const STREAM_WINDOW: u32 = 1_250_000;
-/// Bytes all streams may have on the way, and a sender keeps for repair: room
-/// for keys and screen beside stalled bulk streams.
-pub const SESSION_WINDOW: u32 = 4 * STREAM_WINDOW;
+/// Bytes all streams may have on the way, and a sender keeps for repair. It
+/// bounds what a hostile peer can make this end keep. With less, a few streams
+/// that nobody reads (a paused download) would hold up keys and screen: so
+/// many may stall before the others notice.
+pub const SESSION_WINDOW: u32 = 16 * STREAM_WINDOW;
 /// Largest packet, in bytes: an Ethernet frame's worth, found by probing.
 pub const MAX_PACKET: u16 = 1452;
 /// Packet that every path carries, in bytes (RFC 9000 §14).

@@ -39,9 +39,9 @@ pub struct Line {
 }
 
 impl Line {
-    /// No delay, no loss, no limit.
+    /// No loss, no limit, and the least delay that a paused clock can pass.
     pub const PERFECT: Self = Self {
-        delay: Duration::ZERO,
+        delay: Duration::from_millis(1),
         rate: None,
         queue: usize::MAX,
         lost_per_mille: 0,

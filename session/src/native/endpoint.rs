@@ -63,11 +63,14 @@ pub async fn accept(
     let config = transport::server(tls::server(identity, peer, options.ciphers)?, &options);
     let mux = Mux::new(Arc::new(route));
     let endpoint = endpoint(&mux, Some(config))?;
-    let connection = timeout(options.handshake, first_proved(&endpoint))
+    let mut noise = None;
+    let connection = timeout(options.handshake, first_proved(&endpoint, &mut noise))
         .await
-        .map_err(|_| SessionError::TimedOut {
-            limit: options.handshake,
-        })??;
+        .unwrap_or_else(|_| {
+            Err(noise.unwrap_or(SessionError::TimedOut {
+                limit: options.handshake,
+            }))
+        })?;
     // One session, one peer: whoever else knocks is not answered.
     endpoint.set_server_config(None);
     Ok(Session::start(
@@ -92,8 +95,13 @@ fn endpoint(mux: &Arc<Mux>, server: Option<noq::ServerConfig>) -> Result<Endpoin
 /// that is never finished must not stand in the real peer's way.
 const MAX_HANDSHAKES: usize = 4;
 
-/// The first connection whose peer proved its key.
-async fn first_proved(endpoint: &Endpoint) -> Result<Connection, SessionError> {
+/// The first connection whose peer proved its key. A handshake that failed
+/// otherwise is kept as `noise` and not the end: anybody on the way can send
+/// one.
+async fn first_proved(
+    endpoint: &Endpoint,
+    noise: &mut Option<SessionError>,
+) -> Result<Connection, SessionError> {
     let mut handshakes = JoinSet::new();
     loop {
         tokio::select! {
@@ -108,8 +116,9 @@ async fn first_proved(endpoint: &Endpoint) -> Result<Connection, SessionError> {
                 Ok(Ok(connection)) => return Ok(connection),
                 // Somebody with another key: not what was announced, say so.
                 Ok(Err(error)) if error.reason() == Reason::PeerKey => return Err(error),
-                // Noise.
-                Ok(Err(_)) | Err(_) => {}
+                Ok(Err(error)) => *noise = Some(error),
+                // It panicked; the next may not.
+                Err(_) => {}
             },
         }
     }

@@ -8,7 +8,6 @@ use culvert_wire::stream::Answer;
 use noq::{ConnectError, ConnectionError};
 
 use crate::Ending;
-use crate::ending::reason_of;
 use crate::tls::TlsError;
 
 /// Why there is no session, or no session any more.
@@ -104,26 +103,6 @@ impl StreamError {
         match answer {
             Answer::Accepted => None,
             Answer::Refused { reason, text } => Some(Self::Refused(*reason, text.clone())),
-        }
-    }
-}
-
-impl From<noq::ReadError> for StreamError {
-    fn from(error: noq::ReadError) -> Self {
-        match error {
-            noq::ReadError::Reset(code) => Self::Reset(reason_of(code)),
-            noq::ReadError::ConnectionLost(error) => Self::Ended(Ending::of(&error, None)),
-            noq::ReadError::ClosedStream | noq::ReadError::ZeroRttRejected => Self::Misused,
-        }
-    }
-}
-
-impl From<noq::WriteError> for StreamError {
-    fn from(error: noq::WriteError) -> Self {
-        match error {
-            noq::WriteError::Stopped(code) => Self::Reset(reason_of(code)),
-            noq::WriteError::ConnectionLost(error) => Self::Ended(Ending::of(&error, None)),
-            noq::WriteError::ClosedStream | noq::WriteError::ZeroRttRejected => Self::Misused,
         }
     }
 }

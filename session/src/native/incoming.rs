@@ -3,17 +3,19 @@
 //! A stream whose opening is slow, wrong or missing costs its own slot and
 //! nothing else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Lane, OPEN_LEN, Open};
 use culvert_wire::{Decode as _, DecodeError};
-use noq::{Connection, RecvStream, SendStream};
+use noq::{RecvStream, SendStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::life::Life;
 use super::stream::Stream;
 use crate::ending::code_of;
 use crate::{Options, Role};
@@ -29,9 +31,9 @@ pub(super) struct Incoming {
 const BACKLOG: usize = 16;
 
 impl Incoming {
-    pub(super) fn start(connection: Connection, options: &Options) -> Self {
+    pub(super) fn start(life: &Arc<Life>, options: &Options) -> Self {
         let (found, streams) = mpsc::channel(BACKLOG);
-        let task = tokio::spawn(run(connection, found, options.opening));
+        let task = tokio::spawn(run(life.clone(), found, options.opening));
         Self {
             streams: Mutex::new(streams),
             task: task.abort_handle(),
@@ -51,13 +53,13 @@ impl Drop for Incoming {
 }
 
 /// QUIC bounds how many streams are open, and so how many tasks there are.
-async fn run(connection: Connection, found: mpsc::Sender<(Open, Stream)>, limit: Duration) {
+async fn run(life: Arc<Life>, found: mpsc::Sender<(Open, Stream)>, limit: Duration) {
     let mut reading = JoinSet::new();
-    while let Ok((send, recv)) = connection.accept_bi().await {
+    while let Ok((send, recv)) = life.connection.accept_bi().await {
         while reading.try_join_next().is_some() {}
-        let found = found.clone();
+        let (found, life) = (found.clone(), life.clone());
         reading.spawn(async move {
-            if let Some(opened) = opening(send, recv, limit).await {
+            if let Some(opened) = opening(&life, send, recv, limit).await {
                 // Nobody accepts any more: the session is over.
                 let _ = found.send(opened).await;
             }
@@ -67,6 +69,7 @@ async fn run(connection: Connection, found: mpsc::Sender<(Open, Stream)>, limit:
 
 /// Reads an opening, or refuses it.
 async fn opening(
+    life: &Arc<Life>,
     send: SendStream,
     mut recv: RecvStream,
     limit: Duration,
@@ -84,17 +87,20 @@ async fn opening(
         }
     }
     match Open::from_bytes(&bytes) {
-        Ok(open) => Some((open, Stream::new(Role::Gateway, open.lane, send, recv))),
+        Ok(open) => Some((
+            open,
+            Stream::new(Role::Gateway, open.lane, life, (send, recv)),
+        )),
         Err(error) => {
             debug!(%error, "Stream opening refused");
-            refuse(send, recv, &error).await;
+            refuse(life, send, recv, &error).await;
             None
         }
     }
 }
 
 /// An opening of a newer version, or nonsense: say so politely.
-async fn refuse(send: SendStream, recv: RecvStream, error: &DecodeError) {
+async fn refuse(life: &Arc<Life>, send: SendStream, recv: RecvStream, error: &DecodeError) {
     let reason = match error {
         DecodeError::Value {
             field: "stream version",
@@ -113,7 +119,7 @@ async fn refuse(send: SendStream, recv: RecvStream, error: &DecodeError) {
         text: error.to_string(),
     };
     // Fails only when the stream or the session is gone.
-    let _ = Stream::new(Role::Gateway, Lane::Input, send, recv)
+    let _ = Stream::new(Role::Gateway, Lane::Input, life, (send, recv))
         .reply(answer)
         .await;
 }

@@ -36,7 +36,6 @@ impl<R: PacketRoute + ?Sized> PacketRoute for Arc<R> {
     }
 }
 
-#[cfg(feature = "native")]
 impl PacketRoute for culvert_link::Route {
     fn try_send(&self, segment: u16, payload: &[u8]) -> bool {
         Self::try_send(self, segment, payload)

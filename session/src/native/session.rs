@@ -1,6 +1,6 @@
 //! One session of a native program.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_wire::Encode as _;
@@ -10,12 +10,12 @@ use noq::{Connection, Endpoint, PathId};
 
 use super::error::SessionError;
 use super::incoming::Incoming;
+use super::life::Life;
 use super::mux::Mux;
 use super::route::PacketRoute;
 use super::stats::{PathStats, Stats};
 use super::stream::Stream;
 use crate::address::PathAddress;
-use crate::ending::code_of;
 use crate::{Ending, Options, Role};
 
 /// An end-to-end encrypted session; clones are handles of the same one.
@@ -30,10 +30,8 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     role: Role,
     endpoint: Endpoint,
-    connection: Connection,
+    life: Arc<Life>,
     mux: Arc<Mux>,
-    /// What this end said when it closed the session.
-    said: OnceLock<Ending>,
     incoming: Incoming,
 }
 
@@ -45,13 +43,13 @@ impl Session {
         mux: Arc<Mux>,
         options: &Options,
     ) -> Self {
-        let incoming = Incoming::start(connection.clone(), options);
+        let life = Arc::new(Life::new(connection));
+        let incoming = Incoming::start(&life, options);
         Self(Arc::new(Inner {
             role,
             endpoint,
-            connection,
+            life,
             mux,
-            said: OnceLock::new(),
             incoming,
         }))
     }
@@ -68,12 +66,13 @@ impl Session {
     /// # Errors
     /// [`SessionError::Ended`] when the session is over.
     pub async fn open(&self, open: Open) -> Result<Stream, SessionError> {
-        let opened = self.0.connection.open_bi().await;
-        let (mut send, recv) = opened.map_err(|error| self.ended(&error))?;
+        let life = &self.0.life;
+        let opened = life.connection.open_bi().await;
+        let (mut send, recv) = opened.map_err(|error| life.over(&error))?;
         if send.write_all(&open.to_bytes()).await.is_err() {
             return Err(SessionError::Ended(self.closed().await));
         }
-        Ok(Stream::new(self.0.role, open.lane, send, recv))
+        Ok(Stream::new(self.0.role, open.lane, life, (send, recv)))
     }
 
     /// The next stream that the peer opened (gateway), with what it wants.
@@ -95,7 +94,7 @@ impl Session {
         self.0.mux.replace_relay(Arc::new(route));
         // Asks for an acknowledgement at once, which shows what was lost,
         // rather than at the end of a backed-off timer.
-        if let Some(path) = self.0.connection.path(PathId::ZERO) {
+        if let Some(path) = self.0.life.connection.path(PathId::ZERO) {
             // Fails only when the path is gone, and the session with it.
             let _ = path.ping();
         }
@@ -120,7 +119,7 @@ impl Session {
             packet_size: stats.current_mtu,
         };
         // The relay path is QUIC's first and outlives all others.
-        let relay = self.0.connection.path_stats(PathId::ZERO);
+        let relay = self.0.life.connection.path_stats(PathId::ZERO);
         Stats {
             paths: relay
                 .map(|stats| row(stats, PathAddress::RELAY))
@@ -132,19 +131,17 @@ impl Session {
 
     /// Ends the session; the first reason given stands. Streams end with it.
     pub fn close(&self, reason: Reason, text: &str) {
-        self.0.close(Ending::new(reason, text));
+        self.0.life.close(Ending::new(reason, text));
     }
 
     /// Waits for the end, whoever brings it.
     pub async fn closed(&self) -> Ending {
-        let error = self.0.connection.closed().await;
-        Ending::of(&error, self.0.said.get())
+        self.0.life.closed().await
     }
 
     /// Why the session is over, if it is.
     pub fn ending(&self) -> Option<Ending> {
-        let error = self.0.connection.close_reason()?;
-        Some(Ending::of(&error, self.0.said.get()))
+        self.0.life.ending()
     }
 
     /// After [`Session::close`]: waits, at most a second, until the peer was
@@ -155,18 +152,6 @@ impl Session {
         // The limit only bounds the courtesy.
         let _ = tokio::time::timeout(LIMIT, self.0.endpoint.wait_all_draining()).await;
     }
-
-    fn ended(&self, error: &noq::ConnectionError) -> SessionError {
-        SessionError::Ended(Ending::of(error, self.0.said.get()))
-    }
-}
-
-impl Inner {
-    fn close(&self, ending: Ending) {
-        let ending = self.said.get_or_init(|| ending);
-        self.connection
-            .close(code_of(ending.reason), ending.text.as_bytes());
-    }
 }
 
 impl Drop for Inner {
@@ -175,6 +160,6 @@ impl Drop for Inner {
             Role::Technician => Reason::ClosedByTechnician,
             Role::Gateway => Reason::Internal,
         };
-        self.close(Ending::new(reason, ""));
+        self.life.close(Ending::new(reason, ""));
     }
 }

@@ -56,15 +56,23 @@ pub struct Spliced {
 /// that of the technician's own program.
 pub async fn splice(stream: Stream, mut tcp: TcpStream, counters: Arc<Counters>) -> Spliced {
     let role = stream.role();
+    let life = stream.life();
     let (mut reader, mut writer) = stream.into_split();
     let mut done = Done::default();
     let (tcp_read, tcp_write) = tcp.split();
-    let result = tokio::try_join!(
-        to_tcp(&mut reader, tcp_write, &counters.to_tcp, &done),
-        from_tcp(tcp_read, &mut writer, &counters.from_tcp, &done),
-    );
+    let copies = async {
+        tokio::try_join!(
+            to_tcp(&mut reader, tcp_write, &counters.to_tcp, &done),
+            from_tcp(tcp_read, &mut writer, &counters.from_tcp, &done),
+        )
+    };
+    let result = tokio::select! {
+        result = copies => result.map(|_| ()),
+        // A host that neither reads nor writes must not outlive the session.
+        ending = life.closed() => Err(StreamError::Ended(ending).into()),
+    };
     let reason = match result {
-        Ok(_) => done.first(role),
+        Ok(()) => done.first(role),
         Err(broken) => {
             let reason = broken.reason(role);
             writer.reset(reason);
@@ -155,11 +163,7 @@ async fn to_tcp(
     done: &Done,
 ) -> Result<(), Broken> {
     while let Some(chunk) = reader.chunk(BUFFER).await? {
-        // A host that does not read must not hide that the peer gave up.
-        tokio::select! {
-            written = tcp.write_all(&chunk) => written?,
-            error = reader.broken() => return Err(error.into()),
-        }
+        tcp.write_all(&chunk).await?;
         total.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         done.to_tcp.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use culvert_wire::reason::Reason;
@@ -19,25 +20,33 @@ pub use reader::StreamReader;
 pub use writer::StreamWriter;
 
 use super::error::StreamError;
+use super::life::Life;
 use crate::Role;
 
 /// Both halves of a stream.
 #[derive(Debug)]
 pub struct Stream {
     role: Role,
+    life: Arc<Life>,
     reader: StreamReader,
     writer: StreamWriter,
 }
 
 impl Stream {
     /// One end's halves of a stream whose opening was written or read.
-    pub(super) fn new(role: Role, lane: Lane, send: SendStream, recv: RecvStream) -> Self {
+    pub(super) fn new(
+        role: Role,
+        lane: Lane,
+        life: &Arc<Life>,
+        (send, recv): (SendStream, RecvStream),
+    ) -> Self {
         // Fails only when the peer was faster to end the stream.
         let _ = send.set_priority(lane.priority());
         Self {
             role,
-            reader: StreamReader::new(role, recv),
-            writer: StreamWriter::new(role, send),
+            life: life.clone(),
+            reader: StreamReader::new(role, life.clone(), recv),
+            writer: StreamWriter::new(role, life.clone(), send),
         }
     }
 
@@ -73,6 +82,10 @@ impl Stream {
     pub fn reset(&mut self, reason: Reason) {
         self.writer.reset(reason);
         self.reader.stop(reason);
+    }
+
+    pub(super) fn life(&self) -> Arc<Life> {
+        self.life.clone()
     }
 
     /// Two halves for two tasks.

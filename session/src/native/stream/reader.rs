@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,15 +12,17 @@ use noq::RecvStream;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::super::error::StreamError;
+use super::super::life::Life;
 use super::dropped;
 use crate::Role;
-use crate::ending::{code_of, reason_of};
+use crate::ending::code_of;
 use crate::opening::AnswerReader;
 
 /// The reading half of a stream.
 #[derive(Debug)]
 pub struct StreamReader {
     role: Role,
+    life: Arc<Life>,
     recv: RecvStream,
     head: Head,
     /// The peer's end was seen, or reading was given up.
@@ -36,9 +39,10 @@ enum Head {
 }
 
 impl StreamReader {
-    pub(super) fn new(role: Role, recv: RecvStream) -> Self {
+    pub(super) fn new(role: Role, life: Arc<Life>, recv: RecvStream) -> Self {
         Self {
             role,
+            life,
             recv,
             head: match role {
                 Role::Technician => Head::Awaited(AnswerReader::default()),
@@ -68,16 +72,7 @@ impl StreamReader {
                 self.ended = true;
                 Ok(None)
             }
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    /// Waits until the peer breaks the stream; never returns on a clean end.
-    pub(in super::super) async fn broken(&mut self) -> StreamError {
-        match self.recv.received_reset().await {
-            Ok(Some(code)) => StreamError::Reset(reason_of(code)),
-            Ok(None) => std::future::pending().await,
-            Err(error) => noq::ReadError::from(error).into(),
+            Err(error) => Err(self.failed(&error)),
         }
     }
 
@@ -96,7 +91,7 @@ impl StreamReader {
             let read = match ready!(self.recv.poll_read(cx, &mut buffer[..wanted])) {
                 Ok(0) => return Poll::Ready(Err(StreamError::Malformed)),
                 Ok(read) => read,
-                Err(error) => return Poll::Ready(Err(self.failed(error))),
+                Err(error) => return Poll::Ready(Err(self.failed(&error))),
             };
             match awaited.push(&buffer[..read]) {
                 Ok(None) => {}
@@ -115,9 +110,9 @@ impl StreamReader {
         Poll::Ready(StreamError::refused(&answer).map_or(Ok(()), Err))
     }
 
-    fn failed(&mut self, error: noq::ReadError) -> StreamError {
+    fn failed(&mut self, error: &noq::ReadError) -> StreamError {
         self.ended = true;
-        error.into()
+        self.life.read_failed(error)
     }
 }
 
@@ -136,7 +131,7 @@ impl AsyncRead for StreamReader {
                 buf.advance(read);
                 Poll::Ready(Ok(()))
             }
-            Err(error) => Poll::Ready(Err(self.failed(error).into())),
+            Err(error) => Poll::Ready(Err(self.failed(&error).into())),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use noq::{SendStream, Stopped};
 use tokio::io::AsyncWrite;
 
 use super::super::error::StreamError;
+use super::super::life::Life;
 use super::dropped;
 use crate::Role;
 use crate::ending::{code_of, reason_of};
@@ -20,6 +22,7 @@ use crate::ending::{code_of, reason_of};
 #[derive(Debug)]
 pub struct StreamWriter {
     role: Role,
+    life: Arc<Life>,
     send: SendStream,
     /// The gateway's answer was written, or is not this end's to write.
     answered: bool,
@@ -28,9 +31,10 @@ pub struct StreamWriter {
 }
 
 impl StreamWriter {
-    pub(super) fn new(role: Role, send: SendStream) -> Self {
+    pub(super) fn new(role: Role, life: Arc<Life>, send: SendStream) -> Self {
         Self {
             role,
+            life,
             send,
             answered: match role {
                 Role::Technician => true,
@@ -62,7 +66,8 @@ impl StreamWriter {
     /// [`StreamError`] when the peer stopped the stream or the session ended.
     pub async fn chunk(&mut self, bytes: Bytes) -> Result<(), StreamError> {
         self.usable()?;
-        Ok(self.send.write_chunk(bytes).await?)
+        let written = self.send.write_chunk(bytes).await;
+        written.map_err(|error| self.life.write_failed(&error))
     }
 
     /// After [`StreamWriter::finish`]: waits until the peer has everything.
@@ -74,7 +79,7 @@ impl StreamWriter {
         match self.send.stopped().await {
             Ok(None) => Ok(()),
             Ok(Some(code)) => Err(StreamError::Reset(reason_of(code))),
-            Err(error) => Err(noq::WriteError::from(error).into()),
+            Err(error) => Err(self.life.write_failed(&error.into())),
         }
     }
 
@@ -88,7 +93,8 @@ impl StreamWriter {
             return Err(StreamError::Misused);
         }
         self.answered = true;
-        Ok(self.send.write_all(&answer.to_bytes()).await?)
+        let written = self.send.write_all(&answer.to_bytes()).await;
+        written.map_err(|error| self.life.write_failed(&error))
     }
 
     fn usable(&self) -> Result<(), StreamError> {
@@ -108,7 +114,7 @@ impl AsyncWrite for StreamWriter {
     ) -> Poll<io::Result<usize>> {
         self.usable()?;
         let written = ready!(Pin::new(&mut self.send).poll_write(cx, buf));
-        Poll::Ready(written.map_err(|error| StreamError::from(error).into()))
+        Poll::Ready(written.map_err(|error| self.life.write_failed(&error).into()))
     }
 
     /// QUIC sends as soon as it may.

@@ -1,4 +1,5 @@
 //! The program as scripts see it: exit codes, where text goes, what is kept.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Our telnet end against a real telnet server (GNU inetutils), where one is
 //! installed: S31.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

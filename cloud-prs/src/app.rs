@@ -38,7 +38,7 @@ use tokio::sync::Notify;
 pub use caller::Caller;
 pub use clock::Clock;
 pub use error::AppError;
-pub use links::{Links, Route, Side};
+pub use links::Links;
 
 use crate::authz::{Action, Actor, Identity};
 use crate::store::Store;

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod audit;
 pub mod authz;
+pub mod http;
 pub mod store;
 pub mod plane;
 pub mod relay;

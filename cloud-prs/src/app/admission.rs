@@ -14,12 +14,12 @@ use serde_json::json;
 
 use super::claims::Claiming;
 use super::lease::{self, Hello};
-use super::links::{Route, Side};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller};
+use crate::relay::{End, RouteSpec, Side};
 use crate::authz::Identity;
 use crate::store::gateways::{self, Gateway, GatewayState};
-use crate::store::sessions::{self, End, Session};
+use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Write, revocations};
 
 /// An endpoint sends something at least this often, in milliseconds: below
@@ -163,11 +163,11 @@ impl App {
 
     /// A route that the database knows and the relay, after a restart, does
     /// not. Tickets used before do not work again.
-    pub async fn recover_route(&self, session: SessionId) -> Option<Route> {
+    pub async fn recover_route(&self, session: SessionId) -> Option<RouteSpec> {
         let mut db = self.store.read().await.ok()?;
         let session = sessions::by_id(&mut db, session).await.ok()??;
         let runs = session.ended.is_none() && self.now() < session.ends_at;
-        runs.then(|| Route {
+        runs.then(|| RouteSpec {
             session: session.id,
             technician: Side {
                 ticket: stored_hash(session.technician_ticket.as_deref()),
@@ -333,12 +333,10 @@ fn failed(error: &AppError) -> Refused {
     refused(error.reason, &error.message)
 }
 
-fn stored_hash(text: Option<&str>) -> TicketHash {
-    let bytes = text
-        .and_then(|text| BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok())
-        .and_then(|bytes| bytes.try_into().ok());
-    // Nobody knows a ticket of a random hash.
-    TicketHash::from_bytes(bytes.unwrap_or_else(rand::random))
+/// A ticket that was not used yet; none was used before.
+fn stored_hash(text: Option<&str>) -> Option<TicketHash> {
+    let bytes = BASE32_NOPAD.decode(text?.to_ascii_uppercase().as_bytes());
+    Some(TicketHash::from_bytes(bytes.ok()?.try_into().ok()?))
 }
 
 fn log(outcome: Result<(), StoreError>, what: &'static str) {

@@ -19,11 +19,11 @@ use culvert_wire::ticket::Ticket;
 use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 
-use super::links::{Route, Side};
 use super::trail::{Doer, Event};
 use super::tree::reachable_host;
 use super::{App, AppError, Call};
 use crate::authz::{Action, Actor, Identity};
+use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
 use crate::store::hosts::{self, Host};
 use crate::store::launches::{self, Launch};
@@ -192,30 +192,35 @@ impl App {
     /// Opens the route and calls the gateway; the record is durable.
     async fn open(&self, start: Start, site: String) -> Result<SessionAnswer, AppError> {
         let session = start.session;
-        let invited = self.links().is_some_and(|links| {
-            links.open_route(Route {
-                session: session.id,
-                technician: Side {
-                    ticket: start.technician.hash(),
-                    end: session.end_key,
-                },
-                gateway: Side {
-                    ticket: start.gateway.hash(),
-                    end: session.gateway_key,
-                },
-                join_by: session.join_by,
-                ends_at: session.ends_at,
-            });
-            let invite = Invite {
-                broker: None,
-                grant: start.grant,
-                ticket: Some(start.gateway),
-            };
-            links.invite(&session.gateway_key, invite)
-        });
-        if !invited {
-            self.end_now(session.id, Reason::GatewayOffline).await?;
-            return Err(AppError::because(Reason::GatewayOffline));
+        let spec = RouteSpec {
+            session: session.id,
+            technician: Side {
+                ticket: Some(start.technician.hash()),
+                end: session.end_key,
+            },
+            gateway: Side {
+                ticket: Some(start.gateway.hash()),
+                end: session.gateway_key,
+            },
+            join_by: session.join_by,
+            ends_at: session.ends_at,
+        };
+        let invite = Invite {
+            broker: None,
+            grant: start.grant,
+            ticket: Some(start.gateway),
+        };
+        let refused = match self.links() {
+            None => Some(Reason::GatewayOffline),
+            Some(links) if !links.open_route(spec) => Some(Reason::ServerFull),
+            Some(links) if !links.invite(&session.gateway_key, invite) => {
+                Some(Reason::GatewayOffline)
+            }
+            Some(_) => None,
+        };
+        if let Some(reason) = refused {
+            self.end_now(session.id, reason).await?;
+            return Err(AppError::because(reason));
         }
         Ok(SessionAnswer {
             session: session.id,

@@ -6,38 +6,14 @@ use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::SignedRevocation;
-use culvert_wire::ticket::TicketHash;
 
 use super::Caller;
-
-/// One side of a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Side {
-    /// Hash of the ticket that joins it the first time.
-    pub ticket: TicketHash,
-    /// The key that the end proves.
-    pub end: PublicKey,
-}
-
-/// A session's route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route {
-    /// Which session.
-    pub session: SessionId,
-    /// The technician's side.
-    pub technician: Side,
-    /// The gateway's side.
-    pub gateway: Side,
-    /// Until when both must have joined.
-    pub join_by: UnixMs,
-    /// When it ends.
-    pub ends_at: UnixMs,
-}
+use crate::relay::RouteSpec;
 
 /// The running server's links and routes. No call blocks.
 pub trait Links: Send + Sync {
-    /// Makes a route.
-    fn open_route(&self, route: Route);
+    /// Makes a route; `false` when no more fit.
+    fn open_route(&self, route: RouteSpec) -> bool;
     /// Moves a route's end.
     fn extend_route(&self, session: SessionId, ends_at: UnixMs);
     /// Closes a route.

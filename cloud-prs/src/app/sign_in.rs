@@ -1,7 +1,5 @@
 //! Signing in and out, and finding out who a token stands for.
 
-use std::net::IpAddr;
-
 use culvert_wire::api::{Me, Named, Role, Secret, SignIn, SignInAnswer, TokenKind};
 use culvert_wire::id::TokenId;
 use culvert_wire::key::PublicKey;
@@ -262,15 +260,13 @@ impl App {
         Ok(orders::add(write, Order::CloseToken(id), Reason::SignedOut, now).await?)
     }
 
-    /// Refused sign-ins over anything but a link: there is no device key.
-    ///
-    /// # Errors
-    /// Always.
-    pub fn sign_in_without_link(&self, _from: IpAddr) -> Result<SignInAnswer, AppError> {
-        Err(AppError::new(
+    /// The answer to a sign-in over anything but a link: there is no device
+    /// key to bind it to.
+    pub fn sign_in_without_link() -> AppError {
+        AppError::new(
             Reason::NotAllowed,
             "sign in with `culvert login`: a sign-in is bound to a device key",
-        ))
+        )
     }
 }
 

@@ -163,6 +163,20 @@ impl App {
         write.commit().await
     }
 
+    /// Adds a row for a call that was refused.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_refusal(
+        &self,
+        call: &Call,
+        what: &str,
+        why: Reason,
+    ) -> Result<(), StoreError> {
+        let event = Event::refused("api.refused", None, what, why);
+        self.record_alone(&call.into(), event).await
+    }
+
     /// The newest rows, of one customer or of all.
     ///
     /// # Errors

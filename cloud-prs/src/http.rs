@@ -1,0 +1,110 @@
+//! The HTTP API: routes, bodies, statuses; every decision is `app`'s.
+//!
+//! The same router answers HTTPS requests (API tokens) and requests that
+//! came over a technician's link (sign-ins bound to the link's device key).
+//! A refused call of somebody known is an audit row. `openapi.json` is this
+//! module's description, held by a test.
+
+mod account;
+mod caller;
+mod extract;
+mod gateways;
+mod people;
+mod refusal;
+mod refused;
+mod sessions;
+mod trail;
+mod tree;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
+use culvert_wire::frame::MAX_BODY;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::{InfoBuilder, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::{App, AppError};
+
+/// The router and its description.
+pub fn router(app: Arc<App>) -> (Router, OpenApi) {
+    let info = InfoBuilder::new()
+        .title("Culvert")
+        .version("1")
+        .description(Some(
+            "Calls come over a link (sign-in) or with an API token as `Authorization: Bearer`.",
+        ))
+        .build();
+    let base = OpenApiBuilder::new().info(info).build();
+    let (router, api) = OpenApiRouter::with_openapi(base)
+        .merge(all())
+        .split_for_parts();
+    let router = router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            refused::record,
+        ))
+        .layer(middleware::map_response(plain_headers))
+        .with_state(app);
+    (router, api)
+}
+
+fn all() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(account::sign_in))
+        .routes(routes!(account::sign_out))
+        .routes(routes!(account::me))
+        .routes(routes!(account::password))
+        .routes(routes!(account::tokens, account::add_token))
+        .routes(routes!(account::revoke_token))
+        .routes(routes!(tree::customers, tree::add_customer))
+        .routes(routes!(tree::rename_customer, tree::delete_customer))
+        .routes(routes!(tree::sites))
+        .routes(routes!(tree::add_site))
+        .routes(routes!(tree::rename_site, tree::delete_site))
+        .routes(routes!(tree::hosts))
+        .routes(routes!(tree::add_host))
+        .routes(routes!(tree::host, tree::change_host, tree::delete_host))
+        .routes(routes!(gateways::gateways))
+        .routes(routes!(gateways::gateway))
+        .routes(routes!(gateways::assign))
+        .routes(routes!(gateways::revoke))
+        .routes(routes!(gateways::release))
+        .routes(routes!(gateways::replace))
+        .routes(routes!(gateways::claims, gateways::add_claim))
+        .routes(routes!(gateways::void_claim))
+        .routes(routes!(sessions::sessions, sessions::start))
+        .routes(routes!(sessions::renew))
+        .routes(routes!(sessions::end))
+        .routes(routes!(sessions::launch))
+        .routes(routes!(sessions::redeem))
+        .routes(routes!(sessions::report))
+        .routes(routes!(people::users, people::add_user))
+        .routes(routes!(people::change_user))
+        .routes(routes!(people::permissions))
+        .routes(routes!(people::grant, people::revoke))
+        .routes(routes!(trail::audit))
+}
+
+async fn nothing_here() -> Result<(), refusal::Refusal> {
+    Err(AppError::not_found().into())
+}
+
+/// Answers are for nobody's cache and no browser's guess.
+async fn plain_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -1,0 +1,109 @@
+//! `sign-in`, `sign-out`, `me`, `tokens`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use culvert_wire::api::{
+    ApiError, Me, NewToken, NewTokenAnswer, Secret, SignIn, SignInAnswer, TokenList,
+};
+use culvert_wire::id::TokenId;
+
+use super::caller::{Over, Who};
+use super::extract::{Body, Id};
+use super::refusal::Refusal;
+use crate::app::App;
+
+/// Signs the link's person in.
+#[utoipa::path(post, path = "/api/v1/sign-in", tag = "account", security(()),
+    request_body = SignIn,
+    responses((status = 200, body = SignInAnswer), (status = "4XX", body = ApiError)))]
+pub(super) async fn sign_in(
+    State(app): State<Arc<App>>,
+    Over(link): Over,
+    Body(ask): Body<SignIn>,
+) -> Result<Json<SignInAnswer>, Refusal> {
+    match link {
+        Some(link) => Ok(Json(app.sign_in(&link, &ask).await?)),
+        None => Err(App::sign_in_without_link().into()),
+    }
+}
+
+/// Ends the sign-in that asks.
+#[utoipa::path(post, path = "/api/v1/sign-out", tag = "account",
+    responses((status = 204), (status = "4XX", body = ApiError)))]
+pub(super) async fn sign_out(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+) -> Result<StatusCode, Refusal> {
+    app.sign_out(&call).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who asks.
+#[utoipa::path(get, path = "/api/v1/me", tag = "account",
+    responses((status = 200, body = Me), (status = "4XX", body = ApiError)))]
+pub(super) async fn me(State(app): State<Arc<App>>, Who(call): Who) -> Result<Json<Me>, Refusal> {
+    Ok(Json(app.me(&call).await?))
+}
+
+/// A change of one's own password.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswordChange {
+    /// The password so far.
+    old: Secret,
+    /// The new one.
+    new: Secret,
+}
+
+/// Changes the asker's password and ends all her sign-ins.
+#[utoipa::path(put, path = "/api/v1/me/password", tag = "account",
+    request_body = PasswordChange,
+    responses((status = 204), (status = "4XX", body = ApiError)))]
+pub(super) async fn password(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+    Body(ask): Body<PasswordChange>,
+) -> Result<StatusCode, Refusal> {
+    app.change_own_password(&call, &ask.old, &ask.new).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The asker's own sign-ins and API tokens.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "account",
+    responses((status = 200, body = TokenList), (status = "4XX", body = ApiError)))]
+pub(super) async fn tokens(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+) -> Result<Json<TokenList>, Refusal> {
+    let tokens = app.tokens(&call).await?;
+    let tokens = tokens.into_iter().map(|(_, info)| info).collect();
+    Ok(Json(TokenList { tokens }))
+}
+
+/// Makes an API token for the asker.
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "account", request_body = NewToken,
+    responses((status = 201, body = NewTokenAnswer), (status = "4XX", body = ApiError)))]
+pub(super) async fn add_token(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+    Body(ask): Body<NewToken>,
+) -> Result<(StatusCode, Json<NewTokenAnswer>), Refusal> {
+    let answer = app.add_token(&call, &ask).await?;
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// Takes one of the asker's own back.
+#[utoipa::path(delete, path = "/api/v1/tokens/{token}", tag = "account",
+    params(("token" = TokenId, Path)),
+    responses((status = 204), (status = "4XX", body = ApiError)))]
+pub(super) async fn revoke_token(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+    Id(id): Id<TokenId>,
+) -> Result<StatusCode, Refusal> {
+    app.revoke_token(&call, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

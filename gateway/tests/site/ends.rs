@@ -1,0 +1,166 @@
+//! How sessions end at the gateway: revocation, time, shutdown, a cut link.
+
+use std::time::Duration;
+
+use culvert_wire::frame::{Frame, SessionEnded};
+use culvert_wire::grant::Grant;
+use culvert_wire::id::UserId;
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::Scope;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::host::Host;
+use crate::net::{HOST, Net};
+use crate::program::{Gateway, Technician};
+use crate::prs::{Prs, SOON, TECHNICIAN, now, target};
+
+/// The gateway's record of a session.
+pub(crate) async fn ended(prs: &Prs, grant: &Grant) -> SessionEnded {
+    prs.hear(|frame| match frame {
+        Frame::SessionEnded(ended) if ended.session == grant.session => Some(ended.clone()),
+        _ => None,
+    })
+    .await
+}
+
+async fn running(net: &Net, prs: &Prs) -> (Gateway, Host, Grant, Technician) {
+    let host = Host::echo(net, "192.168.77.10:22");
+    let mut gateway = Gateway::claimed(net, "");
+    gateway.up(prs).await;
+    let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+    assert_eq!(prs.invite(grant.clone()).await.refused, None);
+    let technician = Technician::join(&grant).await;
+    (gateway, host, grant, technician)
+}
+
+/// Part 12: ended at the gateway, whatever the technician's program thinks.
+#[test]
+fn a_revocation_ends_the_session_and_its_host_connection_and_is_acknowledged() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let (mut gateway, _host, grant, technician) = running(&net, &prs).await;
+        let mut stream = technician.stream().await;
+        stream.write_all(b"x").await.unwrap();
+        stream.read_u8().await.unwrap();
+
+        let scope = Scope::Technician(UserId::from_random(TECHNICIAN));
+        prs.revoke(gateway.key(), 1, scope);
+
+        let ended = ended(&prs, &grant).await;
+        assert_eq!(ended.reason, Reason::AccessRevoked);
+        let counter = prs.hear(|frame| match frame {
+            Frame::Revoked(counter) => Some(*counter),
+            _ => None,
+        });
+        assert_eq!(counter.await, 1);
+        let told = tokio::time::timeout(SOON, technician.session.closed()).await;
+        assert_eq!(told.unwrap().reason, Reason::AccessRevoked);
+        let left = net.sh(&net.gateway(), "ss -Htn dst 192.168.77.10");
+        assert_eq!(left.trim(), "", "a connection to the host is left");
+
+        gateway.kill();
+        assert_eq!(
+            culvert_gateway::state::State::load(&gateway.data())
+                .unwrap()
+                .revocations,
+            1
+        );
+    });
+}
+
+#[test]
+fn a_session_ends_at_its_time_though_the_cloud_says_nothing() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let mut grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+        grant.ends_at = now().plus_ms(3000);
+        assert_eq!(prs.invite(grant.clone()).await.refused, None);
+        let technician = Technician::join(&grant).await;
+        let _stream = technician.stream().await;
+
+        let told = tokio::time::timeout(SOON, technician.session.closed()).await;
+
+        assert_eq!(told.unwrap().reason, Reason::Expired);
+        assert_eq!(ended(&prs, &grant).await.reason, Reason::Expired);
+    });
+}
+
+#[test]
+fn a_renewal_keeps_the_session_beyond_its_first_end() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let mut grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+        grant.ends_at = now().plus_ms(3000);
+        prs.invite(grant.clone()).await;
+        let technician = Technician::join(&grant).await;
+        let mut stream = technician.stream().await;
+
+        let renewed = Grant {
+            serial: 1,
+            issued: now(),
+            join_by: now().plus_ms(60_000),
+            ends_at: now().plus_ms(60_000),
+            ..grant
+        };
+        assert_eq!(prs.invite(renewed).await.refused, None);
+        tokio::time::sleep(Duration::from_millis(3500)).await;
+
+        stream.write_all(b"still").await.unwrap();
+        let mut back = [0; 5];
+        stream.read_exact(&mut back).await.unwrap();
+        assert_eq!(&back, b"still");
+    });
+}
+
+/// A signal ends sessions with a word, and the program with success.
+#[test]
+fn sigterm_tells_both_sides_and_exits_cleanly() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let (mut gateway, _host, grant, technician) = running(&net, &prs).await;
+        let _stream = technician.stream().await;
+
+        let code = tokio::task::block_in_place(|| gateway.stop());
+
+        assert_eq!(code, Some(0));
+        let told = tokio::time::timeout(SOON, technician.session.closed()).await;
+        assert_eq!(told.unwrap().reason, Reason::GatewayOffline);
+        assert_eq!(ended(&prs, &grant).await.reason, Reason::GatewayOffline);
+    });
+}
+
+/// A report of a session that ended without a link is told when it is back.
+#[test]
+fn a_session_that_ends_without_a_link_is_reported_later() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let (gateway, _host, mut grant, _technician) = running(&net, &prs).await;
+        grant.ends_at = now().plus_ms(2000);
+        grant.serial = 1;
+        grant.issued = now();
+        assert_eq!(prs.invite(grant.clone()).await.refused, None);
+
+        prs.refuse(Some(culvert_wire::frame::Refused {
+            reason: Reason::ServerDraining,
+            retry_after_ms: 1000,
+            text: String::new(),
+        }));
+        prs.cut(gateway.key());
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        prs.refuse(None);
+        prs.linked(gateway.key()).await;
+
+        assert_eq!(ended(&prs, &grant).await.reason, Reason::Expired);
+    });
+}

@@ -1,0 +1,18 @@
+//! The gateway's own program at a site made of network namespaces, behind a
+//! server that does what a test tells it, lies included.
+//!
+//! Needs root (namespaces). Nothing touches the machine's own network; every
+//! namespace goes with its test.
+
+mod claims;
+mod doctor;
+mod ends;
+mod forbidden;
+mod host;
+mod names;
+mod net;
+mod program;
+mod prs;
+mod quiet;
+mod rejoins;
+mod sessions;

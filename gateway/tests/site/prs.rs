@@ -1,0 +1,461 @@
+//! A server that tests command: real TLS, upgrade, proof and frames, and no
+//! judgement of its own. What it signs is the test's business.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use culvert_link::pipe::Pipe;
+use culvert_link::queue::Outgoing;
+use culvert_link::server::{Prover, arrive, client_nonce};
+use culvert_link::{socket, tls};
+use culvert_wire::frame::{Channel, Frame, Invite, InviteResult, Packets, Refused, Welcome};
+use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
+use culvert_wire::hello::Who;
+use culvert_wire::id::{GatewayId, Lease, SessionId, UserId};
+use culvert_wire::key::{PublicKey, SigningKey};
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::{Revocation, Scope, SignedRevocation};
+use culvert_wire::statement::{NodeStatement, Roles, SignedStatement};
+use culvert_wire::ticket::Ticket;
+use culvert_wire::{Encode as _, UnixMs};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::net::CLOUD;
+
+pub(crate) const HOUR: u64 = 3_600_000;
+/// Nothing in these tests takes longer; a hang fails instead.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const TECHNICIAN: [u8; 16] = [4; 16];
+
+pub(crate) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+/// The provider whose node this is.
+pub(crate) fn provider() -> SigningKey {
+    key(1)
+}
+
+fn node() -> SigningKey {
+    key(2)
+}
+
+pub(crate) fn now() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    UnixMs(u64::try_from(since.as_millis()).unwrap())
+}
+
+pub(crate) fn target(address: &str, port: u16) -> Target {
+    Target {
+        address: address.parse().unwrap(),
+        port,
+        protocol: Protocol::Tcp,
+    }
+}
+
+/// The server; stops when dropped.
+pub(crate) struct Prs {
+    inner: Arc<Inner>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    links: HashMap<u64, LinkOut>,
+    next: u64,
+    /// Both ends of each route, by end key.
+    routes: HashMap<SessionId, HashMap<PublicKey, (u64, Channel)>>,
+    heard: Vec<Frame>,
+    hellos: Vec<Who>,
+    /// Claim codes' public seeds not used yet.
+    seeds: Vec<PublicKey>,
+    /// What gateways are refused with.
+    refuse: Option<Refused>,
+    /// Keys that claimed.
+    claimed: Vec<PublicKey>,
+    /// Claims are consumed, but the answer never sent.
+    swallow_answers: bool,
+}
+
+struct LinkOut {
+    who: PublicKey,
+    out: mpsc::UnboundedSender<Outgoing>,
+    task: AbortHandle,
+}
+
+impl Prs {
+    /// Starts on the cloud's port 443; call inside the cloud's namespace.
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind((CLOUD, 443)).await.unwrap();
+        let inner = Arc::new(Inner::default());
+        let served = Arc::clone(&inner);
+        let web = web_config();
+        let task = tokio::spawn(async move {
+            loop {
+                let (tcp, _) = listener.accept().await.unwrap();
+                let (inner, web) = (Arc::clone(&served), Arc::clone(&web));
+                tokio::spawn(async move { inner.welcome(tcp, web).await });
+            }
+        });
+        Self { inner, task }
+    }
+
+    /// A grant that this server would sign, for changes.
+    pub(crate) fn grant(&self, gateway: PublicKey, targets: Vec<Target>) -> Grant {
+        Grant {
+            broker: node().public(),
+            session: SessionId::from_random(rand::random()),
+            serial: 0,
+            gateway,
+            technician: UserId::from_random(TECHNICIAN),
+            technician_end: key(5).public(),
+            targets,
+            rights: Rights::ALL,
+            issued: now(),
+            join_by: now().plus_ms(60_000),
+            ends_at: now().plus_ms(HOUR),
+        }
+    }
+
+    /// Signs whatever it is given and sends it to the gateway; its answer.
+    pub(crate) async fn invite(&self, grant: Grant) -> InviteResult {
+        self.invite_by(grant, &node()).await
+    }
+
+    pub(crate) async fn invite_by(&self, grant: Grant, broker: &SigningKey) -> InviteResult {
+        let (gateway, session, serial) = (grant.gateway, grant.session, grant.serial);
+        let ticket = (serial == 0).then(|| Ticket::from_random([9; 32]));
+        let invite = Invite {
+            broker: None,
+            grant: SignedGrant::sign(grant, broker),
+            ticket,
+        };
+        self.send(&gateway, &Frame::Invite(Box::new(invite)));
+        self.hear(|frame| match frame {
+            Frame::InviteResult(result) if (result.session, result.serial) == (session, serial) => {
+                Some(result.clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) fn revoke(&self, gateway: PublicKey, counter: u64, scope: Scope) {
+        let revocation = Revocation {
+            broker: node().public(),
+            gateway,
+            counter,
+            scope,
+            reason: Reason::AccessRevoked,
+        };
+        let order = SignedRevocation::sign(revocation, &node());
+        self.send(&gateway, &Frame::Revoke(order));
+    }
+
+    /// Waits for a frame that `wanted` takes; each is taken once.
+    pub(crate) async fn hear<T>(&self, wanted: impl Fn(&Frame) -> Option<T>) -> T {
+        self.when("a frame", |state| {
+            let at = state
+                .heard
+                .iter()
+                .position(|frame| wanted(frame).is_some())?;
+            wanted(&state.heard.remove(at))
+        })
+        .await
+    }
+
+    /// Waits until this gateway has a link.
+    pub(crate) async fn linked(&self, gateway: PublicKey) {
+        self.when("the gateway's link", |state| {
+            state
+                .links
+                .values()
+                .any(|link| link.who == gateway)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// The hellos so far.
+    pub(crate) fn hellos(&self) -> Vec<Who> {
+        self.inner.state.lock().unwrap().hellos.clone()
+    }
+
+    pub(crate) fn allow_claim(&self, seed: PublicKey) {
+        self.inner.state.lock().unwrap().seeds.push(seed);
+    }
+
+    pub(crate) fn swallow_answers(&self, swallow: bool) {
+        self.inner.state.lock().unwrap().swallow_answers = swallow;
+    }
+
+    pub(crate) fn refuse(&self, refused: Option<Refused>) {
+        self.inner.state.lock().unwrap().refuse = refused;
+    }
+
+    /// Breaks every link of a key, without a word.
+    pub(crate) fn cut(&self, who: PublicKey) {
+        let mut state = self.inner.state.lock().unwrap();
+        state.links.retain(|_, link| {
+            if link.who == who {
+                link.task.abort();
+            }
+            link.who != who
+        });
+    }
+
+    pub(crate) fn send(&self, to: &PublicKey, frame: &Frame) {
+        let state = self.inner.state.lock().unwrap();
+        let link = state.links.values().find(|link| link.who == *to);
+        let link = link.expect("the receiver has a link");
+        link.out.send(Outgoing::Frame(frame.to_bytes())).unwrap();
+    }
+
+    async fn when<T>(&self, what: &str, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
+        let waited = tokio::time::timeout(SOON, async {
+            loop {
+                let changed = self.inner.changed.notified();
+                if let Some(got) = ready(&mut self.inner.state.lock().unwrap()) {
+                    return got;
+                }
+                changed.await;
+            }
+        });
+        waited
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    }
+}
+
+impl Drop for Prs {
+    fn drop(&mut self) {
+        self.task.abort();
+        for link in self.inner.state.lock().unwrap().links.values() {
+            link.task.abort();
+        }
+    }
+}
+
+impl Inner {
+    async fn welcome(self: Arc<Self>, tcp: TcpStream, web: Arc<ServerConfig>) -> Option<()> {
+        socket::prepare(&tcp).ok()?;
+        let mut tls = TlsAcceptor::from(web).accept(tcp).await.ok()?;
+        let exporter = tls::exporter(tls.get_ref().1).ok()?;
+        let nonce = upgrade(&mut tls).await?;
+        let arrival = arrive(tls, &[], exporter, nonce, &prover(), now())
+            .await
+            .ok()?;
+        let who = arrival.auth.verify(&arrival.binding).unwrap().clone();
+        let first = {
+            let mut state = self.state.lock().unwrap();
+            state.hellos.push(who.clone());
+            let claimed = match &who {
+                Who::Claim(claim) => {
+                    let good = |seed: &PublicKey| {
+                        arrival.auth.verify_claim(&arrival.binding, seed).is_ok()
+                    };
+                    match state.seeds.iter().position(good) {
+                        Some(at) => {
+                            state.seeds.remove(at);
+                            state.claimed.push(claim.identity);
+                            true
+                        }
+                        None => false,
+                    }
+                }
+                Who::Gateway(_) | Who::Technician(_) => true,
+            };
+            state.greeting(&who, claimed)
+        };
+        self.changed.notify_waiters();
+        let Some(first) = first else {
+            return std::future::pending().await;
+        };
+        let refused = matches!(first, Frame::Refused(_));
+        let (out, orders) = mpsc::unbounded_channel();
+        out.send(Outgoing::Frame(first.to_bytes())).ok()?;
+        let pipe = arrival.pipe;
+        let inner = Arc::clone(&self);
+        let mut state = self.state.lock().unwrap();
+        let id = state.next;
+        state.next += 1;
+        let task = tokio::spawn(async move {
+            inner.serve(id, pipe, orders).await;
+            inner.state.lock().unwrap().links.remove(&id);
+            inner.changed.notify_waiters();
+        });
+        if !refused {
+            let link = LinkOut {
+                who: *who.key(),
+                out,
+                task: task.abort_handle(),
+            };
+            state.links.insert(id, link);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Some(())
+    }
+
+    async fn serve(
+        &self,
+        id: u64,
+        mut pipe: Pipe<TlsStream<TcpStream>>,
+        mut orders: mpsc::UnboundedReceiver<Outgoing>,
+    ) {
+        let mut out = VecDeque::new();
+        loop {
+            let message = poll_fn(|cx| {
+                while let Poll::Ready(Some(order)) = orders.poll_recv(cx) {
+                    out.push_back(order);
+                }
+                if let Poll::Ready(Err(error)) = pipe.poll_send(cx, || out.pop_front()) {
+                    return Poll::Ready(Err(error));
+                }
+                pipe.poll_next(cx)
+            });
+            let Ok(message) = message.await else { return };
+            let frame = Frame::from_message(message).unwrap().unwrap();
+            let mut state = self.state.lock().unwrap();
+            match frame {
+                Frame::Ping(number) => {
+                    out.push_back(Outgoing::Frame(Frame::Pong(number).to_bytes()));
+                }
+                Frame::Packets(packets) => state.forward(id, packets),
+                Frame::Join(join) => {
+                    let sides = state.routes.entry(join.session).or_default();
+                    sides.insert(join.end, (id, join.channel));
+                    let joined = Frame::Joined {
+                        channel: join.channel,
+                        peer: sides.len() == 2,
+                    };
+                    out.push_back(Outgoing::Frame(joined.to_bytes()));
+                }
+                other => state.heard.push(other),
+            }
+            drop(state);
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+impl State {
+    fn greeting(&self, who: &Who, claimed: bool) -> Option<Frame> {
+        let refuse = |reason| {
+            Frame::Refused(Refused {
+                reason,
+                retry_after_ms: 1000,
+                text: String::new(),
+            })
+        };
+        let gateway = !matches!(who, Who::Technician(_));
+        if let Some(refused) = self.refuse.clone().filter(|_| gateway) {
+            return Some(Frame::Refused(refused));
+        }
+        if !claimed {
+            return Some(refuse(Reason::ClaimRefused));
+        }
+        if matches!(who, Who::Claim(_)) && self.swallow_answers {
+            return None;
+        }
+        let known = self.claimed.contains(who.key()) || self.claimed.is_empty();
+        if matches!(who, Who::Gateway(_)) && !known {
+            return Some(refuse(Reason::Unclaimed));
+        }
+        Some(Frame::Welcome(Welcome {
+            keepalive_ms: 20_000,
+            gateway: gateway.then(|| GatewayId::from_random([1; 16])),
+            lease: gateway.then(|| Lease::from_random(rand::random())),
+            version: "test server".into(),
+        }))
+    }
+
+    fn forward(&self, from: u64, packets: Packets) {
+        let at = (from, packets.channel);
+        let sides = self
+            .routes
+            .values()
+            .find(|s| s.values().any(|side| *side == at));
+        let other = sides.and_then(|s| s.values().find(|side| **side != at));
+        if let Some((link, channel)) = other
+            && let Some(link) = self.links.get(link)
+        {
+            // A receiver that has just gone loses packets, as on any network.
+            let _ = link.out.send(Outgoing::Packets {
+                header: Packets::header(*channel, packets.segment),
+                payload: packets.payload,
+            });
+        }
+    }
+}
+
+fn prover() -> Prover {
+    let issued = UnixMs(now().0 - 24 * HOUR);
+    let statement = NodeStatement {
+        provider: provider().public(),
+        node: node().public(),
+        roles: Roles {
+            relay: true,
+            broker: true,
+        },
+        issued,
+        not_after: issued.plus_ms(60 * 24 * HOUR),
+        epoch: 3,
+    };
+    Prover {
+        node: node(),
+        statement: SignedStatement::sign(statement, &provider()),
+        rotations: Vec::new(),
+    }
+}
+
+pub(crate) fn web_config() -> Arc<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(vec!["prs.example.com".to_owned()]).unwrap();
+    let secret = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(secret))
+        .unwrap();
+    Arc::new(config)
+}
+
+async fn upgrade(tls: &mut TlsStream<TcpStream>) -> Option<[u8; 32]> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(tls.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let value = |name: &str| {
+        head.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_owned())
+    };
+    let accept = derive_accept_key(value("sec-websocket-key")?.as_bytes());
+    let protocol = value("sec-websocket-protocol")?;
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
+    );
+    tls.write_all(answer.as_bytes()).await.ok()?;
+    client_nonce(value("culvert-nonce")?.as_bytes())
+}

@@ -1,0 +1,51 @@
+//! Going away: idle links at once, sessions at the stated time.
+
+use std::time::Duration;
+
+use culvert_link::Event;
+use culvert_wire::reason::Reason;
+use tokio::net::TcpStream;
+
+use crate::world::{key, receive, start, through, ticket};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_links_go_at_once_and_sessions_have_their_time() {
+    let mut world = start().await;
+    let (gateway, mut ge) = world.gateway(200).await;
+    let (technician, _te) = world.technician(50).await;
+    let (idle, mut ie) = world.gateway(201).await;
+    let session = world.open(1);
+    let near = technician
+        .join(session, Some(ticket(1)), &key(101))
+        .unwrap();
+    let far = gateway.join(session, Some(ticket(1)), &key(200)).unwrap();
+    through(&near, &far, b"x").await;
+
+    let plane = world.plane.clone();
+    let draining = tokio::spawn(async move {
+        plane
+            .drain(Duration::from_secs(7), Duration::from_secs(2))
+            .await;
+    });
+
+    let told = Event::Drain {
+        come_back_ms: 7000,
+        sessions_end_ms: 2000,
+    };
+    assert_eq!(ie.next().await, Some(told.clone()));
+    assert_eq!(idle.closed().await.0, Reason::ServerDraining);
+    assert_eq!(ge.next().await, Some(told));
+    through(&far, &near, b"still here").await;
+    assert!(
+        TcpStream::connect(world.address).await.is_err(),
+        "no new ones"
+    );
+    assert_eq!(receive(&near).await, Err(Reason::ServerDraining));
+    assert_eq!(gateway.closed().await.0, Reason::ServerDraining);
+    draining.await.unwrap();
+    let serving = &mut world.serving;
+    tokio::time::timeout(Duration::from_secs(15), serving)
+        .await
+        .unwrap()
+        .unwrap();
+}

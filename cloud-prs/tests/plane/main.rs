@@ -1,0 +1,9 @@
+//! The plane over real TCP and TLS on loopback: the shipped link client
+//! against the shipped listener, with a small application behind it.
+
+mod drain;
+mod hostile;
+mod http;
+mod routes;
+mod stun;
+mod world;

@@ -115,6 +115,11 @@ impl Site {
         format!("http://{ROUTER_IP}:{PROXY_PORT}")
     }
 
+    /// What the site's router lets out.
+    pub fn uplink(&self) -> Uplink {
+        self.options.uplink
+    }
+
     /// Where gateway and technician find the cloud server.
     pub fn cloud_address(&self) -> String {
         format!("{CLOUD_IP}:{CLOUD_PORT}")

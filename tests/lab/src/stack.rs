@@ -4,51 +4,25 @@
 //! on the site's LAN, `culvert` where the technician is. Every command line of
 //! the three programs that the lab knows is in this file.
 
+mod programs;
+mod technician;
+
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::keys::random_word;
 use crate::namespace::{Ns, finish, said, started};
 use crate::network::{CLOUD_IP, CLOUD_PORT, DESKTOP_IP, DEVICE_IP, SERVER_IP};
-use crate::{LabError, Running, Site, ready};
+use crate::options::Uplink;
+use crate::{LabError, ProxyAuth, Running, Site, ready};
 
-/// Where the programs are.
-#[derive(Clone, Debug)]
-pub struct Programs {
-    folder: PathBuf,
-}
-
-impl Programs {
-    /// The programs built beside this one (or, for a test, one folder up).
-    pub fn beside_this_one() -> Result<Self, LabError> {
-        let own = std::env::current_exe().map_err(LabError::file("this program"))?;
-        let folder = own
-            .ancestors()
-            .skip(1)
-            .take(2)
-            .find(|folder| folder.join("culvert-prs").exists());
-        let folder = folder.ok_or_else(|| LabError::Failed {
-            what: "finding culvert-prs, culvert-gateway and culvert".into(),
-            output: format!("build them first; they are not beside {}", own.display()),
-        })?;
-        Ok(Self {
-            folder: folder.to_owned(),
-        })
-    }
-
-    /// The folder they are in.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-}
+pub use programs::Programs;
+pub use technician::Technician;
 
 /// A port of loopback that is free now: 8443, or another where that is taken.
 pub fn free_cloud_address() -> Result<SocketAddr, LabError> {
@@ -106,8 +80,7 @@ impl<'a> Stack<'a> {
         let file = self.data("claim.txt");
         std::fs::write(&file, code).map_err(LabError::file(&file))?;
         let settings = self.data("gateway.toml");
-        let text = format!("data_dir = \"{}\"\n", self.data("gateway").display());
-        std::fs::write(&settings, text).map_err(LabError::file(&settings))?;
+        std::fs::write(&settings, self.gateway_settings()?).map_err(LabError::file(&settings))?;
         let mut claim = self.gateway_command();
         claim.arg("claim").arg("--config").arg(&settings);
         claim.arg("--file").arg(&file);
@@ -141,11 +114,7 @@ impl<'a> Stack<'a> {
     pub fn technician(&self, ns: Ns, name: &str) -> Result<Technician<'_>, LabError> {
         let home = self.data(name);
         std::fs::create_dir_all(&home).map_err(LabError::file(&home))?;
-        let technician = Technician {
-            stack: self,
-            ns,
-            home,
-        };
+        let technician = Technician::new(self, ns, home);
         let address = match ns {
             Ns::Host => self.site.cloud().to_string(),
             Ns::Internet
@@ -205,6 +174,29 @@ impl<'a> Stack<'a> {
         })
     }
 
+    /// The box's own file: where its data is, and the site's proxy if it has
+    /// one. Nothing of what it may reach: that is the product's default.
+    fn gateway_settings(&self) -> Result<String, LabError> {
+        let mut text = format!("data_dir = \"{}\"\n", self.data("gateway").display());
+        let Uplink::OnlyProxy(auth) = self.site.uplink() else {
+            return Ok(text);
+        };
+        text.push_str(&format!("[proxy]\nurl = \"{}\"\n", self.site.proxy_url()));
+        if auth != ProxyAuth::None {
+            let who = self.site.credentials();
+            let file = self.data("proxy-password");
+            std::fs::write(&file, &who.proxy_password).map_err(LabError::file(&file))?;
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
+                .map_err(LabError::file(&file))?;
+            text.push_str(&format!(
+                "user = \"{}\"\npassword_file = \"{}\"\n",
+                who.proxy_user,
+                file.display()
+            ));
+        }
+        Ok(text)
+    }
+
     /// One customer with one site, its three hosts, an owner and a technician.
     fn populate(&self) -> Result<(), LabError> {
         self.add_user("owner", "owner", &self.owner_password)?;
@@ -243,54 +235,6 @@ impl<'a> Stack<'a> {
     fn gateway_command(&self) -> Command {
         self.site
             .command(Ns::Gateway, self.programs.path("culvert-gateway"))
-    }
-}
-
-/// A signed-in technician.
-pub struct Technician<'a> {
-    stack: &'a Stack<'a>,
-    ns: Ns,
-    home: PathBuf,
-}
-
-impl Technician<'_> {
-    /// A `culvert` command in the technician's place.
-    pub fn culvert(&self, args: &[&str]) -> Command {
-        let mut command = self.in_her_place(self.program());
-        command.args(args);
-        command
-    }
-
-    /// Where the `culvert` program is, for programs that start it themselves.
-    pub fn program(&self) -> PathBuf {
-        self.stack.programs.path("culvert")
-    }
-
-    /// Any program in the technician's place, with her environment.
-    pub fn in_her_place(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = self.stack.site.command(self.ns, program);
-        self.dress(&mut command);
-        command
-    }
-
-    /// Gives a command the technician's environment.
-    pub fn dress(&self, command: &mut Command) {
-        command
-            .env("HOME", &self.home)
-            .env("CULVERT_HOME", self.home.join("culvert"));
-    }
-
-    /// Her home folder.
-    pub fn home(&self) -> &Path {
-        &self.home
-    }
-
-    /// Runs `culvert` to its end; an error holds what it printed.
-    pub fn run(&self, args: &[&str]) -> Result<String, LabError> {
-        run_to_end(
-            &format!("culvert {}", args.join(" ")),
-            &mut self.culvert(args),
-        )
     }
 }
 

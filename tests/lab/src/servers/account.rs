@@ -86,8 +86,13 @@ pub(crate) fn private_tmp(folder: &Path, ns: Ns) -> String {
     let space = space.display();
     let mut script = format!("mkdir {space}\nmount -t tmpfs -o mode=1777 tmpfs {space}\n");
     let own = std::env::current_exe().unwrap_or_default();
-    let own = own.ancestors().nth(2).unwrap_or_else(|| Path::new("/"));
-    for keep in [folder, own] {
+    // Tests run from a folder below that of the programs.
+    let is_deps = |folder: &Path| folder.ends_with("deps");
+    let own = own.parent().map(|own| match own.parent() {
+        Some(above) if is_deps(own) => above,
+        Some(_) | None => own,
+    });
+    for keep in [Some(folder), own].into_iter().flatten() {
         if let Ok(rest) = keep.strip_prefix("/tmp") {
             let (keep, rest) = (keep.display(), rest.display());
             script.push_str(&format!(

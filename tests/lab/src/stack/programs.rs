@@ -1,0 +1,39 @@
+//! Where Culvert's own programs are found.
+
+use std::path::{Path, PathBuf};
+
+use crate::LabError;
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// The programs built beside this one (or, for a test, one folder up).
+    pub fn beside_this_one() -> Result<Self, LabError> {
+        let own = std::env::current_exe().map_err(LabError::file("this program"))?;
+        let folder = own
+            .ancestors()
+            .skip(1)
+            .take(2)
+            .find(|folder| folder.join("culvert-prs").exists());
+        let folder = folder.ok_or_else(|| LabError::Failed {
+            what: "finding culvert-prs, culvert-gateway and culvert".into(),
+            output: format!("build them first; they are not beside {}", own.display()),
+        })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// The folder they are in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}

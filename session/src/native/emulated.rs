@@ -109,9 +109,11 @@ impl PacketRoute for End {
         if segment == 0 {
             return false;
         }
-        payload
-            .chunks(usize::from(segment))
-            .fold(true, |all, packet| self.out.push(packet) && all)
+        let mut all = true;
+        for packet in payload.chunks(usize::from(segment)) {
+            all &= self.out.push(packet);
+        }
+        all
     }
 
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Packets>> {

@@ -128,10 +128,10 @@ async fn first_packets_lost_before_the_peer_joins_cost_a_moment_only() {
 #[tokio::test(start_paused = true)]
 async fn garbage_and_foreign_handshakes_do_not_stop_the_real_peer() {
     let (a, b) = pair(Line::PERFECT);
-    for (at, seed) in (0..50).zip(0_u8..) {
+    for seed in 0..50_u8 {
         let mut packet = bytes(1200, seed);
         // Every kind of first byte: long headers, short headers, nonsense.
-        packet[0] = (at * 5) as u8;
+        packet[0] = seed * 5;
         a.try_send(1200, &packet);
     }
     let (own, peer) = (technician_key(), gateway_key());

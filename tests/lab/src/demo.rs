@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use culvert_lab::{
-    Ns, Programs, Site, SiteOptions, Stack, TECHNICIAN, Technician, free_cloud_address,
+    Ns, Programs, Site, SiteOptions, Stack, TECHNICIAN, Technician, usual_cloud_address,
 };
 
 use crate::say;
@@ -19,7 +19,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let programs = Programs::beside_this_one()?;
     say("Starting a cloud server, a gateway and a customer's site ...");
     let site = Site::start(SiteOptions {
-        cloud: free_cloud_address()?,
+        cloud: usual_cloud_address()?,
         ..SiteOptions::default()
     })?;
     let mut stack = Stack::start(&site, programs.clone())?;

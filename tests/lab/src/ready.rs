@@ -64,16 +64,16 @@ pub(crate) fn wait_for_banner(
     })
 }
 
-/// Waits until something in `ns` listens on a port; `kind` is 't' for TCP and
-/// 'u' for UDP.
+/// Waits until something in `ns` listens on what the filter (of `ss`) names;
+/// `kind` is 't' for TCP and 'u' for UDP.
 pub(crate) fn wait_for_listener(
     world: &World,
     ns: Ns,
     kind: char,
-    port: u16,
+    filter: &str,
 ) -> Result<(), LabError> {
-    let script = format!("ss -Hln{kind} 'sport = :{port}' | grep -q .");
-    let what = format!("port {port} in {}", ns.name());
+    let script = format!("ss -Hln{kind} '{filter}' | grep -q .");
+    let what = format!("a socket with {filter} in {}", ns.name());
     until(&what, LIMIT, || {
         let said = world.shell(ns, &what, &script);
         said.map_err(|error| error.to_string())

@@ -130,9 +130,9 @@ impl Site {
         self.options.cloud
     }
 
-    /// Waits until something listens on a TCP port of this machine.
-    pub fn wait_for_loopback(&self, port: u16) -> Result<(), LabError> {
-        ready::wait_for_listener(&self.world, Ns::Host, 't', port)
+    /// Waits until something listens on a TCP address of this machine.
+    pub fn wait_for_loopback(&self, address: std::net::SocketAddr) -> Result<(), LabError> {
+        ready::wait_for_listener(&self.world, Ns::Host, 't', &format!("src {address}"))
     }
 
     /// What an intercepting internet could read so far.
@@ -189,7 +189,12 @@ impl Site {
         })?;
         self.running.push(socat);
         // Listening is enough: the cloud server itself may come later.
-        ready::wait_for_listener(&self.world, Ns::Internet, 't', CLOUD_PORT)
+        ready::wait_for_listener(
+            &self.world,
+            Ns::Internet,
+            't',
+            &format!("sport = :{CLOUD_PORT}"),
+        )
     }
 
     fn start_names(&mut self) -> Result<(), LabError> {
@@ -210,7 +215,7 @@ impl Site {
                 .args(["--pid-file=", "--log-facility=-", &answer]);
         })?;
         self.running.push(dnsmasq);
-        ready::wait_for_listener(&self.world, Ns::Router, 'u', 53)
+        ready::wait_for_listener(&self.world, Ns::Router, 'u', "sport = :53")
     }
 
     fn start_proxy(&mut self) -> Result<(), LabError> {

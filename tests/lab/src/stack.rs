@@ -24,14 +24,23 @@ use crate::{LabError, ProxyAuth, Running, Site, ready};
 pub use programs::Programs;
 pub use technician::Technician;
 
-/// A port of loopback that is free now: 8443, or another where that is taken.
+/// An address of loopback of its own for a cloud server: several run beside
+/// one another, and none takes another's port in between.
 pub fn free_cloud_address() -> Result<SocketAddr, LabError> {
-    let usual = SocketAddr::from(([127, 0, 0, 1], 8443));
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    TcpListener::bind(usual)
-        .or_else(|_| TcpListener::bind(any))
+    let mut bytes = random_word(3)?.into_bytes();
+    // 127.97.97.97 to 127.122.122.122: far from 127.0.0.1.
+    let (a, b, c) = (bytes.remove(0), bytes.remove(0), bytes.remove(0));
+    let address = SocketAddr::from(([127, a, b, c], USUAL_PORT));
+    TcpListener::bind(address)
         .and_then(|listener| listener.local_addr())
         .map_err(LabError::Forwarder)
+}
+
+/// 127.0.0.1:8443, or another address of loopback where that is taken.
+pub fn usual_cloud_address() -> Result<SocketAddr, LabError> {
+    TcpListener::bind(("127.0.0.1", USUAL_PORT))
+        .and_then(|listener| listener.local_addr())
+        .or_else(|_| free_cloud_address())
 }
 
 /// A provider with one customer, one site and its hosts.
@@ -69,8 +78,7 @@ impl<'a> Stack<'a> {
         let mut command = self.cloud_command();
         command.arg("serve").arg("--data").arg(self.data("cloud"));
         self.cloud = Some(self.site.spawn("culvert-prs", &mut command)?);
-        let port = self.site.cloud().port();
-        self.site.wait_for_loopback(port)
+        self.site.wait_for_loopback(self.site.cloud())
     }
 
     /// Claims the gateway with a fresh code and starts it; returns when the
@@ -279,6 +287,8 @@ fn fingerprint(printed: &str) -> Option<String> {
     word.split_whitespace().next().map(str::to_owned)
 }
 
+/// Above 1024: no privilege is needed for it.
+const USUAL_PORT: u16 = 8443;
 /// The technician's account.
 pub const TECHNICIAN: &str = "tess";
 

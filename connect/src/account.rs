@@ -6,6 +6,7 @@
 //! print as `MASKED` and live 12 hours at most.
 
 use std::fmt;
+use std::time::Duration;
 
 use culvert_wire::UnixMs;
 use culvert_wire::key::{PublicKey, SigningKey};
@@ -14,10 +15,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::home::{Home, HomeError};
+use crate::keyring;
 
 const ACCOUNT: &str = "account.json";
 const DEVICE: &str = "device.key";
 const SIGN_IN: &str = "sign-in.json";
+/// The sign-in's name in the system's keyring.
+const KEYRING: &str = "culvert:sign-in";
 
 /// The server and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +74,7 @@ impl Account {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
-    /// The secret.
+    /// The secret; empty in the file when the system's keyring holds it.
     pub token: String,
     /// When it ends, by the server's clock.
     pub expires: UnixMs,
@@ -82,15 +86,30 @@ impl SignIn {
     /// # Errors
     /// [`HomeError`] when it cannot be read, or others could read it.
     pub fn load(home: &Home) -> Result<Option<Self>, HomeError> {
-        load(home, SIGN_IN)
+        let Some(mut stored) = load::<Self>(home, SIGN_IN)? else {
+            return Ok(None);
+        };
+        if stored.token.is_empty() {
+            // It ended there by itself, or the computer was started anew.
+            let Some(token) = keyring::secret(KEYRING) else {
+                return Ok(None);
+            };
+            stored.token = token;
+        }
+        Ok(Some(stored))
     }
 
-    /// Stores the sign-in.
+    /// Stores the sign-in, which holds for `keep` from now: in the system's
+    /// keyring where there is one, else in a private file.
     ///
     /// # Errors
     /// [`HomeError`] when it cannot be written.
-    pub fn save(&self, home: &Home) -> Result<(), HomeError> {
-        save(home, SIGN_IN, self)
+    pub fn save(&self, home: &Home, keep: Duration) -> Result<(), HomeError> {
+        let mut stored = self.clone();
+        if home.is_users_own() && keyring::put(KEYRING, &self.token, keep) {
+            stored.token.clear();
+        }
+        save(home, SIGN_IN, &stored)
     }
 
     /// Forgets the sign-in.
@@ -98,6 +117,9 @@ impl SignIn {
     /// # Errors
     /// [`HomeError`] when the file cannot be removed.
     pub fn forget(home: &Home) -> Result<(), HomeError> {
+        if home.is_users_own() {
+            keyring::forget(KEYRING);
+        }
         home.remove(SIGN_IN)
     }
 }
@@ -173,7 +195,7 @@ mod tests {
             expires: UnixMs(5),
         };
         account().save(&home).unwrap();
-        sign_in.save(&home).unwrap();
+        sign_in.save(&home, Duration::from_secs(60)).unwrap();
 
         let made = device_key(&home, || [7; 32]).unwrap();
         let kept = device_key(&home, || panic!("a device key is made once")).unwrap();

@@ -16,6 +16,8 @@ pub const HOME_VARIABLE: &str = "CULVERT_HOME";
 #[derive(Debug, Clone)]
 pub struct Home {
     dir: PathBuf,
+    /// Named by the environment or a test, rather than the user's one.
+    named: bool,
 }
 
 impl Home {
@@ -29,7 +31,16 @@ impl Home {
 
     /// A folder given by name.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self {
+            dir: dir.into(),
+            named: true,
+        }
+    }
+
+    /// Whether it is the user's own and only one: then the system's keyring
+    /// may hold secrets for it.
+    pub const fn is_users_own(&self) -> bool {
+        !self.named
     }
 
     fn from_variable(variable: Option<OsString>) -> Result<Self, HomeError> {
@@ -37,7 +48,10 @@ impl Home {
             return Ok(Self::at(dir));
         }
         directories::ProjectDirs::from("", "", "culvert")
-            .map(|dirs| Self::at(dirs.data_local_dir()))
+            .map(|dirs| Self {
+                dir: dirs.data_local_dir().into(),
+                named: false,
+            })
             .ok_or(HomeError::Nowhere)
     }
 

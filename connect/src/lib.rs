@@ -12,7 +12,7 @@
 //! | [`commands`] | what each command does |
 //! | [`word`], [`pick`] | from a typed word to one host (pure) |
 //! | [`launch`] | `culvert://` addresses (pure) |
-//! | [`home`], [`account`], [`known`] | what is remembered between commands |
+//! | [`home`], [`account`], [`keyring`], [`known`] | what is remembered between commands |
 //! | [`reach`], [`api`] | the server: links to it, its API over them |
 //! | [`tunnel`], [`streams`], [`carry`] | a session, its streams, and local connections in them |
 //! | [`local`], [`socks`] | loopback ports and who may use them |
@@ -27,6 +27,7 @@ pub mod cli;
 pub mod commands;
 pub mod failure;
 pub mod home;
+pub mod keyring;
 pub mod known;
 pub mod launch;
 pub mod local;

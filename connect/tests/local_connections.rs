@@ -27,7 +27,7 @@ async fn a_forwarded_port_carries_whole_copies_side_by_side() {
     let (at, busy) = forward(&site, Site::ECHO, Limit::FORWARD).await;
     let copies = (0..4).map(|n| {
         tokio::spawn(async move {
-            let sent: Vec<u8> = (0..BULK).map(|at| (at * 31 + n) as u8).collect();
+            let sent: Vec<u8> = (0..BULK).map(|at| (at * 31 + n).to_le_bytes()[0]).collect();
             let (mut read, mut write) = TcpStream::connect(at).await.unwrap().into_split();
             let copy = sent.clone();
             let writer = tokio::spawn(async move {

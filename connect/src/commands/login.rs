@@ -1,6 +1,7 @@
 //! `culvert login` and `culvert logout`.
 
 use std::io::{self, BufRead as _};
+use std::time::Duration;
 
 use culvert_link::ConnectError;
 use culvert_wire::UnixMs;
@@ -53,12 +54,13 @@ pub(super) async fn login(home: Home, login: Login) -> Result<(), Failure> {
         .learn(proven.provider, proven.statement.epoch, link.link_time());
     server.account.user.clone_from(&answer.me.user.name);
     server.account.save(&server.home)?;
+    let keep = Duration::from_millis(answer.expires.ms_since(link.link_time()));
     SignIn {
         token: answer.token.reveal().to_owned(),
         expires: answer.expires,
     }
-    .save(&server.home)?;
-    let hours = answer.expires.ms_since(link.link_time()) / 3_600_000;
+    .save(&server.home, keep)?;
+    let hours = keep.as_secs().div_ceil(3600);
     note(&format!(
         "signed in at {address} as {} for {hours} hours",
         plain(&server.account.user)

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -25,6 +26,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let mut stack = Stack::start(&site, programs.clone())?;
     stack.start_gateway()?;
     let technician = stack.technician(Ns::Host, "technician")?;
+    give_to_the_caller(technician.home())?;
     let settings = write_settings(&site, &technician, programs.folder())?;
     print_guide(&site, &stack, &settings);
     ready.store(true, Ordering::Release);
@@ -47,6 +49,20 @@ fn write_settings(
     );
     fs::write(&path, text)?;
     Ok(path.display().to_string())
+}
+
+/// Under sudo the other terminal is that of an ordinary user, who must be able
+/// to read the technician's files.
+fn give_to_the_caller(home: &Path) -> anyhow::Result<()> {
+    let (Ok(user), Ok(group)) = (std::env::var("SUDO_UID"), std::env::var("SUDO_GID")) else {
+        return Ok(());
+    };
+    let status = Command::new("chown")
+        .args(["--recursive", &format!("{user}:{group}")])
+        .arg(home)
+        .status()?;
+    anyhow::ensure!(status.success(), "chown of {}: {status}", home.display());
+    Ok(())
 }
 
 fn print_guide(site: &Site, stack: &Stack<'_>, settings: &str) {

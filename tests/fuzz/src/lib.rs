@@ -5,6 +5,9 @@
 //! Driven by `tests/replay.rs` in `./check` and, for discovery, by the
 //! libFuzzer program in `libfuzzer/` (needs nightly Rust and cargo-fuzz).
 
+mod peers;
+mod typed;
+
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -74,6 +77,30 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "texts",
         run: texts,
+    },
+    Target {
+        name: "stun",
+        run: peers::stun,
+    },
+    Target {
+        name: "answer_pieces",
+        run: peers::answer_pieces,
+    },
+    Target {
+        name: "websocket",
+        run: peers::websocket,
+    },
+    Target {
+        name: "gateway_toml",
+        run: typed::gateway_toml,
+    },
+    Target {
+        name: "telnet",
+        run: typed::telnet,
+    },
+    Target {
+        name: "words",
+        run: typed::words,
     },
 ];
 

@@ -1,0 +1,37 @@
+//! Decoders of what people, files and LAN hosts say.
+
+use culvert_connect::telnet::Telnet;
+use culvert_connect::word::{HostWord, Numbers};
+use culvert_connect::{known, launch};
+
+/// A settings file.
+pub(crate) fn gateway_toml(input: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(input) {
+        let _ = culvert_config::gateway::Gateway::from_toml(text);
+    }
+}
+
+/// A telnet host's bytes: what goes back is bounded by what came.
+pub(crate) fn telnet(input: &[u8]) {
+    let mut telnet = Telnet::new("xterm", (80, 24));
+    let mut shown = Vec::new();
+    let greeting = telnet.take_out().len();
+    telnet.handle_host(input, &mut shown);
+    assert!(shown.len() <= input.len(), "more shown than came");
+    let sent = telnet.take_out().len();
+    assert!(sent <= greeting + 64 * (input.len() + 1), "an amplifier");
+}
+
+/// Host words, `culvert://` addresses, fingerprints as typed.
+pub(crate) fn words(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    for numbers in [Numbers::Port, Numbers::Vnc] {
+        if let Ok(word) = HostWord::parse(text, numbers) {
+            assert!(!word.name.chars().any(char::is_control), "{word:?}");
+        }
+    }
+    let _ = launch::parse(text);
+    let _ = known::squeeze(text);
+}

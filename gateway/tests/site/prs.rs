@@ -285,9 +285,7 @@ impl Inner {
             state.greeting(&who, claimed)
         };
         self.changed.notify_waiters();
-        let Some(first) = first else {
-            return std::future::pending().await;
-        };
+        let first = first?;
         let refused = matches!(first, Frame::Refused(_));
         let (out, orders) = mpsc::unbounded_channel();
         out.send(Outgoing::Frame(first.to_bytes())).ok()?;

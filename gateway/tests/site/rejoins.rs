@@ -1,1 +1,118 @@
-//! Placeholder.
+//! A link that is lost takes no byte of a session with it.
+
+use std::time::Duration;
+
+use culvert_wire::frame::{Frame, Refused};
+use culvert_wire::hello::Who;
+use culvert_wire::reason::Reason;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::host::Host;
+use crate::net::{HOST, Net};
+use crate::program::{Gateway, Technician};
+use crate::prs::{Prs, target};
+
+/// K14 in small: the gateway's link is cut without a word in mid-copy.
+#[test]
+fn a_copy_survives_the_cut_of_the_gateways_link_byte_for_byte() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+        prs.invite(grant.clone()).await;
+        let technician = Technician::join(&grant).await;
+        let (mut read, mut write) = tokio::io::split(technician.stream().await);
+        let sent: Vec<u8> = (0..6_000_000u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let whole = sent.clone();
+        let writing = tokio::spawn(async move {
+            write.write_all(&whole).await.unwrap();
+            write.shutdown().await.unwrap();
+        });
+        let mut back = vec![0; 1_000_000];
+        read.read_exact(&mut back).await.unwrap();
+
+        prs.cut(gateway.key());
+
+        let mut rest = Vec::new();
+        read.read_to_end(&mut rest).await.unwrap();
+        writing.await.unwrap();
+        back.extend(rest);
+        assert!(back == sent, "the copy differs");
+        let hellos = prs.hellos();
+        let links = hellos.iter().filter(|who| matches!(who, Who::Gateway(_)));
+        assert!(links.count() >= 2, "the link was never cut");
+        drop(technician.link);
+    });
+}
+
+/// D7, clones: one boot id, and each lease stored before it is acknowledged.
+#[test]
+fn each_link_shows_the_same_boot_and_the_last_lease() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let mut leases = Vec::new();
+        for _ in 0..2 {
+            leases.push(
+                prs.hear(|frame| match frame {
+                    Frame::LeaseStored(lease) => Some(*lease),
+                    _ => None,
+                })
+                .await,
+            );
+            let stored = culvert_gateway::state::State::load(&gateway.data()).unwrap();
+            assert_eq!(stored.lease, leases.last().copied());
+            prs.cut(gateway.key());
+        }
+        prs.linked(gateway.key()).await;
+        let hellos: Vec<_> = prs
+            .hellos()
+            .into_iter()
+            .filter_map(|who| match who {
+                Who::Gateway(hello) => Some(hello),
+                Who::Claim(_) | Who::Technician(_) => None,
+            })
+            .collect();
+        assert_eq!(hellos[0].lease, None);
+        assert_eq!(hellos[1].lease, Some(leases[0]));
+        assert_eq!(hellos[0].boot, hellos[1].boot);
+    });
+}
+
+#[test]
+fn a_box_that_is_refused_says_why_and_comes_back_when_told() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        prs.refuse(Some(Refused {
+            reason: Reason::Quarantined,
+            retry_after_ms: 500,
+            text: String::new(),
+        }));
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.start();
+        let refused = async {
+            loop {
+                let status = gateway.ask(&["status", "--json"]).await;
+                if String::from_utf8_lossy(&status.stdout).contains("quarantined") {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(crate::prs::SOON, refused)
+            .await
+            .unwrap();
+
+        prs.refuse(None);
+
+        prs.linked(gateway.key()).await;
+    });
+}

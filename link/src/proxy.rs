@@ -221,6 +221,11 @@ pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
             login::answer(&challenges, proxy.login.as_ref(), target, authorization)
                 .map(Attempt::Again)
         }
+        // tinyproxy's answer to a wrong password.
+        401 => Err(TunnelError::Login {
+            offered: "status 401".into(),
+            tried: authorization.is_some(),
+        }),
         status => Err(TunnelError::Refused { status }),
     }
 }

@@ -19,6 +19,7 @@
 //! | [`viewer`] | native programs and their exact arguments |
 //! | [`telnet`], [`terminal`] | telnet at this end |
 //! | [`failure`], [`text`] | what people and scripts are told |
+//! | [`signals`] | how a system asks a program to end |
 
 pub mod account;
 pub mod api;
@@ -33,6 +34,7 @@ pub mod launch;
 pub mod local;
 pub mod pick;
 pub mod reach;
+pub mod signals;
 pub mod socks;
 pub mod streams;
 pub mod telnet;

@@ -12,6 +12,7 @@ use crate::cli::Proxy;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::reach::Server;
+use crate::signals::asked_to_end;
 use crate::streams::is_ordinary;
 use crate::tunnel::{Ask, Tunnel};
 use crate::word::{HostWord, Numbers};
@@ -28,6 +29,8 @@ pub(super) async fn proxy(home: Home, proxy: Proxy) -> Result<(), Failure> {
     let carried = tokio::select! {
         carried = pump(stream) => carried.map_err(|error| broken(&proxy.host, error)),
         _ = tunnel.streams().ended() => tunnel.verdict(),
+        // ssh hangs up on its ProxyCommand when it ends.
+        () = asked_to_end() => Ok(()),
     };
     // An end of the whole session says more than the break of its stream.
     let verdict = tunnel.verdict();

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::carry::Busy;
 use crate::failure::{Exit, Failure};
 use crate::local::address::loopback_of;
+use crate::signals::asked_to_end;
 use crate::tunnel::Tunnel;
 use crate::viewer::{Start, ViewerError};
 
@@ -67,7 +68,7 @@ pub(super) async fn run(
         }
         // A single connection that ended without a program: the work is done.
         _ = &mut carrier, if child.is_none() => Ok(()),
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = asked_to_end() => Ok(()),
     };
     carrier.abort();
     tunnel.streams().finish().await;

@@ -9,6 +9,7 @@ use crate::cli::View;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local::listen::{Limit, Listener};
+use crate::signals::asked_to_end;
 use crate::terminal;
 use crate::text::note;
 use crate::tunnel::Tunnel;
@@ -54,6 +55,7 @@ pub(super) async fn here(tunnel: Tunnel, host: &str) -> Result<(), Failure> {
             }
         }),
         _ = tunnel.streams().ended() => tunnel.verdict(),
+        () = asked_to_end() => Ok(()),
     };
     let verdict = tunnel.verdict();
     tunnel.streams().finish().await;

@@ -4,6 +4,7 @@
 //! and asks before one is started.
 
 use culvert_wire::grant::Protocol;
+use culvert_wire::ticket::Ticket;
 
 use super::{forward, prompt, serve, ssh as ssh_command, telnet, view, web};
 use crate::cli::OpenAddress;
@@ -29,10 +30,27 @@ pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure
     if !address.yes && !prompt::yes(&question)? {
         return Ok(());
     }
-    let link = server.link().await?;
-    let (tunnel, protocol, host) = Tunnel::redeem(&server, link, ticket).await?;
+    let (tunnel, protocol, host) = redeem(&mut server, ticket).await?;
     note(&format!("{protocol} on {}", plain(&host)));
     start(tunnel, protocol, &host, address.print).await
+}
+
+/// The ticket stands for whoever asked for it: an old sign-in of this computer
+/// must not spoil it.
+async fn redeem(
+    server: &mut Server,
+    ticket: Ticket,
+) -> Result<(Tunnel, Protocol, String), Failure> {
+    let link = server.link().await?;
+    let redeemed = Tunnel::redeem(server, link, ticket.clone()).await;
+    match redeemed {
+        Err(failure) if failure.exit() == Exit::SignIn as u8 && server.sign_in.is_some() => {
+            server.sign_in = None;
+            let link = server.link().await?;
+            Tunnel::redeem(server, link, ticket).await
+        }
+        redeemed => redeemed,
+    }
 }
 
 async fn start(tunnel: Tunnel, protocol: Protocol, host: &str, print: bool) -> Result<(), Failure> {

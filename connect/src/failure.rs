@@ -294,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_tells_every_exit_code() {
+        let manual = include_str!("../../docs/culvert.md");
+        for (exit, meaning) in Exit::ALL {
+            let row = format!("| {} | {meaning} |", exit as u8);
+            assert!(manual.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn exit_codes_are_told_in_order() {
         for (at, (exit, _)) in Exit::ALL.iter().enumerate() {
             assert_eq!(*exit as usize, at);

@@ -225,6 +225,11 @@ impl Failure {
             }
             cause = error.source();
         }
+        if let Self::Link(_) = self
+            && self.exit() == Exit::SignIn as u8
+        {
+            text.push_str("; run culvert login again");
+        }
         text
     }
 }

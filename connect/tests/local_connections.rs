@@ -76,6 +76,39 @@ async fn a_viewers_port_refuses_a_second_program_while_the_first_lives() {
     assert_eq!(talk(&mut first, b"two").await, b"two");
 }
 
+/// Row 32: another user of this computer finds the port and gets nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn another_users_program_is_refused() {
+    use std::os::unix::fs::MetadataExt as _;
+    const NOBODY: u32 = 65_534;
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        // Only root can start another user's program.
+        return;
+    }
+    let site = Site::start().await;
+    let (at, busy) = forward(&site, Site::ECHO, Limit::VNC).await;
+    let script = format!(
+        "exec 3<>/dev/tcp/{}/{} || exit 9; echo secret >&3; head -c 1 <&3 | wc -c",
+        at.ip(),
+        at.port()
+    );
+
+    let stranger = tokio::process::Command::new("bash")
+        .args(["-c", &script])
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output()
+        .await
+        .unwrap();
+
+    assert_ne!(stranger.status.code(), Some(9), "it did connect");
+    assert_ne!(String::from_utf8_lossy(&stranger.stdout).trim(), "1");
+    assert_eq!(busy.borrow().ever, 0, "nothing of it went into the session");
+    let mut own = TcpStream::connect(at).await.unwrap();
+    assert_eq!(talk(&mut own, b"mine").await, b"mine");
+}
+
 /// S32: the device's own addresses and ports, and nothing else.
 #[tokio::test]
 async fn a_browser_reaches_the_sessions_targets_and_nothing_else() {

@@ -14,6 +14,7 @@
 //! | [`connect`], [`claim`] | how the box presents itself; the first time |
 //! | [`run`] | the loop that drives all of it |
 //! | [`status`] | what the running process says about itself |
+//! | [`doctor`] | why there is no link, in words for people |
 //! | [`cli`] | the command line |
 
 pub mod bridge;
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod clock;
 pub mod connect;
 pub mod dial;
+pub mod doctor;
 pub mod files;
 pub mod guard;
 pub mod identity;

@@ -172,6 +172,44 @@ impl Head {
     }
 }
 
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signature = BASE32_NOPAD.encode(&self.signature.0).to_ascii_lowercase();
+        write!(
+            f,
+            "{} {} {} {} {} {signature}",
+            self.chain, self.seq, self.at.0, self.hash, self.signer
+        )
+    }
+}
+
+impl std::str::FromStr for Head {
+    type Err = ParseHeadError;
+
+    fn from_str(text: &str) -> Result<Self, ParseHeadError> {
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        let &[chain, seq, at, hash, signer, signature] = fields.as_slice() else {
+            return Err(ParseHeadError);
+        };
+        let signature = BASE32_NOPAD
+            .decode(signature.to_ascii_uppercase().as_bytes())
+            .map_err(|_| ParseHeadError)?;
+        Ok(Self {
+            chain: chain.parse().map_err(|_| ParseHeadError)?,
+            seq: seq.parse().map_err(|_| ParseHeadError)?,
+            at: UnixMs(at.parse().map_err(|_| ParseHeadError)?),
+            hash: hash.parse().map_err(|()| ParseHeadError)?,
+            signer: signer.parse().map_err(|_| ParseHeadError)?,
+            signature: Signature(signature.try_into().map_err(|_| ParseHeadError)?),
+        })
+    }
+}
+
+/// Text that is no head of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a signed head of an audit chain")]
+pub struct ParseHeadError;
+
 fn message(chain: Chain, seq: u64, at: UnixMs, hash: Hash) -> Vec<u8> {
     let mut out = chain.to_string().into_bytes();
     out.push(0);
@@ -348,6 +386,13 @@ mod tests {
 
         assert_eq!(verify(&rows, vec![head]), Ok(5));
         assert_eq!(verify(&[], vec![]), Ok(0));
+    }
+
+    #[test]
+    fn a_head_comes_back_from_its_line() {
+        let (_, head) = rows(3);
+
+        assert_eq!(head.to_string().parse(), Ok(head));
     }
 
     #[test]

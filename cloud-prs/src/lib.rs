@@ -6,7 +6,14 @@
 pub mod app;
 pub mod audit;
 pub mod authz;
+pub mod certificate;
+pub mod cli;
+pub mod data;
 pub mod http;
-pub mod store;
+pub mod keys;
+pub mod metrics;
 pub mod plane;
 pub mod relay;
+pub mod serve;
+pub mod server;
+pub mod store;

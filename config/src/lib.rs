@@ -9,10 +9,12 @@
 //! | module | file |
 //! |---|---|
 //! | [`gateway`] | `gateway.toml`, the box at the customer site |
+//! | [`prs`] | `prs.toml`, the cloud server |
 
 mod error;
 mod file;
 pub mod gateway;
+pub mod prs;
 
 pub use error::ConfigError;
 pub use file::{load, parse};

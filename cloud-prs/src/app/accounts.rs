@@ -63,7 +63,11 @@ impl App {
     pub async fn accounts(&self, call: &Call) -> Result<Vec<Account>, AppError> {
         call.needs(Action::UserList)?;
         let mut db = self.store.read().await?;
-        Ok(users::all(&mut db).await?.iter().map(Account::from).collect())
+        Ok(users::all(&mut db)
+            .await?
+            .iter()
+            .map(Account::from)
+            .collect())
     }
 
     /// Adds a person.
@@ -125,9 +129,12 @@ impl App {
         let doer = Doer::from(call);
         let mut after = state(&user);
         after["password_changed"] = json!(renewed);
-        let event = Event::done("user.change", None, id).before(state(&before)).after(after);
+        let event = Event::done("user.change", None, id)
+            .before(state(&before))
+            .after(after);
         self.record(&mut write, &doer, event).await?;
-        self.take_away(&mut write, &doer, &before, &user, renewed).await?;
+        self.take_away(&mut write, &doer, &before, &user, renewed)
+            .await?;
         self.commit(write).await?;
         Ok((&user).into())
     }
@@ -165,9 +172,11 @@ impl App {
         new_password: bool,
     ) -> Result<(), AppError> {
         if after.disabled && !before.disabled {
-            self.shut_out(write, doer, after.id, Reason::UserDisabled).await?;
+            self.shut_out(write, doer, after.id, Reason::UserDisabled)
+                .await?;
         } else if new_password {
-            self.shut_out(write, doer, after.id, Reason::SignedOut).await?;
+            self.shut_out(write, doer, after.id, Reason::SignedOut)
+                .await?;
         } else if before.role == Role::Owner && after.role == Role::Technician {
             self.end_out_of_reach(write, doer, after.id).await?;
         }
@@ -189,7 +198,8 @@ impl App {
         };
         let mut live = sessions::list(write, &filter).await?;
         live.retain(|session| !allowed.contains(&session.customer.id));
-        self.end_sessions(write, doer, live, Reason::AccessRevoked).await?;
+        self.end_sessions(write, doer, live, Reason::AccessRevoked)
+            .await?;
         Ok(())
     }
 
@@ -206,19 +216,25 @@ impl App {
         call.needs(Action::MePassword)?;
         let id = call.actor.user().ok_or_else(AppError::not_allowed)?;
         let mut db = self.store.read().await?;
-        let user = users::by_id(&mut db, id).await?.ok_or_else(AppError::not_found)?;
+        let user = users::by_id(&mut db, id)
+            .await?
+            .ok_or_else(AppError::not_found)?;
         drop(db);
         if !self.passwords.fits(old, Some(user.password.clone())).await {
             return Err(AppError::because(Reason::SignInRefused));
         }
         let hash = self.passwords.hash(new).await?;
         let mut write = self.store.write().await?;
-        let user = User { password: hash, ..user };
+        let user = User {
+            password: hash,
+            ..user
+        };
         users::update(&mut write, &user).await?;
         let doer = Doer::from(call);
         let event = Event::done("me.password", None, id);
         self.record(&mut write, &doer, event).await?;
-        self.shut_out(&mut write, &doer, id, Reason::SignedOut).await?;
+        self.shut_out(&mut write, &doer, id, Reason::SignedOut)
+            .await?;
         Ok(self.commit(write).await?)
     }
 
@@ -233,7 +249,9 @@ impl App {
     ) -> Result<Vec<Named<CustomerId>>, AppError> {
         call.needs(Action::PermissionSee)?;
         let mut db = self.store.read().await?;
-        users::by_id(&mut db, user).await?.ok_or_else(AppError::not_found)?;
+        users::by_id(&mut db, user)
+            .await?
+            .ok_or_else(AppError::not_found)?;
         Ok(permissions::of_user(&mut db, user).await?)
     }
 

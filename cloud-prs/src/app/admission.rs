@@ -16,8 +16,8 @@ use super::claims::Claiming;
 use super::lease::{self, Hello};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller};
-use crate::relay::{End, RouteSpec, Side};
 use crate::authz::Identity;
+use crate::relay::{End, RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
 use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Write, revocations};
@@ -112,7 +112,8 @@ impl App {
                     ..Default::default()
                 };
                 let live = sessions::list(write, &filter).await?;
-                self.end_sessions(write, &doer, live, Reason::Quarantined).await?;
+                self.end_sessions(write, &doer, live, Reason::Quarantined)
+                    .await?;
                 let counted = gateways::by_id(write, gateway.id).await?;
                 gateway.counter = counted.map_or(gateway.counter, |now| now.counter);
                 tracing::error!(gateway = %gateway.id, "Two boxes use one identity, both quarantined");
@@ -241,7 +242,9 @@ impl App {
     /// A gateway's record of a session that ended.
     pub async fn session_ended(&self, key: &PublicKey, ended: &SessionEnded) {
         let bytes = Some((ended.from_hosts, ended.to_hosts));
-        let outcome = self.finish(ended.session, Some(key), ended.reason, bytes).await;
+        let outcome = self
+            .finish(ended.session, Some(key), ended.reason, bytes)
+            .await;
         log(outcome, "Session's end could not be noted");
     }
 
@@ -293,7 +296,10 @@ impl App {
                 self.record(&mut write, &doer, event).await?;
             }
         }
-        if self.close_record(&mut write, &doer, &session, reason).await? {
+        if self
+            .close_record(&mut write, &doer, &session, reason)
+            .await?
+        {
             let order = crate::store::orders::Order::EndRoute(id);
             crate::store::orders::add(&mut write, order, reason, self.now()).await?;
         }

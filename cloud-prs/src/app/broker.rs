@@ -64,13 +64,12 @@ impl App {
         let gateway = self.ready(gateway)?;
         let start = self.mint(&call, ask, &host, &gateway, targets)?;
         sessions::add(&mut write, &start.session).await?;
-        let event = Event::done("session.start", Some(host.customer.id), start.session.id).after(
-            json!({
+        let event =
+            Event::done("session.start", Some(host.customer.id), start.session.id).after(json!({
                 "host": host.name,
                 "targets": start.session.targets,
                 "gateway": gateway.identity.fingerprint().to_string(),
-            }),
-        );
+            }));
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
         let site = format!("{} / {}", host.customer.name, host.site.name);
@@ -237,11 +236,7 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`].
-    pub async fn renew_session(
-        &self,
-        call: &Call,
-        id: SessionId,
-    ) -> Result<RenewAnswer, AppError> {
+    pub async fn renew_session(&self, call: &Call, id: SessionId) -> Result<RenewAnswer, AppError> {
         call.needs(Action::SessionRenew)?;
         let mut write = self.store.write().await?;
         let call = self.as_now(&mut write, call).await?;
@@ -378,7 +373,9 @@ fn targets(host: &Host, protocol: Protocol, ports: &[u16]) -> Result<Vec<Target>
     if let Some(port) = ports.iter().find(|port| !allowed(port)) {
         return Err(AppError::new(
             Reason::TargetUnknown,
-            format!("port {port} is not among this host's services: ask an administrator to add it"),
+            format!(
+                "port {port} is not among this host's services: ask an administrator to add it"
+            ),
         ));
     }
     Ok(ports.iter().map(|port| target(protocol, *port)).collect())

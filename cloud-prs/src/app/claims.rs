@@ -149,7 +149,9 @@ impl App {
             return Err(AppError::not_found());
         }
         if !claims::void(&mut write, id, self.now()).await? {
-            return Err(AppError::conflict("the code was used or taken back already"));
+            return Err(AppError::conflict(
+                "the code was used or taken back already",
+            ));
         }
         let event = Event::done("claim.void", None, id);
         self.record(&mut write, &call.into(), event).await?;
@@ -191,8 +193,7 @@ impl App {
             }
             Err(error) => {
                 drop(write);
-                let event =
-                    Event::refused("gateway.claim", None, hello.claim, error.reason);
+                let event = Event::refused("gateway.claim", None, hello.claim, error.reason);
                 self.record_alone(&doer, event).await?;
                 Err(error)
             }
@@ -284,7 +285,8 @@ impl App {
             ..Default::default()
         };
         let live = sessions::list(write, &filter).await?;
-        self.end_sessions(write, doer, live, Reason::GatewayRevoked).await?;
+        self.end_sessions(write, doer, live, Reason::GatewayRevoked)
+            .await?;
         gateways::retire_key(write, &gateway.identity, place, self.now()).await?;
         let order = Order::CloseGateway(gateway.identity);
         orders::add(write, order, Reason::GatewayRevoked, self.now()).await?;

@@ -76,14 +76,15 @@ impl App {
         if !sessions::end(write, session.id, reason, now).await? {
             return Ok(false);
         }
-        let event = Event::done("session.end", Some(session.customer.id), session.id).after(json!({
-            "reason": reason.slug(),
-            "user": session.user.name,
-            "host": session.host.name,
-            "seconds": now.ms_since(session.started) / 1000,
-            "from_hosts": session.from_hosts,
-            "to_hosts": session.to_hosts,
-        }));
+        let event =
+            Event::done("session.end", Some(session.customer.id), session.id).after(json!({
+                "reason": reason.slug(),
+                "user": session.user.name,
+                "host": session.host.name,
+                "seconds": now.ms_since(session.started) / 1000,
+                "from_hosts": session.from_hosts,
+                "to_hosts": session.to_hosts,
+            }));
         self.record(write, doer, event).await?;
         Ok(true)
     }

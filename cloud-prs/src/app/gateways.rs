@@ -88,7 +88,8 @@ impl App {
         let before = json!({ "site": gateway.site.map(|id| id.to_string()) });
         // Its sessions were granted for the hosts of the other site.
         let live = self.live_at(&mut write, id).await?;
-        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked).await?;
+        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked)
+            .await?;
         let left = gateway.customer;
         gateway.site = site;
         gateways::update(&mut write, &gateway)
@@ -121,7 +122,8 @@ impl App {
         let live = self.live_at(&mut write, id).await?;
         let why = Reason::GatewayRevoked;
         self.end_sessions(&mut write, &doer, live, why).await?;
-        self.order_end(&mut write, gateway.identity, Scope::All, why).await?;
+        self.order_end(&mut write, gateway.identity, Scope::All, why)
+            .await?;
         let order = Order::CloseGateway(gateway.identity);
         orders::add(&mut write, order, why, self.now()).await?;
         gateways::retire_key(&mut write, &gateway.identity, id, self.now()).await?;
@@ -186,9 +188,9 @@ impl App {
     }
 
     fn info(&self, gateway: Gateway) -> GatewayInfo {
-        let online = self
-            .links()
-            .map_or(gateway.online, |links| links.gateway_online(&gateway.identity));
+        let online = self.links().map_or(gateway.online, |links| {
+            links.gateway_online(&gateway.identity)
+        });
         let customer = gateway.customer.zip(gateway.customer_name);
         let site = gateway.site.zip(gateway.site_name);
         GatewayInfo {

@@ -28,7 +28,15 @@ mod tests {
     #[test]
     fn names_with_control_or_direction_characters_are_refused() {
         assert_eq!(name(" Ärzte GmbH ").unwrap(), "Ärzte GmbH");
-        for bad in ["", "  ", "a\nb", "a\0b", "a\u{202e}b", "\u{1b}[31m", &"x".repeat(101)] {
+        for bad in [
+            "",
+            "  ",
+            "a\nb",
+            "a\0b",
+            "a\u{202e}b",
+            "\u{1b}[31m",
+            &"x".repeat(101),
+        ] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use culvert_wire::reason::Reason;
 
+use super::App;
 use super::links::Links;
 use super::trail::Doer;
-use super::App;
 use crate::store::orders::{self, Listed, Order};
 use crate::store::{StoreError, gateways, revocations, sessions};
 
@@ -122,7 +122,8 @@ impl App {
             let now = sessions::by_id(&mut write, session.id).await?;
             still.extend(now.filter(|s| s.ended.is_none() && s.ends_at <= self.now()));
         }
-        self.end_sessions(&mut write, &Doer::server(), still, Reason::Expired).await?;
+        self.end_sessions(&mut write, &Doer::server(), still, Reason::Expired)
+            .await?;
         self.commit(write).await
     }
 }

@@ -12,8 +12,19 @@ use crate::store::sessions::{self, Filter, Session};
 
 /// Columns of the CSV form.
 const COLUMNS: [&str; 13] = [
-    "session", "user", "customer", "site", "host", "protocol", "started", "ended", "seconds",
-    "bytes_from_host", "bytes_to_host", "reason", "explanation",
+    "session",
+    "user",
+    "customer",
+    "site",
+    "host",
+    "protocol",
+    "started",
+    "ended",
+    "seconds",
+    "bytes_from_host",
+    "bytes_to_host",
+    "reason",
+    "explanation",
 ];
 
 impl App {
@@ -75,7 +86,9 @@ pub fn csv(sessions: &[Session], now: UnixMs) -> Result<String, AppError> {
 
 /// A text that no table program takes for a formula.
 fn guard(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']) {
+    if text.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ]) {
         format!("'{text}")
     } else {
         text.to_owned()

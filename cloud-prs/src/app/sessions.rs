@@ -62,7 +62,8 @@ impl App {
         } else {
             Reason::EndedByAdministrator
         };
-        self.end_sessions(&mut write, &Doer::from(call), vec![session], reason).await?;
+        self.end_sessions(&mut write, &Doer::from(call), vec![session], reason)
+            .await?;
         Ok(self.commit(write).await?)
     }
 
@@ -70,7 +71,8 @@ impl App {
     pub(super) async fn end_now(&self, id: SessionId, reason: Reason) -> Result<(), AppError> {
         let mut write = self.store.write().await?;
         if let Some(session) = sessions::by_id(&mut write, id).await? {
-            self.end_sessions(&mut write, &Doer::server(), vec![session], reason).await?;
+            self.end_sessions(&mut write, &Doer::server(), vec![session], reason)
+                .await?;
         }
         Ok(self.commit(write).await?)
     }

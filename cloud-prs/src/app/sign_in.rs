@@ -37,7 +37,8 @@ impl App {
             Verdict::Try => {}
             Verdict::Wait { first } => {
                 if first {
-                    self.refused_sign_in(None, &source, Reason::Throttled).await?;
+                    self.refused_sign_in(None, &source, Reason::Throttled)
+                        .await?;
                 }
                 return Err(AppError::because(Reason::Throttled));
             }
@@ -50,7 +51,8 @@ impl App {
         let fits = self.passwords.fits(&ask.password, stored).await;
         let Some(user) = user.filter(|_| fits) else {
             let known = self.known_name(&ask.name).await?;
-            self.refused_sign_in(known, &source, Reason::SignInRefused).await?;
+            self.refused_sign_in(known, &source, Reason::SignInRefused)
+                .await?;
             return Err(AppError::because(Reason::SignInRefused));
         };
         self.throttle.succeeded(&ask.name, from);
@@ -80,8 +82,9 @@ impl App {
         };
         let actor = actor.ok_or_else(|| AppError::because(Reason::SignInRefused))?;
         let call = Call { actor, source };
-        let event = Event::done("sign-in", None, row.id)
-            .after(json!({ "device": caller.device.fingerprint().to_string(), "label": row.label }));
+        let event = Event::done("sign-in", None, row.id).after(
+            json!({ "device": caller.device.fingerprint().to_string(), "label": row.label }),
+        );
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
         caller.set(Some((row.id, user.id)));
@@ -122,7 +125,8 @@ impl App {
             return Err(AppError::not_allowed());
         };
         let mut write = self.store.write().await?;
-        self.drop_token(&mut write, call, *token, "sign-out").await?;
+        self.drop_token(&mut write, call, *token, "sign-out")
+            .await?;
         Ok(self.commit(write).await?)
     }
 
@@ -166,7 +170,8 @@ impl App {
         let Some(token) = tokens::by_hash(&mut db, &token_hash(secret)).await? else {
             return Ok(None);
         };
-        if token.kind == TokenKind::SignIn && (device.is_none() || token.device.as_ref() != device) {
+        if token.kind == TokenKind::SignIn && (device.is_none() || token.device.as_ref() != device)
+        {
             return Ok(None);
         }
         self.actor_of(&mut db, &token).await
@@ -215,9 +220,13 @@ impl App {
         let reach = match reach {
             reach if limit.is_empty() => reach,
             Reach::All => Reach::Only(limit.iter().copied().collect()),
-            Reach::Only(hers) => {
-                Reach::Only(limit.iter().copied().filter(|id| hers.contains(id)).collect())
-            }
+            Reach::Only(hers) => Reach::Only(
+                limit
+                    .iter()
+                    .copied()
+                    .filter(|id| hers.contains(id))
+                    .collect(),
+            ),
         };
         Ok(Some(Actor {
             identity: Identity::Person {
@@ -256,7 +265,8 @@ impl App {
             ..Default::default()
         };
         let live = crate::store::sessions::list(write, &filter).await?;
-        self.end_sessions(write, &doer, live, Reason::SignedOut).await?;
+        self.end_sessions(write, &doer, live, Reason::SignedOut)
+            .await?;
         Ok(orders::add(write, Order::CloseToken(id), Reason::SignedOut, now).await?)
     }
 
@@ -278,7 +288,9 @@ pub(super) fn new_token() -> Secret {
 
 /// What the store keeps instead of a token.
 pub(super) fn token_hash(token: &[u8]) -> String {
-    BASE32_NOPAD.encode(&Sha256::digest(token)).to_ascii_lowercase()
+    BASE32_NOPAD
+        .encode(&Sha256::digest(token))
+        .to_ascii_lowercase()
 }
 
 /// A label without control characters, cut to its longest length.

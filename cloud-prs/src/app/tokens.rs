@@ -105,7 +105,8 @@ impl App {
         if call.actor.user().is_some_and(|user| user != row.user) {
             return Err(AppError::not_found());
         }
-        self.drop_token(&mut write, call, id, "token.revoke").await?;
+        self.drop_token(&mut write, call, id, "token.revoke")
+            .await?;
         Ok(self.commit(write).await?)
     }
 }

@@ -116,11 +116,13 @@ impl App {
             .filter(|customer| call.actor.reaches(customer.id))
             .ok_or_else(AppError::not_found)?;
         if !sites::list(&mut write, Some(id)).await?.is_empty() {
-            return Err(AppError::conflict("the customer still has sites: delete them first"));
+            return Err(AppError::conflict(
+                "the customer still has sites: delete them first",
+            ));
         }
         customers::delete(&mut write, id).await?;
-        let event = Event::done("customer.delete", Some(id), id)
-            .before(json!({ "name": customer.name }));
+        let event =
+            Event::done("customer.delete", Some(id), id).before(json!({ "name": customer.name }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
@@ -164,9 +166,9 @@ impl App {
             name: name(called)?,
             created: self.now(),
         };
-        sites::add(&mut write, &site)
-            .await
-            .map_err(|e| AppError::from(e).naming("the customer has a site of that name already"))?;
+        sites::add(&mut write, &site).await.map_err(|e| {
+            AppError::from(e).naming("the customer has a site of that name already")
+        })?;
         let event = Event::done("site.add", Some(site.customer), site.id)
             .after(json!({ "name": site.name }));
         self.record(&mut write, &call.into(), event).await?;
@@ -191,7 +193,9 @@ impl App {
         site.name = name(called)?;
         sites::rename(&mut write, id, &site.name)
             .await
-            .map_err(|e| AppError::from(e).naming("the customer has a site of that name already"))?;
+            .map_err(|e| {
+                AppError::from(e).naming("the customer has a site of that name already")
+            })?;
         let event = Event::done("site.change", Some(site.customer), id)
             .before(before)
             .after(json!({ "name": site.name }));
@@ -342,7 +346,8 @@ impl App {
             };
             !session.targets.iter().all(kept)
         });
-        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked).await?;
+        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked)
+            .await?;
         self.commit(write).await?;
         Ok(self.entry(host))
     }
@@ -360,7 +365,8 @@ impl App {
         let event = Event::done("host.delete", Some(host.customer.id), id).before(state(&host));
         self.record(&mut write, &doer, event).await?;
         let live = self.live_on(&mut write, id).await?;
-        self.end_sessions(&mut write, &doer, live, Reason::HostDeleted).await?;
+        self.end_sessions(&mut write, &doer, live, Reason::HostDeleted)
+            .await?;
         Ok(self.commit(write).await?)
     }
 
@@ -379,8 +385,9 @@ impl App {
 
     fn entry(&self, host: Host) -> HostEntry {
         let online = host.gateway.as_ref().is_some_and(|gateway| {
-            self.links()
-                .map_or(gateway.online, |links| links.gateway_online(&gateway.identity))
+            self.links().map_or(gateway.online, |links| {
+                links.gateway_online(&gateway.identity)
+            })
         });
         HostEntry {
             id: host.id,

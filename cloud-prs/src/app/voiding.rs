@@ -41,7 +41,8 @@ impl App {
             launches: launches::void_all(&mut write, None, now).await?,
             sessions: live.len() as u64,
         };
-        self.end_sessions(&mut write, &doer, live, Reason::EndedByAdministrator).await?;
+        self.end_sessions(&mut write, &doer, live, Reason::EndedByAdministrator)
+            .await?;
         let event = Event::done("backup.restore", None, "database").after(json!({
             "codes": voided.codes,
             "tokens": voided.tokens,

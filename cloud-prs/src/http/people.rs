@@ -59,7 +59,9 @@ pub(super) async fn add_user(
     Body(ask): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Account>), Refusal> {
     let role = Role::Technician;
-    let account = app.add_account(&call, &ask.name, role, &ask.password).await?;
+    let account = app
+        .add_account(&call, &ask.name, role, &ask.password)
+        .await?;
     Ok((StatusCode::CREATED, Json(account)))
 }
 

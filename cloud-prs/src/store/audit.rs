@@ -1,7 +1,7 @@
 //! Rows of the audit trail and the signed heads of their chains.
 
-use culvert_wire::key::{PublicKey, Signature};
 use culvert_wire::UnixMs;
+use culvert_wire::key::{PublicKey, Signature};
 use data_encoding::BASE32_NOPAD;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;

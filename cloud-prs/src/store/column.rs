@@ -40,7 +40,11 @@ pub(super) trait Columns {
     fn maybe_time(&self, column: &str) -> Result<Option<UnixMs>, StoreError> {
         let value = self.maybe_int(column)?;
         value
-            .map(|value| u64::try_from(value).map(UnixMs).map_err(|_| unknown(column)))
+            .map(|value| {
+                u64::try_from(value)
+                    .map(UnixMs)
+                    .map_err(|_| unknown(column))
+            })
             .transpose()
     }
 

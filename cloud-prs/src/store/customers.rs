@@ -46,11 +46,7 @@ pub async fn add(db: &mut AnyConnection, customer: &Customer) -> Result<(), Stor
 ///
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
-pub async fn rename(
-    db: &mut AnyConnection,
-    id: CustomerId,
-    name: &str,
-) -> Result<(), StoreError> {
+pub async fn rename(db: &mut AnyConnection, id: CustomerId, name: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE customers SET name = $2, name_key = $3 WHERE id = $1")
         .bind(id.to_string())
         .bind(name)
@@ -69,7 +65,10 @@ pub async fn delete(db: &mut AnyConnection, id: CustomerId) -> Result<(), StoreE
         "DELETE FROM permissions WHERE customer = $1",
         "DELETE FROM customers WHERE id = $1",
     ] {
-        sqlx::query(sql).bind(id.to_string()).execute(&mut *db).await?;
+        sqlx::query(sql)
+            .bind(id.to_string())
+            .execute(&mut *db)
+            .await?;
     }
     Ok(())
 }
@@ -78,10 +77,7 @@ pub async fn delete(db: &mut AnyConnection, id: CustomerId) -> Result<(), StoreE
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_id(
-    db: &mut AnyConnection,
-    id: CustomerId,
-) -> Result<Option<Customer>, StoreError> {
+pub async fn by_id(db: &mut AnyConnection, id: CustomerId) -> Result<Option<Customer>, StoreError> {
     let row = sqlx::query("SELECT * FROM customers WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(db)
@@ -93,10 +89,7 @@ pub async fn by_id(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_name(
-    db: &mut AnyConnection,
-    name: &str,
-) -> Result<Option<Customer>, StoreError> {
+pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<Customer>, StoreError> {
     let row = sqlx::query("SELECT * FROM customers WHERE name_key = $1")
         .bind(name_key(name))
         .fetch_optional(db)

@@ -178,7 +178,10 @@ pub async fn by_id(db: &mut AnyConnection, id: GatewayId) -> Result<Option<Gatew
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_key(db: &mut AnyConnection, key: &PublicKey) -> Result<Option<Gateway>, StoreError> {
+pub async fn by_key(
+    db: &mut AnyConnection,
+    key: &PublicKey,
+) -> Result<Option<Gateway>, StoreError> {
     one(db, "g.identity", key.to_string()).await
 }
 
@@ -207,9 +210,8 @@ async fn one(
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Gateway>, StoreError> {
-    let sql = format!(
-        "{SELECT} ORDER BY COALESCE(c.name_key, ''), COALESCE(s.name_key, ''), g.claimed"
-    );
+    let sql =
+        format!("{SELECT} ORDER BY COALESCE(c.name_key, ''), COALESCE(s.name_key, ''), g.claimed");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(db).await?;
     rows.iter().map(read).collect()
 }

@@ -167,10 +167,7 @@ const MAX_WORDS: usize = 8;
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn search(
-    db: &mut AnyConnection,
-    search: &Search<'_>,
-) -> Result<Vec<Host>, StoreError> {
+pub async fn search(db: &mut AnyConnection, search: &Search<'_>) -> Result<Vec<Host>, StoreError> {
     let words = &search.words[..search.words.len().min(MAX_WORDS)];
     let mut conditions: Vec<String> = (2..2 + words.len())
         .map(|n| {
@@ -201,8 +198,7 @@ pub async fn search(
         format!("WHERE {}", conditions.join(" AND "))
     };
     let sql = format!("{SELECT} {filter} ORDER BY c.name_key, s.name_key, h.name_key LIMIT $1");
-    let mut query =
-        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(big(search.limit as u64));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(big(search.limit as u64));
     for word in words {
         query = query.bind(pattern(word));
     }

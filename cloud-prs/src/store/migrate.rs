@@ -1,8 +1,8 @@
 //! Brings a database up to this version's schema, in one transaction, with a
 //! copy of the SQLite file kept beside it.
 
-use sqlx::Row as _;
 use sqlx::AnyConnection;
+use sqlx::Row as _;
 
 use super::{Place, Store, StoreError};
 

@@ -58,7 +58,10 @@ pub async fn of_user(
 ) -> Result<Vec<Named<CustomerId>>, StoreError> {
     let sql = "SELECT c.id AS id, c.name AS name FROM permissions p \
                JOIN customers c ON c.id = p.customer WHERE p.user_id = $1 ORDER BY c.name_key";
-    let rows = sqlx::query(sql).bind(user.to_string()).fetch_all(db).await?;
+    let rows = sqlx::query(sql)
+        .bind(user.to_string())
+        .fetch_all(db)
+        .await?;
     let named = |row: &sqlx::any::AnyRow| {
         Ok(Named {
             id: row.parsed("id")?,

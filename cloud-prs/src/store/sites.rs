@@ -79,7 +79,10 @@ pub async fn delete(db: &mut AnyConnection, id: SiteId) -> Result<(), StoreError
         "DELETE FROM claims WHERE site = $1",
         "DELETE FROM sites WHERE id = $1",
     ] {
-        sqlx::query(sql).bind(id.to_string()).execute(&mut *db).await?;
+        sqlx::query(sql)
+            .bind(id.to_string())
+            .execute(&mut *db)
+            .await?;
     }
     Ok(())
 }
@@ -104,9 +107,7 @@ pub async fn list(
     db: &mut AnyConnection,
     customer: Option<CustomerId>,
 ) -> Result<Vec<Site>, StoreError> {
-    let sql = format!(
-        "{SELECT} WHERE $1 = '' OR s.customer = $1 ORDER BY c.name_key, s.name_key"
-    );
+    let sql = format!("{SELECT} WHERE $1 = '' OR s.customer = $1 ORDER BY c.name_key, s.name_key");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(customer.map(|id| id.to_string()).unwrap_or_default())
         .fetch_all(db)

@@ -1,0 +1,281 @@
+//! `culvert-prs serve`: opens everything, serves until told to stop, drains.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use culvert_config::ConfigError;
+use culvert_config::prs::Prs;
+use culvert_link::server::Prover;
+use culvert_wire::key::SigningKey;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::app::{App, Clock, Installation, report};
+use crate::certificate::{self, CertificateError};
+use crate::data::{Data, DataError};
+use crate::keys::{KeyError, Keys};
+use crate::plane::{self, Limits, Plane, PlaneSettings};
+use crate::server::Server;
+use crate::store::{Place, Store, StoreError, gateways};
+use crate::{http, metrics};
+
+/// A statement with less than this left is warned about.
+const SOON_MS: u64 = 14 * 24 * 3600 * 1000;
+/// How often new audit heads go to their file.
+const HEADS_EVERY: Duration = Duration::from_secs(60);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Files.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The certificate and its key do not fit.
+    #[error("the certificate and its key do not fit")]
+    Tls(#[from] rustls::Error),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another server uses the data folder.
+    #[error("a server already runs on {0}")]
+    Running(PathBuf),
+    /// The statement is over.
+    #[error("the node's statement is not valid now: run `culvert-prs key renew-statement`")]
+    Statement,
+    /// Keys from an example.
+    #[error(
+        "the keys in the data folder are published samples: run `culvert-prs init` in an empty \
+         folder, or listen on a loopback address only"
+    )]
+    Sample,
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The system refuses something basic.
+    #[error("the system refuses signals")]
+    System(#[source] std::io::Error),
+}
+
+/// Opens the application of a data folder, for the server or the console.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
+    let settings = Prs::load(data.dir())?;
+    let keys = Keys::load(data)?;
+    let place = match &settings.database_address_file {
+        Some(file) => {
+            let name = file.display().to_string();
+            Place::Postgres(data.read(&name)?.trim().to_owned())
+        }
+        None => Place::File(data.database()),
+    };
+    let store = Store::open(place).await?;
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let here = Installation {
+        broker: keys.node.clone(),
+        former: keys.former.clone(),
+        provider: keys.provider(),
+        public_addresses: settings.public_addresses.clone(),
+        session_ms: ms(settings.session),
+        sign_in_ms: ms(settings.sign_in),
+        claim_ms: ms(settings.claim_code),
+    };
+    let app = App::new(store, here, Clock::System);
+    Ok((settings, keys, Arc::new(app)))
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`ServeError`], before anything is listened on.
+pub async fn serve(data: &Data) -> Result<(), ServeError> {
+    let Some(_lock) = data.lock()? else {
+        return Err(ServeError::Running(data.dir().to_owned()));
+    };
+    let (settings, keys, app) = open(data).await?;
+    refuse_samples(&settings, &keys.node)?;
+    let now = app.now();
+    if !keys.holds(now) {
+        return Err(ServeError::Statement);
+    }
+    if keys.valid_until().ms_since(now) < SOON_MS {
+        warn!(
+            until = report::date(keys.valid_until()),
+            "Statement ends soon, run `culvert-prs key renew-statement`"
+        );
+    }
+    let plane = make_plane(data, &settings, &keys, &app)?;
+    all_offline(&app).await?;
+    app.attach(Arc::new(plane.clone()));
+    let (router, _) = http::router(Arc::clone(&app));
+    let server = Arc::new(Server::new(Arc::clone(&app), router.clone()));
+    let refused = |address| move |source| ServeError::Listen { address, source };
+    let listen = settings.listen;
+    let (tcp, udp) = plane::bind(listen).await.map_err(refused(listen))?;
+    let side = match settings.metrics {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(refused(address))?),
+        None => None,
+    };
+    let stop = stop_signal()?;
+    info!(%listen, fingerprint = %keys.provider().fingerprint(), "Listening");
+    tokio::select! {
+        () = plane.serve(tcp, Some(udp), router, Arc::clone(&server)) => {}
+        () = app.work() => {}
+        () = metrics::serve(side, Arc::clone(&app), plane.clone()) => {}
+        () = keep_heads(data, &app) => {}
+        () = drain(stop, &plane, &settings) => {}
+    }
+    server.settle().await;
+    app.store().close().await;
+    info!("Stopped");
+    Ok(())
+}
+
+fn make_plane(data: &Data, settings: &Prs, keys: &Keys, app: &App) -> Result<Plane, ServeError> {
+    if settings.certificate.is_none() {
+        let names = certificate_names(settings);
+        certificate::renew_if_due(data, &names, app.now())?;
+    }
+    let (chain, key) = certificate::load(data, settings.certificate.as_ref())?;
+    Ok(Plane::new(PlaneSettings {
+        tls: plane::server_config(chain, key)?,
+        prover: Prover {
+            node: keys.node.clone(),
+            statement: keys.statement.clone(),
+            rotations: keys.rotations.clone(),
+        },
+        limits: Limits::default(),
+    }))
+}
+
+/// The names that the self-made certificate is for.
+pub fn certificate_names(settings: &Prs) -> Vec<String> {
+    let hosts = settings.public_addresses.iter().filter_map(|address| {
+        let (host, _) = address.rsplit_once(':')?;
+        Some(host.trim_matches(['[', ']']).to_owned())
+    });
+    let mut names: Vec<String> = hosts.chain([settings.listen.ip().to_string()]).collect();
+    names.push("localhost".into());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Keys whose private half stands in somebody's documentation.
+fn refuse_samples(settings: &Prs, node: &SigningKey) -> Result<(), ServeError> {
+    let seed = node.seed();
+    let sample = seed.iter().all(|byte| *byte == seed[0]) || &seed[..] == SAMPLE_SEED;
+    if sample && !settings.listen.ip().is_loopback() {
+        return Err(ServeError::Sample);
+    }
+    Ok(())
+}
+
+/// The key of our own examples.
+const SAMPLE_SEED: &[u8; 32] = b"culvert sample key, never use it";
+
+async fn all_offline(app: &App) -> Result<(), StoreError> {
+    let mut write = app.store().write().await?;
+    gateways::all_offline(&mut write).await?;
+    write.commit().await
+}
+
+type Stop = (tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+fn stop_signal() -> Result<Stop, ServeError> {
+    let on = |kind| signal(kind).map_err(ServeError::System);
+    Ok((on(SignalKind::terminate())?, on(SignalKind::interrupt())?))
+}
+
+/// Waits for a signal, then lets links and sessions go.
+async fn drain((mut term, mut int): Stop, plane: &Plane, settings: &Prs) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tokio::select! {
+        () = plane.drain(settings.come_back, settings.drain) => {}
+        // A second signal means now.
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Appends the signed heads of the audit trail to a file that may be shipped
+/// elsewhere: a head kept there shows a tail dropped here.
+async fn keep_heads(data: &Data, app: &App) {
+    let path = data.path("audit-heads.log");
+    let mut kept = Vec::new();
+    loop {
+        match app.audit_heads().await {
+            Ok(heads) if heads != kept => {
+                let lines: String = heads
+                    .iter()
+                    .filter(|head| !kept.contains(head))
+                    .map(|head| format!("{head}\n"))
+                    .collect();
+                let file = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o600)
+                    .open(&path);
+                if let Err(error) = file.and_then(|mut file| file.write_all(lines.as_bytes())) {
+                    warn!(%error, "Audit heads could not be kept");
+                }
+                kept = heads;
+            }
+            Ok(_) => {}
+            Err(error) => warn!(%error, "Audit heads could not be read"),
+        }
+        tokio::time::sleep(HEADS_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(listen: &str) -> Prs {
+        let text = format!("listen = \"{listen}\"\npublic_addresses = [\"[2001:db8::1]:443\"]");
+        Prs::parse(&text).unwrap()
+    }
+
+    /// CVE-2025-3935's lesson: no start with a key that everybody has.
+    #[test]
+    fn sample_keys_serve_on_loopback_only() {
+        for seed in [*SAMPLE_SEED, [0; 32], [7; 32]] {
+            let key = SigningKey::from_seed(&seed);
+            assert!(refuse_samples(&settings("0.0.0.0:443"), &key).is_err());
+            assert!(refuse_samples(&settings("127.0.0.1:443"), &key).is_ok());
+        }
+        let own = SigningKey::from_seed(&rand::random());
+        assert!(refuse_samples(&settings("0.0.0.0:443"), &own).is_ok());
+    }
+
+    #[test]
+    fn the_certificate_is_for_hosts_without_ports_and_brackets() {
+        let names = certificate_names(&settings("192.0.2.1:443"));
+
+        assert_eq!(names, ["192.0.2.1", "2001:db8::1", "localhost"]);
+    }
+}

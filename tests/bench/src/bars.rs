@@ -1,0 +1,50 @@
+//! The bars: which figure must not exceed what.
+//!
+//! The same numbers as in SPECIFICATION.md. A figure without a bar is shown
+//! for comparison only.
+
+use crate::bench::Name;
+
+/// A limit on one figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bar {
+    /// Whose figure.
+    pub(crate) bench: Name,
+    /// Which figure.
+    pub(crate) figure: &'static str,
+    /// The largest value that passes, in the figure's unit.
+    pub(crate) limit: f64,
+}
+
+/// All bars.
+pub(crate) const BARS: &[Bar] = &[
+    bar(Name::Relay, "relay_to_plain_copy", 1.3),
+    bar(Name::Relay, "relay_to_rathole", 1.0),
+    bar(Name::Relay, "gateway_cpu_per_gb", 1.6),
+    bar(Name::Relay, "technician_cpu_per_gb", 1.6),
+    bar(Name::Delay, "p95_over_idle", 60.0),
+    bar(Name::Start, "first_ssh_byte", 350.0),
+    bar(Name::Memory, "relay_per_idle_link", 24.0),
+    bar(Name::Memory, "gateway_idle", 16.0),
+    bar(Name::Memory, "gateway_8_sessions", 32.0),
+    bar(Name::Memory, "gateway_binary", 8.0),
+    bar(Name::Memory, "culvert_binary", 8.0),
+    bar(Name::Storm, "all_back", 60.0),
+    bar(Name::Storm, "p99_back", 30.0),
+    bar(Name::Storm, "peak_to_mean", 3.0),
+];
+
+const fn bar(bench: Name, figure: &'static str, limit: f64) -> Bar {
+    Bar {
+        bench,
+        figure,
+        limit,
+    }
+}
+
+/// The bar of a figure, if it has one.
+pub(crate) fn of(bench: Name, figure: &str) -> Option<Bar> {
+    BARS.iter()
+        .copied()
+        .find(|bar| bar.bench == bench && bar.figure == figure)
+}

@@ -1,0 +1,64 @@
+//! The benchmarks, one file each.
+
+mod delay;
+mod memory;
+mod relay;
+mod start;
+mod storm;
+
+use std::fmt;
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::report::Figure;
+
+/// A benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Name {
+    /// Keystrokes beside a bulk stream on a slow relay link.
+    Delay,
+    /// CPU per GB of relay and ends, beside a plain copy and rathole.
+    Relay,
+    /// From the session's request to the first SSH byte.
+    Start,
+    /// Memory of the relay's links and of the gateway; sizes of programs.
+    Memory,
+    /// 5,000 gateways after a restart of the relay.
+    Storm,
+}
+
+impl Name {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Delay,
+        Self::Relay,
+        Self::Start,
+        Self::Memory,
+        Self::Storm,
+    ];
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delay => "delay",
+            Self::Relay => "relay",
+            Self::Start => "start",
+            Self::Memory => "memory",
+            Self::Storm => "storm",
+        })
+    }
+}
+
+/// Runs one; `programs` is the folder of the release programs.
+pub(crate) fn run(name: Name, programs: &Path) -> anyhow::Result<Vec<Figure>> {
+    match name {
+        Name::Delay => delay::run(),
+        Name::Relay => relay::run(),
+        Name::Start => start::run(programs),
+        Name::Memory => memory::run(programs),
+        Name::Storm => storm::run(programs),
+    }
+}

@@ -90,6 +90,8 @@ enum Command {
 impl Cli {
     /// Runs the command; says in one sentence why it failed.
     pub async fn run(self) -> ExitCode {
+        // Databases, their journals and backups are the owner's alone.
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
         match self.command.run().await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

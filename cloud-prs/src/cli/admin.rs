@@ -89,5 +89,5 @@ fn account() -> String {
     names
         .into_iter()
         .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_else(|| "unknown".to_owned())
+        .unwrap_or_else(|| format!("uid {}", nix::unistd::getuid()))
 }

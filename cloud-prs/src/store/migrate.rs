@@ -37,7 +37,7 @@ pub(super) async fn run(store: &Store) -> Result<(), StoreError> {
     let found = version(&mut write).await?;
     for (number, sql) in STEPS.into_iter().filter(|(number, _)| *number > found) {
         for statement in statements(sql) {
-            sqlx::query(statement).execute(&mut *write).await?;
+            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *write).await?;
         }
         let note = "INSERT INTO meta (name, value) VALUES ('schema', $1) \
                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -73,10 +73,13 @@ async fn keep_copy(store: &Store, found: i64) -> Result<(), StoreError> {
     })
 }
 
-/// The statements of a step: it holds no `;` inside one.
-fn statements(sql: &'static str) -> impl Iterator<Item = &'static str> {
-    sql.split(';').filter(|part| {
-        part.lines()
-            .any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--"))
-    })
+/// The statements of a step, without its comments; no `;` stands inside one.
+fn statements(sql: &str) -> Vec<String> {
+    let plain: Vec<&str> = sql
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .collect();
+    let plain = plain.join("\n");
+    let parts = plain.split(';').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }

@@ -16,6 +16,7 @@ mod udp;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use culvert_config::gateway::Gateway;
+use culvert_link::client::Step as Dialled;
 use culvert_link::{ConnectError, Dial, Me, ProxyPolicy, connect};
 use culvert_wire::UnixMs;
 use culvert_wire::key::{PublicKey, SigningKey};
@@ -114,7 +115,7 @@ async fn search(settings: &Gateway, steps: &mut Vec<Step>) -> Found {
     match (link_time, failed) {
         (Some((server, time)), _) => working(settings, &ways, &server, time, steps).await,
         (None, Some((server, error))) => below(&ways, &server, &error, steps).await,
-        (None, None) => Found::new(Cause::Unclaimed, ""),
+        (None, None) => Found::new(Cause::Settings, "no server is known"),
     }
 }
 
@@ -175,8 +176,13 @@ async fn below(ways: &Ways, server: &str, error: &ConnectError, steps: &mut Vec<
         return found;
     }
     let proxied = ways.proxied(server);
-    if let ConnectError::Resolve { host, .. } = error {
-        return dns::examine(host, proxied, steps).await;
+    if error.step() == Dialled::Resolve {
+        let name = if let ConnectError::Resolve { host, .. } = error {
+            host.clone()
+        } else {
+            udp::split(server).map_or_else(String::new, |(host, _)| host)
+        };
+        return dns::examine(&name, proxied, steps).await;
     }
     if !proxied
         && let Some((host, port)) = udp::split(server)

@@ -38,19 +38,44 @@ pub fn replace(path: &Path, bytes: &[u8], durable: Durable) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(bytes)?;
-    if durable == Durable::Synced {
-        file.sync_all()?;
-    }
+    write_new(&beside, bytes, durable)?;
     fs::rename(&beside, path)?;
     match (durable, path.parent()) {
         (Durable::Synced, Some(dir)) => File::open(dir)?.sync_all(),
         (Durable::Synced | Durable::Whenever, _) => Ok(()),
+    }
+}
+
+/// Writes `path` unless it exists already; whoever comes first wins, whole.
+///
+/// # Errors
+/// What the system says.
+pub fn create_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension(format!("{:016x}", rand::random::<u64>()));
+    write_new(&beside, bytes, Durable::Synced)?;
+    // Unlike a rename, a link never takes the place of another file.
+    let linked = fs::hard_link(&beside, path);
+    fs::remove_file(&beside)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8], durable: Durable) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    match durable {
+        Durable::Synced => file.sync_all(),
+        Durable::Whenever => Ok(()),
     }
 }
 
@@ -133,6 +158,25 @@ mod tests {
     fn an_endless_file_is_refused_and_a_missing_one_is_none() {
         assert!(read(Path::new("/dev/zero")).is_err());
         assert!(read(Path::new("/nonexistent/x")).unwrap().is_none());
+    }
+
+    #[test]
+    fn of_many_who_create_a_file_at_once_one_wins_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("identity.key");
+        std::thread::scope(|scope| {
+            for letter in b'a'..=b'p' {
+                let path = &path;
+                scope.spawn(move || create_once(path, &[letter; 4096]).unwrap());
+            }
+        });
+
+        let winner = read(&path).unwrap().unwrap();
+
+        assert_eq!(winner, vec![winner[0]; 4096]);
+        create_once(&path, b"late").unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), winner);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

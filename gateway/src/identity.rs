@@ -13,7 +13,7 @@ use culvert_wire::key::{Context, KEY_LEN, Signature, SigningKey};
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
-use crate::files::{self, Durable};
+use crate::files;
 
 /// The file's name in the data folder.
 const FILE: &str = "identity.key";
@@ -68,10 +68,14 @@ impl Identity {
         bytes[..MAGIC.len()].copy_from_slice(MAGIC);
         rand::fill(&mut bytes[MAGIC.len()..]);
         let path = dir.join(FILE);
-        files::make_dir(dir)
-            .and_then(|()| files::replace(&path, &bytes[..], Durable::Synced))
-            .map_err(|source| IdentityError::File { path, source })?;
-        Ok(Self::decode(&bytes[..]).expect("just made in this form"))
+        let made = files::make_dir(dir).and_then(|()| files::create_once(&path, &bytes[..]));
+        // Another process may have been first: its keys are the box's.
+        let kept = made.and_then(|()| files::read(&path)).map_err(|source| {
+            let path = path.clone();
+            IdentityError::File { path, source }
+        })?;
+        let kept = Zeroizing::new(kept.unwrap_or_default());
+        Self::decode(&kept).ok_or(IdentityError::Damaged { path })
     }
 
     /// The public half of the sealing key.

@@ -4,6 +4,13 @@
 //! Needs root (namespaces). Nothing touches the machine's own network; every
 //! namespace goes with its test.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "helpers of tests: a panic is a failed test, one frame of many is awaited, a failure shows the log"
+)]
+
 mod claims;
 mod doctor;
 mod ends;

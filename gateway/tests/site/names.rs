@@ -2,16 +2,15 @@
 //! exactly the address that was judged.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, UdpSocket as StdSocket};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Service};
-use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 use crate::host::Host;
-use crate::net::{METADATA, Net, OTHER, OWN, within};
+use crate::net::{METADATA, Net, OTHER, OWN, lan_udp};
 use crate::program::{Gateway, Technician};
 use crate::prs::{Prs, target};
 
@@ -29,10 +28,8 @@ impl Drop for Names {
 }
 
 impl Names {
-    pub(crate) fn start(net: &Net, table: &[(&str, &[&[&str]])]) -> Self {
-        let socket = within(&net.lan(), || StdSocket::bind("192.168.77.10:53").unwrap());
-        socket.set_nonblocking(true).unwrap();
-        let socket = UdpSocket::from_std(socket).unwrap();
+    pub(crate) async fn start(net: &Net, table: &[(&str, &[&[&str]])]) -> Self {
+        let socket = lan_udp(net, "192.168.77.10:53").await;
         let table: HashMap<String, Vec<Vec<IpAddr>>> = table
             .iter()
             .map(|(name, turns)| {
@@ -56,7 +53,7 @@ impl Names {
                 };
                 let none = Vec::new();
                 let found = table.get(&name).map_or(&none, |turns| {
-                    turns.get(turn).or(turns.last()).unwrap_or(&none)
+                    turns.get(turn).or_else(|| turns.last()).unwrap_or(&none)
                 });
                 let known = table.contains_key(&name);
                 let answer = answer(&buffer[..end], kind, found, known);
@@ -127,7 +124,8 @@ fn a_name_reaches_only_what_its_address_may() {
                 ("rebind.lan", &[&[OTHER], &["127.0.0.1"]]),
                 ("empty.lan", &[&[]]),
             ],
-        );
+        )
+        .await;
         let mut gateway = Gateway::claimed(&net, "");
         gateway.up(&prs).await;
         let cases = [
@@ -169,7 +167,7 @@ fn a_silent_name_server_does_not_hold_up_other_streams() {
     net.run(async {
         let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.20:22");
-        let _silent = within(&net.lan(), || StdSocket::bind("192.168.77.10:53").unwrap());
+        let _silent = lan_udp(&net, "192.168.77.10:53").await;
         let mut gateway = Gateway::claimed(&net, "");
         gateway.up(&prs).await;
         let targets = vec![target("printer.lan", 22), target(OTHER, 22)];

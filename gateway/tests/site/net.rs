@@ -149,6 +149,34 @@ pub(crate) fn within<T: Send>(ns: &str, work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// Binds at an address that a task which was just ended may still hold.
+pub(crate) async fn bind<T>(mut bind: impl FnMut() -> std::io::Result<T>) -> T {
+    for _ in 0..100 {
+        match bind() {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            bound => return bound.unwrap(),
+        }
+    }
+    panic!("the address stays in use");
+}
+
+/// Listens at a port of the cloud.
+pub(crate) async fn listen(port: u16) -> tokio::net::TcpListener {
+    let listener = bind(|| std::net::TcpListener::bind((CLOUD, port))).await;
+    listener.set_nonblocking(true).unwrap();
+    tokio::net::TcpListener::from_std(listener).unwrap()
+}
+
+/// A UDP socket of a LAN host.
+pub(crate) async fn lan_udp(net: &Net, address: &str) -> tokio::net::UdpSocket {
+    let ns = net.lan();
+    let socket = bind(|| within(&ns, || std::net::UdpSocket::bind(address))).await;
+    socket.set_nonblocking(true).unwrap();
+    tokio::net::UdpSocket::from_std(socket).unwrap()
+}
+
 fn output(what: &str, done: &Output) -> String {
     let error = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{what}: {error}");

@@ -24,14 +24,14 @@ use culvert_wire::{Encode as _, UnixMs};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::net::CLOUD;
+use crate::net::listen;
 
 pub(crate) const HOUR: u64 = 3_600_000;
 /// Nothing in these tests takes longer; a hang fails instead.
@@ -70,10 +70,11 @@ pub(crate) struct Prs {
     task: JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct Inner {
     state: Mutex<State>,
     changed: Notify,
+    prover: Prover,
+    ahead_ms: u64,
 }
 
 #[derive(Default)]
@@ -103,8 +104,19 @@ struct LinkOut {
 impl Prs {
     /// Starts on the cloud's port 443; call inside the cloud's namespace.
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind((CLOUD, 443)).await.unwrap();
-        let inner = Arc::new(Inner::default());
+        Self::start_as(443, prover(), 0).await
+    }
+
+    /// Starts on another port, with another proof, with a clock that is
+    /// `ahead_ms` ahead.
+    pub(crate) async fn start_as(port: u16, prover: Prover, ahead_ms: u64) -> Self {
+        let listener = listen(port).await;
+        let inner = Arc::new(Inner {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            prover,
+            ahead_ms,
+        });
         let served = Arc::clone(&inner);
         let web = web_config();
         let task = tokio::spawn(async move {
@@ -259,9 +271,16 @@ impl Inner {
         let mut tls = TlsAcceptor::from(web).accept(tcp).await.ok()?;
         let exporter = tls::exporter(tls.get_ref().1).ok()?;
         let nonce = upgrade(&mut tls).await?;
-        let arrival = arrive(tls, &[], exporter, nonce, &prover(), now())
-            .await
-            .ok()?;
+        let arrival = arrive(
+            tls,
+            &[],
+            exporter,
+            nonce,
+            &self.prover,
+            now().plus_ms(self.ahead_ms),
+        )
+        .await
+        .ok()?;
         let who = arrival.auth.verify(&arrival.binding).unwrap().clone();
         let first = {
             let mut state = self.state.lock().unwrap();
@@ -405,8 +424,22 @@ impl State {
 }
 
 fn prover() -> Prover {
+    prover_of(statement(), &provider())
+}
+
+/// A prover whose statement somebody signed.
+pub(crate) fn prover_of(statement: NodeStatement, by: &SigningKey) -> Prover {
+    Prover {
+        node: node(),
+        statement: SignedStatement::sign(statement, by),
+        rotations: Vec::new(),
+    }
+}
+
+/// The good statement, for changes.
+pub(crate) fn statement() -> NodeStatement {
     let issued = UnixMs(now().0 - 24 * HOUR);
-    let statement = NodeStatement {
+    NodeStatement {
         provider: provider().public(),
         node: node().public(),
         roles: Roles {
@@ -416,11 +449,6 @@ fn prover() -> Prover {
         issued,
         not_after: issued.plus_ms(60 * 24 * HOUR),
         epoch: 3,
-    };
-    Prover {
-        node: node(),
-        statement: SignedStatement::sign(statement, &provider()),
-        rotations: Vec::new(),
     }
 }
 
@@ -436,7 +464,8 @@ pub(crate) fn web_config() -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-async fn upgrade(tls: &mut TlsStream<TcpStream>) -> Option<[u8; 32]> {
+/// Reads an upgrade request and accepts it; the nonce.
+pub(crate) async fn upgrade(tls: &mut TlsStream<TcpStream>) -> Option<[u8; 32]> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(tls.read_u8().await.ok()?);

@@ -29,6 +29,9 @@ pub struct Line {
     pub rate: Option<u64>,
     /// Bytes that wait for a rate; what comes on top is dropped.
     pub queue: usize,
+    /// Whether a batch that does not fit the queue as a whole is dropped as a
+    /// whole, as relays do; else packet by packet, as routers do.
+    pub whole_batches: bool,
     /// Of 1000 packets, how many vanish.
     pub lost_per_mille: u16,
     /// Of 1000 packets, how many take another half of the delay, and so
@@ -44,6 +47,7 @@ impl Line {
         delay: Duration::from_millis(1),
         rate: None,
         queue: usize::MAX,
+        whole_batches: false,
         lost_per_mille: 0,
         late_per_mille: 0,
         seed: 1,
@@ -54,6 +58,7 @@ impl Line {
         delay: Duration::from_millis(30),
         rate: Some(20_000_000),
         queue: 64 * 1024,
+        whole_batches: true,
         ..Self::PERFECT
     };
 }
@@ -107,6 +112,9 @@ impl End {
 impl PacketRoute for End {
     fn try_send(&self, segment: u16, payload: &[u8]) -> bool {
         if segment == 0 {
+            return false;
+        }
+        if self.out.line.whole_batches && !self.out.fits(payload.len()) {
             return false;
         }
         let mut all = true;
@@ -193,6 +201,18 @@ impl Direction {
             reader.wake();
         }
         true
+    }
+
+    /// Whether a batch's last byte still fits the queue.
+    fn fits(&self, length: usize) -> bool {
+        let mut state = self.state();
+        let (Some(rate), Some(free_at)) = (self.line.rate, state.free_at) else {
+            return true;
+        };
+        let waiting = (free_at.max(Instant::now()) - Instant::now()).as_secs_f64() * rate as f64;
+        let fits = waiting / 8.0 + length as f64 <= self.line.queue as f64;
+        state.dropped += u64::from(!fits);
+        fits
     }
 
     /// When a packet has left a line of this rate; none when its queue is full.

@@ -14,6 +14,7 @@ const LOSSY: Line = Line {
     delay: Duration::from_millis(20),
     rate: Some(50_000_000),
     queue: 128 * 1024,
+    whole_batches: false,
     lost_per_mille: 10,
     late_per_mille: 20,
     seed: 7,

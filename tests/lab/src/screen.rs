@@ -51,9 +51,19 @@ impl<'a> Screen<'a> {
         command
     }
 
-    /// Waits until the pattern is seen; an error leaves the last screenshot
-    /// in the site's folder.
+    /// Waits until the pattern is seen. Where it is not, and the variable
+    /// `CULVERT_LAB_KEEP` names a folder, the last screenshot is left there.
     pub fn wait_for(&self, pattern: &Pattern, limit: Duration) -> Result<(), LabError> {
+        let seen = self.look_for(pattern, limit);
+        if let (Err(_), Some(folder)) = (&seen, std::env::var_os("CULVERT_LAB_KEEP")) {
+            // Only a help for people: the error itself is what counts.
+            let name = format!("screen-{}.png", std::process::id());
+            let _ = self.save(&Path::new(&folder).join(name));
+        }
+        seen
+    }
+
+    fn look_for(&self, pattern: &Pattern, limit: Duration) -> Result<(), LabError> {
         ready::until("the pattern on the screen", limit, || {
             let picture = self.picture().map_err(|error| error.to_string())?;
             if pattern.is_in(&picture) {
@@ -87,10 +97,10 @@ impl<'a> Screen<'a> {
 
     /// Writes what the screen shows to a PNG file, to look at.
     pub fn save(&self, path: &Path) -> Result<(), LabError> {
-        let script = format!("xwd -root -silent | convert xwd:- {}", path.display());
         let mut command = self.command("sh");
-        finish(command.args(["-c", &script]))?;
-        Ok(())
+        let script = "xwd -root -silent | convert xwd:- png:-";
+        let output = finish(command.args(["-c", script]))?;
+        fs::write(path, &output.stdout).map_err(LabError::file(path))
     }
 
     fn picture(&self) -> Result<Picture, LabError> {

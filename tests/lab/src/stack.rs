@@ -84,7 +84,7 @@ impl<'a> Stack<'a> {
     /// Claims the gateway with a fresh code and starts it; returns when the
     /// cloud server counts it as connected.
     pub fn start_gateway(&mut self) -> Result<(), LabError> {
-        let code = self.admin(&["gateway", "code", "--site", "Harbour/Pump station"])?;
+        let code = self.admin(&["gateway", "code", "--site", SITE])?;
         let file = self.data("claim.txt");
         std::fs::write(&file, code).map_err(LabError::file(&file))?;
         let settings = self.data("gateway.toml");
@@ -209,16 +209,17 @@ impl<'a> Stack<'a> {
     fn populate(&self) -> Result<(), LabError> {
         self.add_user("owner", "owner", &self.owner_password)?;
         self.add_user(TECHNICIAN, "technician", &self.password)?;
-        self.admin(&["customer", "add", "Harbour"])?;
-        self.admin(&["site", "add", "Harbour", "Pump station"])?;
-        for (name, address, ports) in HOSTS {
-            let mut args = vec!["host", "add", "Harbour/Pump station", name, address];
-            for port in *ports {
-                args.extend(["--port", port]);
+        self.admin(&["customer", "add", CUSTOMER])?;
+        self.admin(&["site", "add", "--customer", CUSTOMER, "Pump station"])?;
+        for (name, address, services) in HOSTS {
+            let mut args = vec!["host", "add", "--site", SITE, name, "--address", address];
+            for service in *services {
+                args.extend(["--service", service]);
             }
             self.admin(&args)?;
         }
-        self.admin(&["user", "permit", TECHNICIAN, "Harbour"])?;
+        let pair = ["--user", TECHNICIAN, "--customer", CUSTOMER];
+        self.admin(&[&["permission", "grant"], pair.as_slice()].concat())?;
         Ok(())
     }
 
@@ -280,13 +281,17 @@ fn feed(what: &str, command: &mut Command, password: &str) -> Result<String, Lab
     })
 }
 
-/// The word after "fingerprint" in what `init` prints.
+/// The provider key's fingerprint in what `init` prints.
 fn fingerprint(printed: &str) -> Option<String> {
-    let after = printed.split("fingerprint").nth(1)?;
-    let word = after.trim_start_matches([':', ' ', '\n']);
-    word.split_whitespace().next().map(str::to_owned)
+    let mut lines = printed.lines();
+    let word = lines.find_map(|line| line.strip_prefix("provider key:"))?;
+    Some(word.trim().to_owned())
 }
 
+/// The provider's one customer.
+const CUSTOMER: &str = "Harbour";
+/// The customer's one site, as commands name it.
+const SITE: &str = "Harbour/Pump station";
 /// Above 1024: no privilege is needed for it.
 const USUAL_PORT: u16 = 8443;
 /// The technician's account.

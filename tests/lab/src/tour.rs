@@ -11,6 +11,7 @@ mod screens;
 mod web;
 mod wire;
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     };
     for (name, about, step) in STEPS {
         let begun = Instant::now();
-        step(&tour).with_context(|| format!("step {name}"))?;
+        if let Err(error) = step(&tour) {
+            show_logs(&site);
+            return Err(error.context(format!("step {name}")));
+        }
         done(name, about, begun);
     }
     let begun = Instant::now();
@@ -77,6 +81,19 @@ pub(crate) fn run() -> anyhow::Result<()> {
         begun,
     );
     Ok(())
+}
+
+/// The last lines of everything that runs, for a person who has to find out.
+fn show_logs(site: &Site) {
+    let logs = site.temp_dir().join("logs");
+    for entry in fs::read_dir(logs).into_iter().flatten().flatten() {
+        let text = fs::read(entry.path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        for line in &lines[lines.len().saturating_sub(8)..] {
+            say(&format!("{}: {line}", entry.file_name().display()));
+        }
+    }
 }
 
 type Step = fn(&Tour<'_>) -> anyhow::Result<()>;

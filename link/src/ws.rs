@@ -9,6 +9,7 @@
 mod frame;
 mod inbound;
 mod outbound;
+mod pool;
 
 use std::io;
 use std::pin::{Pin, pin};

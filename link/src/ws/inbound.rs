@@ -1,14 +1,14 @@
 //! Puts a peer's bytes together to messages (RFC 6455 §5.4 to §5.6, §8.1).
 //!
-//! Every payload gets an allocation of its own and of its own size, so that a
-//! queued short message never pins a long buffer. Nothing is held between
+//! Every payload gets a buffer of its own, short ones of their own size, so that
+//! a queued short message never pins a long buffer. Nothing is held between
 //! messages: an idle connection costs no buffer. No I/O: [`super::Ws`] feeds
 //! it, either through [`Inbound::feed`] or straight into [`Inbound::body`].
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::frame::{Head, Opcode, apply_mask};
-use super::{Fault, Incoming, Role};
+use super::{Fault, Incoming, Role, pool};
 
 /// Most that is allocated on the strength of a length alone, in bytes.
 const TRUSTED: usize = 66 * 1024;
@@ -85,7 +85,7 @@ impl Inbound {
                         self.state = State::Head;
                         return Ok(None);
                     };
-                    let payload = BytesMut::with_capacity(length(&head).min(TRUSTED));
+                    let payload = pool::take(length(&head).min(TRUSTED));
                     self.state = State::Body { head, payload };
                 }
                 State::Body { head, mut payload } => {

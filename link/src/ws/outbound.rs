@@ -10,7 +10,7 @@ use std::io::IoSlice;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Role;
+use super::{Role, pool};
 use super::frame::{Head, MAX_HEAD, Opcode, apply_mask};
 
 /// Bytes gathered before a write: one TLS record.
@@ -96,7 +96,7 @@ impl Outbound {
         self.written += bytes;
         if self.written == self.heads.len() + self.body.len() {
             self.heads = BytesMut::new();
-            self.body = Bytes::new();
+            pool::give(std::mem::take(&mut self.body));
             self.written = 0;
         }
     }

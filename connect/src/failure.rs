@@ -157,6 +157,9 @@ pub enum Failure {
     /// The session is over.
     #[error("the session is over: {}{}", .0.reason, more(.0.reason, &.0.text))]
     Ended(Ending),
+    /// The session was ended by the same person, but not by this program.
+    #[error("the session was ended from elsewhere, by the same user")]
+    EndedElsewhere,
     /// The host or the gateway refused one connection.
     #[error("{host}: {reason}{}", more(*reason, text))]
     Target {
@@ -202,6 +205,7 @@ impl Failure {
             Self::NoAnswer { .. } => Exit::Server,
             Self::Link(closed) => Exit::of(closed.reason),
             Self::Api { reason, .. } | Self::Target { reason, .. } => Exit::of(*reason),
+            Self::EndedElsewhere => Exit::Ended,
             Self::Session(error) => Exit::of(error.reason()),
             Self::Ended(ending) => Exit::of(ending.reason),
             Self::Home(_)
@@ -211,6 +215,34 @@ impl Failure {
             | Self::Local { .. } => Exit::Failed,
         };
         exit as u8
+    }
+
+    /// Whether the server knows no sign-in of ours, or not any more.
+    fn wants_sign_in(&self) -> bool {
+        let reason = match self {
+            Self::Link(closed) => closed.reason,
+            Self::Api { reason, .. } => *reason,
+            Self::Ended(ending) => ending.reason,
+            Self::Home(_)
+            | Self::Word(_)
+            | Self::Pick(_)
+            | Self::Launch(_)
+            | Self::Listen(_)
+            | Self::Viewer(_)
+            | Self::ChangedKey(_)
+            | Self::NoAccount
+            | Self::NoSignIn { .. }
+            | Self::Connect { .. }
+            | Self::Answer { .. }
+            | Self::NoAnswer { .. }
+            | Self::Session(_)
+            | Self::EndedElsewhere
+            | Self::Target { .. }
+            | Self::Local { .. }
+            | Self::Person(..)
+            | Self::Program(_) => return false,
+        };
+        matches!(reason, Reason::SignInNeeded | Reason::SignedOut)
     }
 
     /// The sentence with all its causes.
@@ -225,9 +257,7 @@ impl Failure {
             }
             cause = error.source();
         }
-        if let Self::Link(_) = self
-            && self.exit() == Exit::SignIn as u8
-        {
+        if self.wants_sign_in() && !text.contains("culvert login") {
             text.push_str("; run culvert login again");
         }
         text
@@ -330,5 +360,16 @@ mod tests {
         };
         assert!(!foreign.sentence().contains('\u{1b}'));
         assert_eq!(foreign.exit(), 4);
+    }
+
+    #[test]
+    fn an_ended_sign_in_says_what_to_do() {
+        let failure = Failure::Api {
+            reason: Reason::SignInNeeded,
+            message: "sign in first".into(),
+        };
+
+        assert_eq!(failure.sentence(), "sign in first; run culvert login again");
+        assert_eq!(failure.exit(), 3);
     }
 }

@@ -127,12 +127,16 @@ impl Tunnel {
         &self.gateway
     }
 
-    /// Fails when the session was ended by somebody else than its user.
+    /// Fails when the session was ended by somebody else than this program.
     ///
     /// # Errors
-    /// [`Failure::Ended`].
+    /// [`Failure::Ended`], [`Failure::EndedElsewhere`].
     pub fn verdict(&self) -> Result<(), Failure> {
         match self.streams.ending() {
+            // This program itself says that it is finished.
+            Some(ending) if ending.reason == Reason::ClosedByTechnician => {
+                Err(Failure::EndedElsewhere)
+            }
             Some(ending) if !is_ordinary(ending.reason) => Err(Failure::Ended(ending)),
             Some(_) | None => Ok(()),
         }

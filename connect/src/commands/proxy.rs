@@ -27,7 +27,7 @@ pub(super) async fn proxy(home: Home, proxy: Proxy) -> Result<(), Failure> {
     let tunnel = open(home, &word, proxy.protocol).await?;
     let stream = tunnel.streams().open(0).await.map_err(Failure::Session)?;
     let carried = tokio::select! {
-        carried = pump(stream) => carried.map_err(|error| broken(&proxy.host, error)),
+        carried = pump(stream) => carried.or_else(|error| broken(&proxy.host, error)),
         _ = tunnel.streams().ended() => tunnel.verdict(),
         // ssh hangs up on its ProxyCommand when it ends.
         () = asked_to_end() => Ok(()),
@@ -88,8 +88,8 @@ async fn pump(stream: Stream) -> io::Result<()> {
     }
 }
 
-fn broken(host: &str, error: io::Error) -> Failure {
-    match StreamError::of(&error) {
+fn broken(host: &str, error: io::Error) -> Result<(), Failure> {
+    Err(match StreamError::of(&error) {
         Some(StreamError::Refused(reason, text)) => Failure::Target {
             host: host.to_owned(),
             reason: *reason,
@@ -100,9 +100,11 @@ fn broken(host: &str, error: io::Error) -> Failure {
             reason: other.reason(),
             text: String::new(),
         },
-        Some(_) | None => Failure::Local {
+        // The session's own verdict says whatever there is to say.
+        Some(_) => return Ok(()),
+        None => Failure::Local {
             what: "the program that started culvert went away".into(),
             source: error,
         },
-    }
+    })
 }

@@ -1,5 +1,7 @@
 //! `culvert telnet`.
 
+use std::io::{self, IsTerminal as _};
+
 use culvert_session::native::{StreamError, StreamReader, StreamWriter};
 use culvert_wire::grant::Protocol;
 
@@ -42,7 +44,9 @@ pub(super) async fn telnet(home: Home, view: View) -> Result<(), Failure> {
 pub(super) async fn here(tunnel: Tunnel, host: &str) -> Result<(), Failure> {
     let stream = tunnel.streams().open(0).await.map_err(Failure::Session)?;
     let (reader, writer): (StreamReader, StreamWriter) = stream.into_split();
-    note("Ctrl-] ends the conversation");
+    if io::stdin().is_terminal() {
+        note("Ctrl-] ends the conversation");
+    }
     let talked = tokio::select! {
         talked = terminal::converse(reader, writer) => talked.map_err(|source| {
             let Some(error) = StreamError::of(&source) else {

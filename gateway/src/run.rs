@@ -26,7 +26,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::clock::LinkClock;
+use crate::clock::Clock;
 use crate::connect;
 use crate::dial::Dialer;
 use crate::identity::{Identity, IdentityError};
@@ -122,7 +122,7 @@ struct Loop {
     options: Options,
     standing: Standing,
     link: Option<(Link, Events)>,
-    clock: LinkClock,
+    clock: Clock,
     sessions: Sessions,
     handles: HashMap<SessionId, Handle>,
     reports: Reports,
@@ -146,7 +146,7 @@ impl Loop {
                 ..Options::default()
             },
             link: None,
-            clock: LinkClock::new(state.clock_floor),
+            clock: Clock::new(state.clock_floor),
             sessions: Sessions::new(me, settings.max_sessions, state.revocations),
             handles: HashMap::new(),
             reports: Reports::default(),
@@ -164,14 +164,14 @@ impl Loop {
         self.tell_status();
         loop {
             let over = self.sessions.poll_timeout();
-            let over = over.map(|time| self.clock.instant_of(time));
+            let over = over.map(|steady| self.clock.instant_of(steady));
             tokio::select! {
                 () = &mut stop => return,
                 state = self.standing.next() => self.link_changed(state),
                 event = next_event(&mut self.link) => self.heard(event),
                 Some((id, news)) = self.news.recv() => self.task_told(id, news),
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
-                    self.sessions.handle_timeout(self.clock.now());
+                    self.sessions.handle_timeout(self.clock.now().steady);
                 }
             }
             self.obey();

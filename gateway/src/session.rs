@@ -1,6 +1,6 @@
 //! Decides about sessions: what the gateway accepts, keeps and ends.
 //!
-//! A pure machine: no socket, no clock (link time is an argument), no
+//! A pure machine: no socket, no clock (a [`Moment`] is an argument), no
 //! randomness. Every grant is verified here before any packet goes to a LAN
 //! host; a relay's word alone opens nothing. Each refusal has a reason code
 //! and a sentence without any address, which go back to the technician.
@@ -46,11 +46,31 @@ pub struct Sessions {
     started: Option<UnixMs>,
     brokers: Brokers,
     sessions: BTreeMap<SessionId, Session>,
-    /// Ids of opening grants until their join-by.
-    remembered: BTreeMap<SessionId, UnixMs>,
+    /// Ids of opening grants and their join-by, until that has passed.
+    remembered: BTreeMap<SessionId, Remembered>,
+    /// The latest join-by of an id that was forgotten: should a server turn
+    /// its clock back, grants up to here could be replays.
+    forgotten: UnixMs,
     /// The highest revocation counter obeyed.
     revocations: u64,
     commands: VecDeque<Command>,
+}
+
+/// A point in time, by two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What the link's server says: grants are judged by it.
+    pub link: UnixMs,
+    /// Milliseconds of this process, which no server can turn back: how long
+    /// something may still last is measured by it.
+    pub steady: u64,
+}
+
+impl Moment {
+    /// When the steady clock will have passed a link time.
+    const fn steady_at(self, link: UnixMs) -> u64 {
+        self.steady.saturating_add(link.ms_since(self.link))
+    }
 }
 
 /// What the machine wants done.
@@ -94,6 +114,14 @@ pub struct Start {
     pub dial_ahead: bool,
 }
 
+/// A grant that was used.
+#[derive(Debug, Clone, Copy)]
+struct Remembered {
+    join_by: UnixMs,
+    /// By the steady clock.
+    until: u64,
+}
+
 /// What a session did, told when it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
@@ -134,6 +162,7 @@ impl Sessions {
             brokers: Brokers::default(),
             sessions: BTreeMap::new(),
             remembered: BTreeMap::new(),
+            forgotten: UnixMs(0),
             revocations,
             commands: VecDeque::new(),
         }
@@ -150,12 +179,12 @@ impl Sessions {
         invite: &Invite,
         voice: &Voice<'_>,
         guard: &Guard,
-        now: UnixMs,
+        now: Moment,
     ) {
-        self.forget(now);
+        self.forget(now.steady);
         let outcome = self
-            .verify(invite, voice, now)
-            .and_then(|grant| self.admit(grant, invite, guard));
+            .verify(invite, voice, now.link)
+            .and_then(|grant| self.admit(grant, invite, guard, now));
         let (refused, next) = match outcome {
             Ok(command) => (None, Some(command)),
             Err(refusal) => (Some((refusal.reason, refusal.text)), None),
@@ -238,15 +267,15 @@ impl Sessions {
         }));
     }
 
-    /// Ends what is over at this time.
-    pub fn handle_timeout(&mut self, now: UnixMs) {
-        self.forget(now);
+    /// Ends what is over at this time of the steady clock.
+    pub fn handle_timeout(&mut self, steady: u64) {
+        self.forget(steady);
         let over: Vec<(SessionId, Reason)> = self
             .sessions
             .iter()
             .filter_map(|(id, session)| {
                 let (at, reason) = session.deadline()?;
-                (at <= now).then_some((*id, reason))
+                (at <= steady).then_some((*id, reason))
             })
             .collect();
         for (id, reason) in over {
@@ -267,8 +296,9 @@ impl Sessions {
         self.commands.pop_front()
     }
 
-    /// When [`Sessions::handle_timeout`] must be called at the latest.
-    pub fn poll_timeout(&self) -> Option<UnixMs> {
+    /// When [`Sessions::handle_timeout`] must be called at the latest, by the
+    /// steady clock.
+    pub fn poll_timeout(&self) -> Option<u64> {
         self.sessions
             .values()
             .filter_map(|session| session.deadline().map(|(at, _)| at))
@@ -308,11 +338,17 @@ impl Sessions {
         Ok(grant)
     }
 
-    fn admit(&mut self, grant: &Grant, invite: &Invite, guard: &Guard) -> Result<Command, Refusal> {
+    fn admit(
+        &mut self,
+        grant: &Grant,
+        invite: &Invite,
+        guard: &Guard,
+        now: Moment,
+    ) -> Result<Command, Refusal> {
         if grant.serial == 0 {
-            self.begin(grant, invite.ticket.as_ref(), guard)
+            self.begin(grant, invite.ticket.as_ref(), guard, now)
         } else {
-            self.renew(grant, guard)
+            self.renew(grant, guard, now)
         }
     }
 
@@ -321,9 +357,11 @@ impl Sessions {
         grant: &Grant,
         ticket: Option<&Ticket>,
         guard: &Guard,
+        now: Moment,
     ) -> Result<Command, Refusal> {
         let id = grant.session;
-        if self.remembered.contains_key(&id) || self.sessions.contains_key(&id) {
+        let known = self.remembered.contains_key(&id) || self.sessions.contains_key(&id);
+        if known || grant.join_by <= self.forgotten {
             return Err(Refusal::new(Reason::GrantReplayed, ""));
         }
         let ticket = ticket
@@ -335,12 +373,17 @@ impl Sessions {
                 format!("{} are running", self.sessions.len()),
             ));
         }
-        self.remembered.insert(id, grant.join_by);
+        let remembered = Remembered {
+            join_by: grant.join_by,
+            until: now.steady_at(grant.join_by),
+        };
+        self.remembered.insert(id, remembered);
         let grant = Arc::new(grant.clone());
-        let until = grant.join_by.plus_ms(HANDSHAKE_MS).min(grant.ends_at);
+        let until = now.steady_at(grant.join_by.plus_ms(HANDSHAKE_MS));
+        let ends = now.steady_at(grant.ends_at);
         let dial_ahead = grant.targets.len() == 1;
         self.sessions
-            .insert(id, Session::new(grant.clone(), until, dial_ahead));
+            .insert(id, Session::new(grant.clone(), until, ends, dial_ahead));
         Ok(Command::Start(Start {
             grant,
             ticket: ticket.clone(),
@@ -348,7 +391,7 @@ impl Sessions {
         }))
     }
 
-    fn renew(&mut self, grant: &Grant, guard: &Guard) -> Result<Command, Refusal> {
+    fn renew(&mut self, grant: &Grant, guard: &Guard, now: Moment) -> Result<Command, Refusal> {
         let session = self
             .sessions
             .get_mut(&grant.session)
@@ -356,7 +399,7 @@ impl Sessions {
             .ok_or_else(|| Refusal::new(Reason::Expired, "the session is not running here"))?;
         let permitted = session.renewal(grant)?;
         judge::targets(grant, guard)?;
-        session.renewed(grant, permitted.clone());
+        session.renewed(grant, permitted.clone(), now.steady_at(grant.ends_at));
         Ok(Command::Renew {
             session: grant.session,
             permitted,
@@ -376,8 +419,15 @@ impl Sessions {
     }
 
     /// A grant cannot be replayed after its join-by: it is refused as expired.
-    fn forget(&mut self, now: UnixMs) {
-        self.remembered.retain(|_, join_by| *join_by >= now);
+    fn forget(&mut self, steady: u64) {
+        let forgotten = &mut self.forgotten;
+        self.remembered.retain(|_, used| {
+            let keep = used.until >= steady;
+            if !keep {
+                *forgotten = used.join_by.max(*forgotten);
+            }
+            keep
+        });
     }
 }
 

@@ -24,7 +24,7 @@ impl Loop {
 
     fn up(&mut self, link: Link, events: Events) {
         self.clock.hear(link.link_time());
-        self.sessions.handle_hello(self.clock.now());
+        self.sessions.handle_hello(self.clock.now().link);
         for (id, handle) in &self.handles {
             match link.join(*id, None, &self.identity.signing) {
                 // Full: the task already has a newer link's route to take.
@@ -74,7 +74,7 @@ impl Loop {
                 }
             }),
             Some(Event::Revoke(order)) => self.with_voice(|this, voice| {
-                let now = this.clock.now();
+                let now = this.clock.now().link;
                 if let Err(refusal) = this.sessions.handle_revocation(&order, &voice, now) {
                     warn!(reason = refusal.reason.slug(), "Revocation refused");
                 }
@@ -110,7 +110,7 @@ impl Loop {
             return;
         };
         let proven = link.proven();
-        let now = self.clock.now();
+        let now = self.clock.now().link;
         let stored = self.memory.change(|state| {
             state.clock_floor = state.clock_floor.max(proven.link_time);
             state.lease = welcome.lease.or(state.lease);

@@ -101,19 +101,19 @@ proptest! {
                 }
                 Step::Wait(ms) => {
                     world.now = world.now.plus_ms(ms);
-                    world.sessions.handle_timeout(world.now);
+                    world.sessions.handle_timeout(world.moment().steady);
                 }
             }
             let commands = world.drain();
             seen.take(commands);
 
             prop_assert!(world.sessions.len() <= 3);
-            prop_assert!(world.sessions.poll_timeout().is_none_or(|at| at > world.now));
+            prop_assert!(world.sessions.poll_timeout().is_none_or(|at| at > world.moment().steady));
             let ended = seen.stopped.len() + seen.reported.len();
             prop_assert!(ended >= seen.stopped.len());
             prop_assert_eq!(world.sessions.revocations(), seen.obeyed);
         }
-        world.sessions.handle_timeout(UnixMs(u64::MAX));
+        world.sessions.handle_timeout(u64::MAX);
         let last = world.drain();
         seen.take(last);
         let gone: BTreeSet<_> = seen.stopped.union(&seen.reported).copied().collect();

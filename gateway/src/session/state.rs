@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use culvert_wire::UnixMs;
 use culvert_wire::grant::{Grant, Rights};
 use culvert_wire::id::UserId;
 use culvert_wire::reason::Reason;
@@ -20,8 +19,8 @@ pub(super) struct Session {
     rights: Rights,
     /// The last grant's serial.
     serial: u32,
-    /// The last grant's end.
-    ends_at: UnixMs,
+    /// The last grant's end, by the steady clock.
+    ends: u64,
     state: State,
 }
 
@@ -30,13 +29,13 @@ pub(super) struct Session {
 pub(super) enum State {
     /// Accepted; the technician's end must prove its key in time.
     Invited {
-        /// Until then.
-        until: UnixMs,
+        /// Until then, by the steady clock.
+        until: u64,
     },
     /// As `Invited`, with the only target being dialled meanwhile.
     Dialing {
-        /// Until then.
-        until: UnixMs,
+        /// Until then, by the steady clock.
+        until: u64,
     },
     /// The technician's end has proved its key.
     Open,
@@ -48,12 +47,12 @@ pub(super) enum State {
 }
 
 impl Session {
-    pub(super) fn new(grant: Arc<Grant>, until: UnixMs, dial_ahead: bool) -> Self {
+    pub(super) fn new(grant: Arc<Grant>, until: u64, ends: u64, dial_ahead: bool) -> Self {
         Self {
             permitted: vec![true; grant.targets.len()],
             rights: grant.rights,
             serial: grant.serial,
-            ends_at: grant.ends_at,
+            ends,
             state: if dial_ahead {
                 State::Dialing { until }
             } else {
@@ -103,11 +102,11 @@ impl Session {
             .collect())
     }
 
-    pub(super) fn renewed(&mut self, new: &Grant, permitted: Vec<bool>) {
+    pub(super) fn renewed(&mut self, new: &Grant, permitted: Vec<bool>, ends: u64) {
         self.permitted = permitted;
         self.rights = new.rights;
         self.serial = new.serial;
-        self.ends_at = new.ends_at;
+        self.ends = ends;
     }
 
     pub(super) fn technician(&self) -> UserId {
@@ -122,14 +121,14 @@ impl Session {
         }
     }
 
-    /// When it must end, and why then.
-    pub(super) fn deadline(&self) -> Option<(UnixMs, Reason)> {
+    /// When it must end by the steady clock, and why then.
+    pub(super) fn deadline(&self) -> Option<(u64, Reason)> {
         match self.state {
-            State::Invited { until } | State::Dialing { until } if until < self.ends_at => {
+            State::Invited { until } | State::Dialing { until } if until < self.ends => {
                 Some((until, Reason::PeerLost))
             }
             State::Invited { .. } | State::Dialing { .. } | State::Open => {
-                Some((self.ends_at, Reason::Expired))
+                Some((self.ends, Reason::Expired))
             }
             State::Closed { .. } => None,
         }

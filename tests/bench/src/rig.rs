@@ -2,9 +2,12 @@
 
 pub(crate) mod cpu;
 pub(crate) mod ends;
+pub(crate) mod herd;
 pub(crate) mod keys;
 pub(crate) mod line;
 pub(crate) mod plane;
+pub(crate) mod server;
+pub(crate) mod site;
 
 use anyhow::bail;
 

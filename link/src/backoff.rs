@@ -9,6 +9,11 @@ use std::time::Duration;
 
 /// Ceiling of the first wait: 5,000 boxes over this are 500 a second.
 const FIRST: Duration = Duration::from_secs(10);
+/// Ceiling of the first wait while sessions run over the link: a pause that
+/// people notice and forgive (reliability promise: p95 of 3 s).
+const HURRY: Duration = Duration::from_secs(2);
+/// Ceiling of every wait while sessions run: their ends give up after 30 s.
+const HURRY_CAP: Duration = Duration::from_secs(5);
 /// Ceiling of every wait.
 const CAP: Duration = Duration::from_secs(60);
 /// A server can ask a box to stay away this long at most.
@@ -38,7 +43,16 @@ impl Backoff {
 
     /// How long to wait before the next attempt; `random` is in 0..1.
     pub fn next(&mut self, random: f64) -> Duration {
-        let ceiling = FIRST.saturating_mul(1 << self.failures.min(6)).min(CAP);
+        self.spread(FIRST, CAP, random)
+    }
+
+    /// As [`Backoff::next`], for a link that sessions wait for.
+    pub fn next_hurried(&mut self, random: f64) -> Duration {
+        self.spread(HURRY, HURRY_CAP, random)
+    }
+
+    fn spread(&mut self, first: Duration, cap: Duration, random: f64) -> Duration {
+        let ceiling = first.saturating_mul(1 << self.failures.min(6)).min(cap);
         self.failures = self.failures.saturating_add(1);
         let jitter = ceiling.mul_f64(random.clamp(0.0, 1.0));
         self.wish.take().map_or(jitter, |wish| wish + jitter)
@@ -62,6 +76,18 @@ mod tests {
         assert_eq!(waits.next(1.0).as_secs(), 60);
         waits.handle_down(Duration::from_secs(60));
         assert_eq!(waits.next(1.0).as_secs(), 10);
+    }
+
+    #[test]
+    fn a_link_that_sessions_wait_for_comes_back_within_seconds() {
+        let mut waits = Backoff::default();
+        let ceilings: Vec<u64> = (0..4).map(|_| waits.next_hurried(1.0).as_secs()).collect();
+        assert_eq!(ceilings, [2, 4, 5, 5]);
+        // Once the sessions are over, the failures still count.
+        assert_eq!(waits.next(1.0).as_secs(), 60);
+
+        waits.handle_wish(Duration::from_secs(30));
+        assert_eq!(waits.next_hurried(0.0).as_secs(), 30);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! wished. Driven by its own task, which ends with the [`Standing`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use culvert_wire::reason::Reason;
@@ -41,6 +42,7 @@ pub enum State {
 pub struct Standing {
     states: mpsc::Receiver<State>,
     wishes: mpsc::Sender<Duration>,
+    hurry: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -51,12 +53,22 @@ impl Standing {
         let (sender, states) = mpsc::channel(STATES);
         let (wishes, wished) = mpsc::channel(4);
         let version = version.to_owned();
-        let task = tokio::spawn(run(Arc::new(attempt), version, sender, wished));
+        let hurry = Arc::new(AtomicBool::new(false));
+        let hurried = Arc::clone(&hurry);
+        let task = tokio::spawn(run(Arc::new(attempt), version, sender, wished, hurried));
         Self {
             states,
             wishes,
+            hurry,
             task,
         }
+    }
+
+    /// Whether somebody waits for this link: while sessions run over it, a
+    /// lost link comes back sooner. A server has far fewer boxes with sessions
+    /// than boxes.
+    pub fn hurry(&self, hurry: bool) {
+        self.hurry.store(hurry, Ordering::Relaxed);
     }
 
     /// The next state; never `None` while the task lives.
@@ -83,6 +95,7 @@ async fn run(
     version: String,
     states: mpsc::Sender<State>,
     mut wished: mpsc::Receiver<Duration>,
+    hurry: Arc<AtomicBool>,
 ) {
     let mut backoff = Backoff::default();
     let mut first = true;
@@ -91,7 +104,10 @@ async fn run(
             while let Ok(wish) = wished.try_recv() {
                 backoff.handle_wish(wish);
             }
-            let wait = backoff.next(rand::random());
+            let wait = match hurry.load(Ordering::Relaxed) {
+                true => backoff.next_hurried(rand::random()),
+                false => backoff.next(rand::random()),
+            };
             debug!(?wait, "Waiting before the next attempt");
             sleep(wait).await;
         }

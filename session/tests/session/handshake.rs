@@ -32,7 +32,7 @@ async fn two_ends_with_the_announced_keys_meet_within_one_round_trip() {
     assert!(took < Duration::from_millis(60 * 3 + 40), "{took:?}");
 }
 
-/// K: a swapped gateway is noticed before a byte is sent to it.
+/// S11: a swapped gateway is noticed before a byte is sent to it.
 #[tokio::test(start_paused = true)]
 async fn a_gateway_with_another_key_is_refused() {
     let (a, b) = pair(Line::PERFECT);
@@ -45,6 +45,7 @@ async fn a_gateway_with_another_key_is_refused() {
     assert_eq!(gateway.expect_err("told").reason(), Reason::PeerKey);
 }
 
+/// S11: the key that the grant names, or nothing.
 #[tokio::test(start_paused = true)]
 async fn a_technician_with_another_key_is_refused() {
     let (a, b) = pair(Line::PERFECT);
@@ -124,7 +125,7 @@ async fn first_packets_lost_before_the_peer_joins_cost_a_moment_only() {
     assert!(began.elapsed() < Duration::from_millis(700));
 }
 
-/// S: what a hostile relay puts in front of the real peer does not stop it.
+/// P22: what a hostile relay puts in front of the real peer does not stop it.
 #[tokio::test(start_paused = true)]
 async fn garbage_and_foreign_handshakes_do_not_stop_the_real_peer() {
     let (a, b) = pair(Line::PERFECT);

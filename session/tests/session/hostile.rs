@@ -76,7 +76,7 @@ async fn a_stream_of_another_kind_is_never_opened() {
     assert!(uni.is_err(), "one-way streams are not allowed");
 }
 
-/// Hosts that do not read make a gateway keep the window and no more.
+/// P22: hosts that do not read make a gateway keep the window and no more.
 #[tokio::test(start_paused = true)]
 async fn senders_nobody_reads_are_stopped_by_the_window() {
     let world = world(Line::PERFECT).await;
@@ -104,7 +104,7 @@ async fn senders_nobody_reads_are_stopped_by_the_window() {
     unread.abort();
 }
 
-/// S: noise in mid-session is dropped by QUIC's own authentication.
+/// P22: noise in mid-session is dropped by QUIC's own authentication.
 #[tokio::test(start_paused = true)]
 async fn garbage_in_mid_session_changes_nothing() {
     let world = world(Line::PERFECT).await;

@@ -31,6 +31,7 @@ async fn a_close_tells_the_peer_why_and_ends_its_streams() {
     assert!(matches!(error, SessionError::Ended(got) if got == ending));
 }
 
+/// P25.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_vanishes_is_lost_after_the_idle_time() {
     let world = world(Line::RELAY_20M_60MS).await;
@@ -75,7 +76,7 @@ async fn dropping_the_last_handle_ends_the_session_with_a_reason() {
     );
 }
 
-/// K: the WAN may change under a running copy.
+/// P12: the WAN may change under a running copy.
 #[tokio::test(start_paused = true)]
 async fn a_route_replaced_in_mid_transfer_loses_nothing() {
     let world = world(Line::RELAY_20M_60MS).await;

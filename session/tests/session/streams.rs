@@ -149,6 +149,7 @@ async fn nothing_is_written_before_the_answer_and_no_answer_twice() {
     assert_eq!(far.reply(Answer::Accepted).await, Err(StreamError::Misused));
 }
 
+/// S5.
 #[tokio::test(start_paused = true)]
 async fn two_hundred_streams_at_once_are_all_served() {
     let world = world(LOSSY).await;
@@ -183,6 +184,7 @@ async fn streams_beyond_the_limit_wait_for_room() {
     }
 }
 
+/// S39.
 #[tokio::test(start_paused = true)]
 async fn a_test_opening_reports_and_ends() {
     let world = world(Line::PERFECT).await;

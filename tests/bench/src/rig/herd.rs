@@ -125,7 +125,7 @@ async fn member(
                     Event::Drain { come_back_ms, .. } => {
                         standing.come_back_in(Duration::from_millis(come_back_ms.into()));
                     }
-                    _ => {}
+                    Event::Invite(_) | Event::Revoke(_) => {}
                 }
             }
         }

@@ -8,6 +8,7 @@ use super::sign_in::{label, new_token, token_hash};
 use super::trail::Event;
 use super::{App, AppError, Call};
 use crate::authz::{Action, Identity};
+use crate::store::customers;
 use crate::store::tokens::{self, Token};
 
 /// Longest life of an API token, in days.
@@ -31,9 +32,6 @@ impl App {
         if ask.scopes.is_empty() {
             return Err(AppError::invalid("a token needs a scope"));
         }
-        if !ask.customers.iter().all(|id| call.actor.reaches(*id)) {
-            return Err(AppError::not_found());
-        }
         let token = new_token();
         let mut scopes = ask.scopes.clone();
         scopes.sort_unstable();
@@ -53,6 +51,12 @@ impl App {
             revoked: None,
         };
         let mut write = self.store.write().await?;
+        for id in &row.customers {
+            let found = customers::by_id(&mut write, *id).await?;
+            found
+                .filter(|customer| call.actor.reaches(customer.id))
+                .ok_or_else(AppError::not_found)?;
+        }
         tokens::add(&mut write, &row).await?;
         let event = Event::done("token.add", None, row.id)
             .after(json!({ "label": row.label, "scopes": row.scopes, "days": ask.days }));

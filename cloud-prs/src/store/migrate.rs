@@ -37,7 +37,9 @@ pub(super) async fn run(store: &Store) -> Result<(), StoreError> {
     let found = version(&mut write).await?;
     for (number, sql) in STEPS.into_iter().filter(|(number, _)| *number > found) {
         for statement in statements(sql) {
-            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *write).await?;
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .execute(&mut *write)
+                .await?;
         }
         let note = "INSERT INTO meta (name, value) VALUES ('schema', $1) \
                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -81,5 +83,8 @@ fn statements(sql: &str) -> Vec<String> {
         .collect();
     let plain = plain.join("\n");
     let parts = plain.split(';').map(str::trim);
-    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    parts
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
 }

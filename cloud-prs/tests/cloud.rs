@@ -1,0 +1,29 @@
+//! The control plane through its public faces: the application, the router,
+//! the served links. Tests of the store run on SQLite, and on PostgreSQL when
+//! `CULVERT_TEST_POSTGRES` holds the address of a server (see
+//! `tests/with-postgres`).
+
+#[path = "cloud/api_matrix.rs"]
+mod api_matrix;
+#[path = "cloud/audit_trail.rs"]
+mod audit_trail;
+#[path = "cloud/backups.rs"]
+mod backups;
+#[path = "cloud/claiming.rs"]
+mod claiming;
+#[path = "cloud/ending_access.rs"]
+mod ending_access;
+#[path = "cloud/openapi.rs"]
+mod openapi;
+#[path = "cloud/schema.rs"]
+mod schema;
+#[path = "cloud/served.rs"]
+mod served;
+#[path = "cloud/sessions.rs"]
+mod sessions;
+#[path = "cloud/signing_in.rs"]
+mod signing_in;
+#[path = "cloud/wires.rs"]
+mod wires;
+#[path = "cloud/world.rs"]
+mod world;

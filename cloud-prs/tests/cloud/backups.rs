@@ -1,0 +1,75 @@
+//! Backups while serving, and what a restore must not revive (R24).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use culvert_cloud_prs::app::claims::ClaimFor;
+use culvert_cloud_prs::store::Place;
+use culvert_wire::api::TokenScope;
+use culvert_wire::key::SigningKey;
+use culvert_wire::reason::Reason;
+
+use crate::world::{BEGINNING, From, World, app_on, binding, claim_auth, console, from, on_both};
+
+on_both! {
+    /// "Restoring a backup voids unused codes, tickets and tokens."
+    voiding_leaves_no_code_token_ticket_or_session, world => {
+        let session = world.session(&world.ann, &world.a).await.session;
+        let token = world.api_token(&world.ann, &[TokenScope::Read]).await;
+        let (_, code) = world.app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+
+        let voided = world.app.void_everything(&console()).await.unwrap();
+
+        assert_eq!((voided.codes, voided.sessions), (1, 1));
+        // Three sign-ins and the API token.
+        assert_eq!(voided.tokens, 4);
+        let box_key = SigningKey::from_seed(&rand::random());
+        let auth = claim_auth(&code, &box_key, &binding());
+        let refused = world.app.admit_claim(&auth, &binding(), from()).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::ClaimRefused);
+        assert_eq!(world.send(&From::Web(&token), "GET", "/api/v1/me", "").await.0, 401);
+        assert!(world.app.recover_route(session).await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_taken_while_others_write_is_whole() {
+    let world = World::new().await;
+    let app = Arc::clone(&world.app);
+    let customer = world.a.customer;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let writer = tokio::spawn(async move {
+        let mut written = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            let name = format!("Site {written}");
+            app.add_site(&console(), customer, &name).await.unwrap();
+            written += 1;
+        }
+        written
+    });
+    let mut copies = Vec::new();
+    for n in 0..5 {
+        let path = world.folder.path().join(format!("copy-{n}.db"));
+        world.app.store().copy_to(&path).await.unwrap();
+        copies.push(path);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let written = writer.await.unwrap();
+    assert!(written > 0);
+
+    for path in copies {
+        let clock = Arc::new(AtomicU64::new(BEGINNING));
+        let copy = app_on(Place::File(path), &world.broker, clock).await;
+        let rows = copy.audit_verify(&[]).await.unwrap();
+        let sites = copy.sites(&console(), Some(customer)).await.unwrap();
+        let recorded = copy.audit_rows(&console(), None, None, 1000).await.unwrap();
+        let added = recorded
+            .iter()
+            .filter(|row| row.action == "site.add")
+            .count();
+        assert!(rows.is_ok());
+        // One of them is the other customer's.
+        assert_eq!(sites.len() + 1, added);
+    }
+}

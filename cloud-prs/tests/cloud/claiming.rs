@@ -1,0 +1,182 @@
+//! Claim codes: single use, atomic, and what a box gets from one.
+
+use std::sync::Arc;
+
+use culvert_cloud_prs::app::claims::ClaimFor;
+use culvert_wire::hello::GatewayHello;
+use culvert_wire::id::BootId;
+use culvert_wire::key::SigningKey;
+use culvert_wire::reason::Reason;
+
+use crate::world::{BEGINNING, HOUR, binding, claim_auth, console, from, on_both};
+
+fn new_key() -> SigningKey {
+    SigningKey::from_seed(&rand::random())
+}
+
+fn hello(key: &SigningKey, boot: u8, lease: Option<culvert_wire::id::Lease>) -> GatewayHello {
+    GatewayHello {
+        identity: key.public(),
+        boot: BootId::from_random([boot; 16]),
+        lease,
+        revocations: 0,
+    }
+}
+
+on_both! {
+    /// Threat 8: 100 parallel uses of one code.
+    one_of_a_hundred_boxes_wins_a_code, world => {
+        let (_, code) = world.app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let code = Arc::new(code);
+        let mut tries = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (app, code) = (Arc::clone(&world.app), Arc::clone(&code));
+            tries.spawn(async move {
+                let auth = claim_auth(&code, &new_key(), &binding());
+                app.admit_claim(&auth, &binding(), from()).await
+            });
+        }
+        let outcomes = tries.join_all().await;
+        let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!(won, 1);
+        for refused in outcomes.into_iter().filter_map(Result::err) {
+            assert_eq!(refused.reason, Reason::ClaimRefused);
+        }
+        assert_eq!(world.app.gateways(&console()).await.unwrap().len(), 3);
+    }
+}
+
+on_both! {
+    a_code_is_refused_when_used_expired_taken_back_or_forged, world => {
+        let app = &world.app;
+        let refused = async |auth: &culvert_wire::hello::LinkAuth| {
+            let outcome = app.admit_claim(auth, &binding(), from()).await;
+            assert_eq!(outcome.unwrap_err().reason, Reason::ClaimRefused);
+        };
+        let (_, used) = app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let auth = claim_auth(&used, &new_key(), &binding());
+        app.admit_claim(&auth, &binding(), from()).await.unwrap();
+        refused(&claim_auth(&used, &new_key(), &binding())).await;
+
+        let (claim, code) = app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        app.void_claim(&console(), claim.id).await.unwrap();
+        refused(&claim_auth(&code, &new_key(), &binding())).await;
+
+        let (_, code) = app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let mut forged = code.clone();
+        forged.seed = new_key();
+        refused(&claim_auth(&forged, &new_key(), &binding())).await;
+        let mut other = binding();
+        other.exporter = [9; 32];
+        refused(&claim_auth(&code, &new_key(), &other)).await;
+        world.pass(72 * HOUR);
+        refused(&claim_auth(&code, &new_key(), &binding())).await;
+        assert!(app.now().0 > BEGINNING);
+    }
+}
+
+on_both! {
+    /// The answer to a claim may get lost: the box that won may ask again.
+    the_box_that_won_may_repeat_its_claim, world => {
+        let (_, code) = world.app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let auth = claim_auth(&code, &new_key(), &binding());
+        let first = world.app.admit_claim(&auth, &binding(), from()).await.unwrap();
+
+        let again = world.app.admit_claim(&auth, &binding(), from()).await.unwrap();
+
+        assert_eq!(first.gateway, again.gateway);
+        assert_eq!(first.lease, again.lease);
+    }
+}
+
+on_both! {
+    /// "Replacing a dead box keeps the site's hosts, permissions and history."
+    a_new_box_takes_the_place_of_a_dead_one, world => {
+        let app = &world.app;
+        let running = world.session(&world.ann, &world.a).await;
+        let what = ClaimFor::Replace(world.a.gateway);
+        let (_, code) = app.add_claim(&console(), what).await.unwrap();
+        let key = new_key();
+        let auth = claim_auth(&code, &key, &binding());
+
+        let welcome = app.admit_claim(&auth, &binding(), from()).await.unwrap();
+
+        assert_eq!(welcome.gateway, Some(world.a.gateway));
+        app.carry_out().await.unwrap();
+        let ended = world.wires.ended.lock().unwrap().clone();
+        assert_eq!(ended, vec![(running.session, Reason::GatewayRevoked)]);
+        let old = hello(&world.a.box_key, 1, None);
+        let refused = app.admit_gateway(&old, "x 1", from()).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::GatewayRevoked);
+        // Same host, same permission, new box.
+        world.wires.online.lock().unwrap().insert(key.public());
+        let session = world.session(&world.ann, &world.a).await;
+        assert_eq!(session.gateway_key, key.public());
+        assert_eq!(session.gateway, world.a.gateway.to_string());
+    }
+}
+
+on_both! {
+    /// Threat 9, D7: two boxes with one identity are both put aside.
+    a_copied_box_is_quarantined_until_somebody_decides, world => {
+        let app = &world.app;
+        let key = &world.a.box_key;
+        let boots = async |boot, lease| {
+            app.admit_gateway(&hello(key, boot, lease), "x 1", from()).await.unwrap()
+        };
+        let first = boots(2, None).await.lease.unwrap();
+        app.lease_stored(&key.public(), first).await;
+        let copy = boots(3, Some(first)).await.lease.unwrap();
+        app.lease_stored(&key.public(), copy).await;
+        let running = world.session(&world.ann, &world.a).await;
+
+        let original = boots(2, Some(first)).await;
+
+        assert_eq!(original.lease, None);
+        assert_eq!(boots(3, Some(copy)).await.lease, None);
+        app.carry_out().await.unwrap();
+        let ended = world.wires.ended.lock().unwrap().clone();
+        assert_eq!(ended, vec![(running.session, Reason::Quarantined)]);
+        let call = world.call(&world.ann).await;
+        let ask = crate::world::ask(&world.a);
+        let refused = app.start_session(&call, &ask).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::Quarantined);
+        let rows = app.audit_rows(&console(), None, None, 100).await.unwrap();
+        assert!(rows.iter().any(|row| row.action == "gateway.quarantine"));
+
+        app.release_gateway(&console(), world.a.gateway).await.unwrap();
+        assert!(boots(3, Some(copy)).await.lease.is_some());
+        assert!(app.start_session(&call, &ask).await.is_ok());
+    }
+}
+
+on_both! {
+    a_box_without_a_site_waits_until_it_gets_one, world => {
+        let app = &world.app;
+        let (_, code) = app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let auth = claim_auth(&code, &new_key(), &binding());
+        let welcome = app.admit_claim(&auth, &binding(), from()).await.unwrap();
+        let id = welcome.gateway.unwrap();
+        let site = app.add_site(&console(), world.a.customer, "Depot").await.unwrap().id;
+        let anns = world.call(&world.ann).await;
+        assert!(app.gateway(&anns, id).await.is_err());
+
+        app.assign_gateway(&console(), id, Some(site)).await.unwrap();
+
+        assert!(app.gateway(&anns, id).await.is_ok());
+        // A site has one box.
+        let taken = app.assign_gateway(&console(), id, Some(world.a.site)).await;
+        assert_eq!(taken.unwrap_err().reason, Reason::Conflict);
+    }
+}
+
+on_both! {
+    a_box_that_nobody_claimed_is_told_so, world => {
+        let unknown = hello(&new_key(), 1, None);
+
+        let refused = world.app.admit_gateway(&unknown, "x 1", from()).await.unwrap_err();
+
+        assert_eq!(refused.reason, Reason::Unclaimed);
+        assert!(refused.retry_after_ms > 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! The served server: real TLS, real links, the real relay and database.

@@ -1,0 +1,258 @@
+//! Starting, renewing, ending and reporting sessions.
+
+use culvert_cloud_prs::app::report;
+use culvert_cloud_prs::relay::End;
+use culvert_cloud_prs::store::sessions::Filter;
+use culvert_wire::api::{NewLaunch, NewSession, RedeemLaunch};
+use culvert_wire::frame::SessionEnded;
+use culvert_wire::grant::{JOIN_WITHIN_MS, Protocol};
+use culvert_wire::key::SigningKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::ticket::Ticket;
+
+use crate::world::{From, HOUR, World, ask, console, on_both};
+
+on_both! {
+    /// The walk of one session, step 2.
+    a_session_is_one_grant_two_tickets_and_a_durable_row, world => {
+        let wanted = ask(&world.a);
+        world.pass(1);
+        let call = world.call(&world.ann).await;
+
+        let answer = world.app.start_session(&call, &wanted).await.unwrap();
+
+        let invite = world.wires.invites.lock().unwrap().remove(0);
+        let route = world.wires.routes.lock().unwrap().remove(0);
+        let grant = invite.grant.verify(&world.broker.public()).unwrap().clone();
+        assert_eq!(grant.session, answer.session);
+        assert_eq!(grant.serial, 0);
+        assert_eq!(grant.gateway, world.a.box_key.public());
+        assert_eq!(grant.technician, world.ann.id);
+        assert_eq!(grant.technician_end, wanted.end_key);
+        assert_eq!(grant.join_by, grant.issued.plus_ms(JOIN_WITHIN_MS));
+        assert_eq!(grant.ends_at, grant.issued.plus_ms(HOUR));
+        assert_eq!(grant.targets, answer.targets);
+        assert_eq!(answer.targets[0].port, 22);
+        assert_eq!(answer.site, "Acme / Office");
+        assert_eq!(route.technician.ticket, Some(answer.ticket.hash()));
+        assert_eq!(route.technician.end, wanted.end_key);
+        assert_eq!(route.gateway.ticket, invite.ticket.map(|ticket| ticket.hash()));
+        assert_eq!(route.gateway.end, world.a.box_key.public());
+        let rows = world.app.audit_rows(&console(), None, None, 10).await.unwrap();
+        assert_eq!(rows[0].action, "session.start");
+        assert_eq!(rows[0].object, answer.session.to_string());
+        assert_eq!(rows[0].actor, world.ann.id.to_string());
+    }
+}
+
+on_both! {
+    /// Only hashes are stored, and after a restart a used ticket is worthless.
+    a_route_comes_back_after_a_restart_without_its_used_tickets, world => {
+        let answer = world.session(&world.ann, &world.a).await;
+        let before = world.app.recover_route(answer.session).await.unwrap();
+        assert_eq!(before.technician.ticket, Some(answer.ticket.hash()));
+
+        world.app.route_joined(answer.session, End::Technician).await;
+
+        let after = world.app.recover_route(answer.session).await.unwrap();
+        assert_eq!(after.technician.ticket, None);
+        assert!(after.gateway.ticket.is_some());
+        world.pass(HOUR);
+        assert!(world.app.recover_route(answer.session).await.is_none());
+    }
+}
+
+on_both! {
+    an_offline_gateway_is_told_at_once_with_last_seen, world => {
+        world.wires.online.lock().unwrap().clear();
+        world.app.gateway_down(&world.a.box_key.public()).await;
+        let call = world.call(&world.ann).await;
+
+        let refused = world.app.start_session(&call, &ask(&world.a)).await.unwrap_err();
+
+        assert_eq!(refused.reason, Reason::GatewayOffline);
+        assert!(refused.message.contains("last seen 2027-01-15T"), "{}", refused.message);
+        assert!(world.wires.routes.lock().unwrap().is_empty());
+    }
+}
+
+on_both! {
+    ports_beyond_the_hosts_services_are_refused, world => {
+        let call = world.call(&world.ann).await;
+        let start = async |protocol, ports: &[u16]| {
+            let ask = NewSession { protocol, ports: ports.to_vec(), ..ask(&world.a) };
+            world.app.start_session(&call, &ask).await.map(|answer| {
+                answer.targets.iter().map(|target| target.port).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(start(Protocol::Vnc, &[]).await.unwrap(), [5901]);
+        assert_eq!(start(Protocol::Tcp, &[22]).await.unwrap(), [22]);
+        assert_eq!(start(Protocol::Https, &[]).await.unwrap(), [443, 80]);
+        for (protocol, ports) in [
+            (Protocol::Ssh, &[2222][..]),
+            (Protocol::Rdp, &[]),
+            (Protocol::Tcp, &[22, 3389]),
+        ] {
+            let refused = start(protocol, ports).await.unwrap_err();
+            assert_eq!(refused.reason, Reason::TargetUnknown, "{protocol}");
+        }
+        for ports in [&[0][..], &[22; 17]] {
+            let refused = start(Protocol::Tcp, ports).await.unwrap_err();
+            assert_eq!(refused.reason, Reason::Invalid);
+        }
+    }
+}
+
+on_both! {
+    a_renewal_is_a_fresh_grant_for_the_same_session, world => {
+        let answer = world.session(&world.ann, &world.a).await;
+        world.pass(HOUR / 2);
+        let call = world.call(&world.ann).await;
+
+        let renewed = world.app.renew_session(&call, answer.session).await.unwrap();
+
+        assert_eq!(renewed.ends_at, answer.ends_at.plus_ms(HOUR / 2));
+        let invite = world.wires.invites.lock().unwrap().pop().unwrap();
+        assert!(invite.ticket.is_none());
+        let grant = invite.grant.verify(&world.broker.public()).unwrap();
+        assert_eq!((grant.session, grant.serial), (answer.session, 1));
+        assert_eq!(grant.ends_at, renewed.ends_at);
+        let extended = world.wires.extended.lock().unwrap().clone();
+        assert_eq!(extended, vec![(answer.session, renewed.ends_at)]);
+    }
+}
+
+on_both! {
+    a_session_that_is_not_renewed_ends_by_itself, world => {
+        let answer = world.session(&world.ann, &world.a).await;
+        world.pass(HOUR);
+
+        world.app.end_overdue().await.unwrap();
+        world.app.carry_out().await.unwrap();
+
+        let ended = world.wires.ended.lock().unwrap().clone();
+        assert_eq!(ended, vec![(answer.session, Reason::Expired)]);
+    }
+}
+
+on_both! {
+    /// S23: the report on users and sessions.
+    the_report_has_who_host_when_how_long_bytes_and_why, world => {
+        let answer = world.session(&world.ann, &world.a).await;
+        world.pass(90_000);
+        let ended = SessionEnded {
+            session: answer.session,
+            reason: Reason::ClosedByTechnician,
+            from_hosts: 1234,
+            to_hosts: 56,
+            streams: 1,
+        };
+        // Somebody else's box has nothing to say about it.
+        world.app.session_ended(&world.b.box_key.public(), &ended).await;
+        let filter = Filter::default();
+        let live = world.app.report(&console(), filter.clone()).await.unwrap();
+        assert!(live[0].ended.is_none());
+
+        world.app.session_ended(&world.a.box_key.public(), &ended).await;
+
+        let rows = world.app.report(&console(), filter).await.unwrap();
+        let csv = report::csv(&rows, world.app.now()).unwrap();
+        let line = csv.lines().nth(1).unwrap();
+        let expected = format!(
+            "{},ann,Acme,Office,server,ssh,2027-01-15T08:00:00Z,2027-01-15T08:01:30Z,90,1234,56,\
+             closed_by_technician,the technician's end closed the session",
+            answer.session
+        );
+        assert_eq!(line, expected);
+        let bobs = world.call(&world.bob).await;
+        assert!(world.app.report(&bobs, Filter::default()).await.unwrap().is_empty());
+    }
+}
+
+on_both! {
+    /// D13: `culvert open` carries a one-time ticket and nothing else.
+    a_launch_ticket_works_once_for_whoever_asked_for_it, world => {
+        let call = world.call(&world.ann).await;
+        let wanted = NewLaunch { host: world.a.host, protocol: Protocol::Vnc, ports: vec![] };
+        let launch = world.app.add_launch(&call, &wanted).await.unwrap();
+        let ticket: Ticket = launch.url.strip_prefix("culvert://open/").unwrap().parse().unwrap();
+        let redeem = RedeemLaunch {
+            launch: ticket,
+            end_key: SigningKey::from_seed(&[77; 32]).public(),
+        };
+        let body = serde_json::to_string(&redeem).unwrap();
+        let send = async || {
+            world.send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body).await
+        };
+
+        let (status, answer) = send().await;
+        let (again, _) = send().await;
+
+        assert_eq!((status, again), (201, 403), "{answer}");
+        let invite = world.wires.invites.lock().unwrap().pop().unwrap();
+        let grant = invite.grant.verify(&world.broker.public()).unwrap();
+        assert_eq!(grant.technician, world.ann.id);
+        assert_eq!(grant.technician_end, redeem.end_key);
+    }
+}
+
+#[tokio::test]
+async fn a_launch_ticket_dies_with_its_minute_and_with_its_owners_rights() {
+    let world = World::new().await;
+    let call = world.call(&world.ann).await;
+    let wanted = NewLaunch {
+        host: world.a.host,
+        protocol: Protocol::Vnc,
+        ports: vec![],
+    };
+    let redeem = async |url: &str| {
+        let ask = RedeemLaunch {
+            launch: url
+                .strip_prefix("culvert://open/")
+                .unwrap()
+                .parse()
+                .unwrap(),
+            end_key: SigningKey::from_seed(&[77; 32]).public(),
+        };
+        world.app.redeem_launch("192.0.2.9", &ask).await.map(|_| ())
+    };
+    let late = world.app.add_launch(&call, &wanted).await.unwrap();
+    world.pass(60_000);
+    assert_eq!(
+        redeem(&late.url).await.unwrap_err().reason,
+        Reason::TicketInvalid
+    );
+
+    let narrowed = world.app.add_launch(&call, &wanted).await.unwrap();
+    let (user, customer) = (world.ann.id, world.a.customer);
+    world
+        .app
+        .revoke_permission(&console(), user, customer)
+        .await
+        .unwrap();
+    assert_eq!(
+        redeem(&narrowed.url).await.unwrap_err().reason,
+        Reason::NotFound
+    );
+}
+
+#[tokio::test]
+async fn the_search_finds_all_words_anywhere_and_takes_wildcards_literally() {
+    let world = World::new().await;
+    let found = async |words: &str| {
+        let list = world.app.hosts(&console(), words, 10).await.unwrap();
+        list.hosts
+            .into_iter()
+            .map(|host| host.customer.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("").await, ["Acme", "Bravo"]);
+    assert_eq!(found("SERVER acme office").await, ["Acme"]);
+    assert_eq!(found("192.168.7 brav").await, ["Bravo"]);
+    for nothing in ["%", "_erver", "acme bravo", "!", "' OR 1=1 --"] {
+        assert!(found(nothing).await.is_empty(), "{nothing}");
+    }
+    let anns = world.call(&world.ann).await;
+    assert_eq!(world.app.hosts(&anns, "", 10).await.unwrap().hosts.len(), 1);
+    assert!(world.app.hosts(&console(), "", 1).await.unwrap().more);
+}

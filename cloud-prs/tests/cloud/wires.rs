@@ -1,0 +1,70 @@
+//! Links that note what the application asks of them.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use culvert_cloud_prs::app::{Caller, Links};
+use culvert_cloud_prs::relay::RouteSpec;
+use culvert_wire::UnixMs;
+use culvert_wire::frame::Invite;
+use culvert_wire::id::SessionId;
+use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::SignedRevocation;
+
+/// What was asked.
+#[derive(Default)]
+pub(crate) struct Wires {
+    pub(crate) online: Mutex<HashSet<PublicKey>>,
+    pub(crate) routes: Mutex<Vec<RouteSpec>>,
+    pub(crate) invites: Mutex<Vec<Invite>>,
+    pub(crate) extended: Mutex<Vec<(SessionId, UnixMs)>>,
+    pub(crate) ended: Mutex<Vec<(SessionId, Reason)>>,
+    pub(crate) orders: Mutex<Vec<(PublicKey, SignedRevocation)>>,
+    pub(crate) closed_gateways: Mutex<Vec<(PublicKey, Reason)>>,
+    pub(crate) callers: Mutex<Vec<std::sync::Arc<Caller>>>,
+    pub(crate) closed_callers: Mutex<Vec<(PublicKey, Reason)>>,
+}
+
+impl Links for Wires {
+    fn open_route(&self, route: RouteSpec) -> bool {
+        self.routes.lock().unwrap().push(route);
+        true
+    }
+
+    fn extend_route(&self, session: SessionId, ends_at: UnixMs) {
+        self.extended.lock().unwrap().push((session, ends_at));
+    }
+
+    fn end_route(&self, session: SessionId, reason: Reason) {
+        self.ended.lock().unwrap().push((session, reason));
+    }
+
+    fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool {
+        self.invites.lock().unwrap().push(invite);
+        self.gateway_online(gateway)
+    }
+
+    fn revoke(&self, gateway: &PublicKey, revocation: SignedRevocation) -> bool {
+        self.orders.lock().unwrap().push((*gateway, revocation));
+        self.gateway_online(gateway)
+    }
+
+    fn gateway_online(&self, gateway: &PublicKey) -> bool {
+        self.online.lock().unwrap().contains(gateway)
+    }
+
+    fn close_gateway(&self, gateway: &PublicKey, reason: Reason) {
+        self.closed_gateways
+            .lock()
+            .unwrap()
+            .push((*gateway, reason));
+    }
+
+    fn close_callers(&self, whose: &dyn Fn(&Caller) -> bool, reason: Reason) {
+        let callers = self.callers.lock().unwrap();
+        let picked = callers.iter().filter(|caller| whose(caller));
+        let picked = picked.map(|caller| (caller.device, reason));
+        self.closed_callers.lock().unwrap().extend(picked);
+    }
+}

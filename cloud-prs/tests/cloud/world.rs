@@ -1,0 +1,334 @@
+//! A provider with two customers, two technicians and an owner.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use culvert_cloud_prs::app::accounts::Account;
+use culvert_cloud_prs::app::claims::ClaimFor;
+use culvert_cloud_prs::app::tree::HostSpec;
+use culvert_cloud_prs::app::{App, Call, Caller, Clock, Installation};
+use culvert_cloud_prs::http;
+use culvert_cloud_prs::store::{Place, Store};
+use culvert_wire::api::{NewSession, NewToken, Role, Secret, SessionAnswer, SignIn, TokenScope};
+use culvert_wire::claim::ClaimCode;
+use culvert_wire::grant::Protocol;
+use culvert_wire::hello::{Binding, ClaimHello, LinkAuth, Who};
+use culvert_wire::id::{BootId, CustomerId, GatewayId, HostId, SiteId, TokenId, UserId};
+use culvert_wire::key::{Context, SigningKey};
+use http_body_util::BodyExt as _;
+use sqlx::Connection as _;
+use tower::ServiceExt as _;
+
+use crate::wires::Wires;
+
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+/// When the world begins.
+pub(crate) const BEGINNING: u64 = 1_800_000_000_000;
+/// An hour in milliseconds.
+pub(crate) const HOUR: u64 = 3_600_000;
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// One customer's things.
+#[derive(Debug, Clone)]
+pub(crate) struct Branch {
+    pub(crate) customer: CustomerId,
+    pub(crate) site: SiteId,
+    pub(crate) host: HostId,
+    pub(crate) gateway: GatewayId,
+    pub(crate) box_key: SigningKey,
+}
+
+/// Somebody who is signed in.
+pub(crate) struct Person {
+    pub(crate) id: UserId,
+    pub(crate) link: Arc<Caller>,
+    pub(crate) token: TokenId,
+    pub(crate) secret: Secret,
+}
+
+/// The provider.
+pub(crate) struct World {
+    pub(crate) app: Arc<App>,
+    pub(crate) router: Router,
+    pub(crate) wires: Arc<Wires>,
+    pub(crate) clock: Arc<AtomicU64>,
+    pub(crate) broker: SigningKey,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) a: Branch,
+    pub(crate) b: Branch,
+    pub(crate) ann: Person,
+    pub(crate) bob: Person,
+    pub(crate) olga: Person,
+}
+
+/// The console.
+pub(crate) fn console() -> Call {
+    Call::console("test".into())
+}
+
+/// A place for a database of the test's own; none without PostgreSQL.
+pub(crate) async fn place(on: On, folder: &std::path::Path) -> Option<Place> {
+    match on {
+        On::Sqlite => Some(Place::File(folder.join("culvert.db"))),
+        On::Postgres => {
+            let server = std::env::var("CULVERT_TEST_POSTGRES").ok()?;
+            sqlx::any::install_default_drivers();
+            let name = format!("t{:016x}", rand::random::<u64>());
+            let mut root = sqlx::AnyConnection::connect(&server).await.unwrap();
+            let sql = format!("CREATE DATABASE {name}");
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&mut root)
+                .await
+                .unwrap();
+            let (base, query) = server.split_once('?').unwrap_or((&server, ""));
+            let (base, _) = base.rsplit_once('/').unwrap();
+            Some(Place::Postgres(format!("{base}/{name}?{query}")))
+        }
+    }
+}
+
+/// An application on a place, without people.
+pub(crate) async fn app_on(place: Place, broker: &SigningKey, clock: Arc<AtomicU64>) -> App {
+    let here = Installation {
+        broker: broker.clone(),
+        former: vec![],
+        provider: SigningKey::from_seed(&[200; 32]).public(),
+        public_addresses: vec!["prs.example.com:443".into()],
+        session_ms: HOUR,
+        sign_in_ms: 12 * HOUR,
+        claim_ms: 72 * HOUR,
+    };
+    let store = Store::open(place).await.unwrap();
+    App::new(store, here, Clock::Set(clock))
+}
+
+impl World {
+    /// On SQLite.
+    pub(crate) async fn new() -> Self {
+        Self::on(On::Sqlite).await.expect("SQLite is always there")
+    }
+
+    /// On either database; none without PostgreSQL.
+    pub(crate) async fn on(on: On) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(on, folder.path()).await?;
+        let clock = Arc::new(AtomicU64::new(BEGINNING));
+        let broker = SigningKey::from_seed(&[201; 32]);
+        let app = Arc::new(app_on(place, &broker, Arc::clone(&clock)).await);
+        let wires = Arc::new(Wires::default());
+        app.attach(Arc::clone(&wires) as _);
+        let (router, _) = http::router(Arc::clone(&app));
+        let a = branch(&app, &wires, "Acme", 1).await;
+        let b = branch(&app, &wires, "Bravo", 2).await;
+        let ann = person(&app, &wires, "ann", Role::Technician, 11).await;
+        let bob = person(&app, &wires, "bob", Role::Technician, 12).await;
+        let olga = person(&app, &wires, "olga", Role::Owner, 13).await;
+        app.grant(&console(), ann.id, a.customer).await.unwrap();
+        app.grant(&console(), bob.id, b.customer).await.unwrap();
+        Some(Self {
+            app,
+            router,
+            wires,
+            clock,
+            broker,
+            folder,
+            a,
+            b,
+            ann,
+            bob,
+            olga,
+        })
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, ms: u64) {
+        self.clock.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// The rights of somebody's sign-in, as they are now.
+    pub(crate) async fn call(&self, person: &Person) -> Call {
+        let actor = self.app.actor_by_id(person.token).await.unwrap();
+        Call {
+            actor: actor.expect("the sign-in holds"),
+            source: "192.0.2.9".into(),
+        }
+    }
+
+    /// Starts a session on a branch's host.
+    pub(crate) async fn session(&self, person: &Person, branch: &Branch) -> SessionAnswer {
+        let call = self.call(person).await;
+        self.app.start_session(&call, &ask(branch)).await.unwrap()
+    }
+
+    /// An API token of somebody's.
+    pub(crate) async fn api_token(&self, person: &Person, scopes: &[TokenScope]) -> Secret {
+        let ask = NewToken {
+            label: "test".into(),
+            scopes: scopes.to_vec(),
+            days: 1,
+            customers: vec![],
+        };
+        let call = self.call(person).await;
+        self.app.add_token(&call, &ask).await.unwrap().token
+    }
+
+    /// Sends a request as somebody and reads the answer.
+    pub(crate) async fn send(
+        &self,
+        from: &From<'_>,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        match from {
+            From::Nobody => {}
+            From::Link(link) => request = request.extension(Arc::clone(link)),
+            From::Web(token) => {
+                let value = format!("Bearer {}", token.reveal());
+                request = request.header("authorization", value);
+            }
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+}
+
+/// How a request comes.
+pub(crate) enum From<'a> {
+    Nobody,
+    Link(&'a Arc<Caller>),
+    Web(&'a Secret),
+}
+
+/// A request for SSH to a branch's host.
+pub(crate) fn ask(branch: &Branch) -> NewSession {
+    NewSession {
+        host: branch.host,
+        protocol: Protocol::Ssh,
+        ports: vec![],
+        end_key: SigningKey::from_seed(&rand::random()).public(),
+    }
+}
+
+/// What a box sends to claim, on a link with this binding.
+pub(crate) fn claim_auth(code: &ClaimCode, key: &SigningKey, binding: &Binding) -> LinkAuth {
+    let sealing = [5; 32];
+    let hello = ClaimHello {
+        claim: code.claim,
+        identity: key.public(),
+        sealing,
+        sealing_signature: key.sign(Context::SealingKey, &sealing),
+        boot: BootId::from_random([1; 16]),
+    };
+    let version = "culvert-gateway 0.1.0".to_owned();
+    LinkAuth::sign(Who::Claim(hello), version, binding, key, Some(&code.seed))
+}
+
+/// A link's binding.
+pub(crate) fn binding() -> Binding {
+    Binding {
+        exporter: [1; 32],
+        client_nonce: [2; 32],
+        server_nonce: [3; 32],
+    }
+}
+
+/// From where everything comes.
+pub(crate) fn from() -> SocketAddr {
+    "192.0.2.9:40000".parse().unwrap()
+}
+
+async fn branch(app: &App, wires: &Wires, name: &str, seed: u8) -> Branch {
+    let console = console();
+    let customer = app.add_customer(&console, name).await.unwrap().id;
+    let site = app.add_site(&console, customer, "Office").await.unwrap().id;
+    let spec = HostSpec {
+        name: "server".into(),
+        address: "192.168.7.9".parse().unwrap(),
+        services: ["ssh", "vnc:5901", "http", "https"]
+            .map(|s| s.parse().unwrap())
+            .to_vec(),
+        any_port: false,
+    };
+    let host = app.add_host(&console, site, &spec).await.unwrap().id;
+    let (_, code) = app.add_claim(&console, ClaimFor::Site(site)).await.unwrap();
+    let box_key = SigningKey::from_seed(&[seed; 32]);
+    let auth = claim_auth(&code, &box_key, &binding());
+    let welcome = app.admit_claim(&auth, &binding(), from()).await.unwrap();
+    wires.online.lock().unwrap().insert(box_key.public());
+    Branch {
+        customer,
+        site,
+        host,
+        gateway: welcome.gateway.unwrap(),
+        box_key,
+    }
+}
+
+async fn person(app: &App, wires: &Wires, name: &str, role: Role, seed: u8) -> Person {
+    let password = Secret::new(PASSWORD.into());
+    let account: Account = app
+        .add_account(&console(), name, role, &password)
+        .await
+        .unwrap();
+    let device = SigningKey::from_seed(&[seed; 32]).public();
+    let link = Arc::new(Caller::new(device, from(), None));
+    let ask = SignIn {
+        name: name.into(),
+        password,
+        label: "laptop".into(),
+    };
+    let answer = app.sign_in(&link, &ask).await.unwrap();
+    wires.callers.lock().unwrap().push(Arc::clone(&link));
+    Person {
+        id: account.id,
+        link,
+        token: answer.id,
+        secret: answer.token,
+    }
+}
+
+/// Runs a test on SQLite and on PostgreSQL, if that is there.
+macro_rules! on_both {
+    ($(#[$about:meta])* $name:ident, $world:ident => $body:block) => {
+        mod $name {
+            #[allow(unused_imports, reason = "not every test needs its file's imports")]
+            use super::*;
+
+            async fn run(on: $crate::world::On) {
+                let Some($world) = $crate::world::World::on(on).await else {
+                    return;
+                };
+                $body
+            }
+
+            $(#[$about])*
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_sqlite() {
+                run($crate::world::On::Sqlite).await;
+            }
+
+            $(#[$about])*
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_postgres() {
+                run($crate::world::On::Postgres).await;
+            }
+        }
+    };
+}
+
+pub(crate) use on_both;

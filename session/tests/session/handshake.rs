@@ -32,6 +32,28 @@ async fn two_ends_with_the_announced_keys_meet_within_one_round_trip() {
     assert!(took < Duration::from_millis(60 * 3 + 40), "{took:?}");
 }
 
+/// S13.
+#[tokio::test(start_paused = true)]
+async fn a_session_runs_over_a_links_routes_and_hears_why_they_closed() {
+    let (a, b) = culvert_link::memory_pair();
+    let (own, peer) = (technician_key(), gateway_key());
+    let far = Arc::new(b);
+    let (technician, gateway) = tokio::join!(
+        connect(a, &own, peer.public(), Options::default()),
+        accept(far.clone(), &peer, own.public(), Options::default()),
+    );
+    let (technician, gateway) = (technician.expect("keys"), gateway.expect("keys"));
+    echo(gateway);
+    let stream = technician.open(target(Lane::Bulk)).await.expect("open");
+    let sent = bytes(3_000_000, 8);
+    assert_eq!(through(stream, sent.clone()).await, sent);
+
+    far.leave(Reason::Expired, "over");
+
+    let why = technician.route_lost().await.expect("told");
+    assert_eq!((why.reason, why.text.as_str()), (Reason::Expired, "over"));
+}
+
 /// S11: a swapped gateway is noticed before a byte is sent to it.
 #[tokio::test(start_paused = true)]
 async fn a_gateway_with_another_key_is_refused() {

@@ -24,8 +24,22 @@ fn each_way_to_take_access_away_ends_a_stubborn_clients_session_at_the_gateway()
             ),
             (
                 "the permission is taken away",
-                &[&["user", "forbid", "tess", "Harbour"]],
-                &[&["user", "permit", "tess", "Harbour"]],
+                &[&[
+                    "permission",
+                    "revoke",
+                    "--user",
+                    "tess",
+                    "--customer",
+                    "Harbour",
+                ]],
+                &[&[
+                    "permission",
+                    "grant",
+                    "--user",
+                    "tess",
+                    "--customer",
+                    "Harbour",
+                ]],
             ),
             (
                 "the host is removed",

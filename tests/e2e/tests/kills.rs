@@ -1,5 +1,8 @@
 //! `kill -9` of relay or gateway in the middle of a large copy: the copy's end
-//! is known, an error or whole and equal (P2, P4, K13).
+//! is known, an error or whole and equal (P2, P4, K13). A session outlives the
+//! relay's restart and a line that is dead for a while (P12, P13).
+//!
+//! The copy is 256 MiB, 1 GiB with `CULVERT_LONG=1` (`./check --long`).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -11,7 +14,15 @@ use anyhow::Context as _;
 use culvert_e2e::world::{self, World};
 use culvert_lab::{Ns, SiteOptions, Technician};
 
-const GIB: u64 = 1 << 30;
+/// Size of the copied file.
+fn size() -> u64 {
+    if std::env::var_os("CULVERT_LONG").is_some() {
+        1 << 30
+    } else {
+        256 << 20
+    }
+}
+
 /// A copy that hangs is a copy whose end is not known.
 const END_KNOWN_WITHIN: Duration = Duration::from_secs(240);
 
@@ -30,7 +41,37 @@ fn the_end_of_a_copy_is_known_when_gateway_or_relay_are_killed() {
         let copy = begin(world)?;
         kill(world.stack.cloud().context("no server")?.pid()?)?;
         world.stack.serve()?;
-        finish(world, copy, "relay killed and started again")?;
+        let whole = finish(world, copy, "relay killed and started again")?;
+        anyhow::ensure!(whole, "the copy did not outlive the relay's restart");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_terminal_outlives_a_line_that_is_silent_for_forty_seconds() {
+    world::with(SiteOptions::default(), |world| {
+        world.stack.start_gateway()?;
+        let technician = world.stack.technician(Ns::Host, "technician")?;
+        let mut ssh = world
+            .ssh(&technician, "echo before; cat > after")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        world::eventually("the terminal is open", Duration::from_secs(30), || {
+            Ok(world.ssh_connections()? == 1)
+        })?;
+        world.site.silence(Ns::Router, true)?;
+        std::thread::sleep(Duration::from_secs(40));
+        world.site.silence(Ns::Router, false)?;
+        let mut input = ssh.stdin.take().context("piped")?;
+        std::io::Write::write_all(&mut input, b"typed behind the silence\n")?;
+        drop(input);
+        let output = ssh.wait_with_output()?;
+        let held = std::fs::read_to_string(world.site.home(Ns::Server).join("after"))?;
+        anyhow::ensure!(output.status.success(), "{output:?}");
+        anyhow::ensure!(held == "typed behind the silence\n", "{held:?}");
         Ok(())
     })
     .unwrap();
@@ -65,7 +106,8 @@ fn scp(world: &World<'_>, technician: &Technician<'_>, to: &Path) -> Command {
     command
 }
 
-fn finish(world: &World<'_>, mut copy: Copy, what: &str) -> anyhow::Result<()> {
+/// Waits for the copy's end; says whether it was whole.
+fn finish(world: &World<'_>, mut copy: Copy, what: &str) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = copy.child.try_wait()? {
@@ -82,14 +124,14 @@ fn finish(world: &World<'_>, mut copy: Copy, what: &str) -> anyhow::Result<()> {
         anyhow::ensure!(equal(&source, &copy.to)?, "{what}: success, but not equal");
     }
     println!("{what}: scp said {status} after {:?}", begun.elapsed());
-    Ok(())
+    Ok(status.success())
 }
 
-/// 1 GiB, sparse, with a mark of its own at each MiB.
+/// Sparse, with a mark of its own at each MiB.
 fn marked_file(path: &Path) -> anyhow::Result<()> {
     let file = File::create(path)?;
-    file.set_len(GIB)?;
-    for at in (0..GIB).step_by(1 << 20) {
+    file.set_len(size())?;
+    for at in (0..size()).step_by(1 << 20) {
         file.write_all_at(&at.to_be_bytes(), at)?;
     }
     Ok(())

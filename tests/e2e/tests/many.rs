@@ -57,20 +57,30 @@ fn a_dead_host_a_refused_port_and_an_unknown_name_each_have_a_sentence() {
     world::with(SiteOptions::default(), |world| {
         world.stack.start_gateway()?;
         let site = "Harbour/Pump station";
-        for (name, address) in [
-            ("nobody", "192.168.77.99"),
-            ("nameless", "no-such-name.invalid"),
-            ("forbidden", "127.0.0.1"),
-            ("metadata", "169.254.169.254"),
-            ("elsewhere", "10.99.0.1"),
+        for (name, address, service) in [
+            ("closed", culvert_lab::SERVER_IP, "tcp:4444"),
+            ("nobody", "192.168.77.99", "ssh"),
+            ("nameless", "no-such-name.invalid", "ssh"),
+            ("forbidden", "127.0.0.1", "ssh"),
+            ("metadata", "169.254.169.254", "ssh"),
+            ("elsewhere", "10.99.0.1", "ssh"),
         ] {
-            world
-                .stack
-                .admin(&["host", "add", site, name, address, "--port", "ssh"])?;
+            world.stack.admin(&[
+                "host",
+                "add",
+                "--site",
+                site,
+                name,
+                "--address",
+                address,
+                "--service",
+                service,
+            ])?;
         }
         let technician = world.stack.technician(Ns::Host, "technician")?;
         for (word, expected) in [
-            ("server:4444", "refused"),
+            ("closed:4444", "refused"),
+            ("server:4444", "not among this host's services"),
             ("nobody", "answer"),
             ("nameless", "resolve"),
             ("forbidden", "never connects"),

@@ -17,26 +17,28 @@ fn two_sites_with_the_same_addresses_are_reached_each_by_its_own_name() {
         })?;
         let admin = |args: &[&str]| world.stack.admin(args);
         admin(&["customer", "add", "Bakery"])?;
-        admin(&["site", "add", "Bakery", "Oven hall"])?;
+        admin(&["site", "add", "--customer", "Bakery", "Oven hall"])?;
         let place = "Bakery/Oven hall";
         admin(&[
             "host",
             "add",
+            "--site",
             place,
             "server",
+            "--address",
             culvert_lab::SERVER_IP,
-            "--port",
+            "--service",
             "ssh",
         ])?;
         let code = admin(&["gateway", "code", "--site", place])?;
         let _gateway = second_gateway(&other, &code)?;
 
         let technician = world.stack.technician(Ns::Host, "technician")?;
-        let stranger = technician.culvert(&["test", "Bakery/server"]).output()?;
-        let missing = technician.culvert(&["test", "Barkery/server"]).output()?;
+        let stranger = technician.culvert(&["test", "Oven hall/server"]).output()?;
+        let missing = technician.culvert(&["test", "Owen hall/server"]).output()?;
         anyhow::ensure!(!stranger.status.success(), "reached without permission");
         let said = |output: &std::process::Output| {
-            String::from_utf8_lossy(&output.stderr).replace("Barkery", "Bakery")
+            String::from_utf8_lossy(&output.stderr).replace("Owen hall", "Oven hall")
         };
         anyhow::ensure!(
             said(&stranger) == said(&missing),
@@ -45,22 +47,32 @@ fn two_sites_with_the_same_addresses_are_reached_each_by_its_own_name() {
             said(&missing)
         );
 
-        admin(&["user", "permit", "tess", "Bakery"])?;
+        admin(&[
+            "permission",
+            "grant",
+            "--user",
+            "tess",
+            "--customer",
+            "Bakery",
+        ])?;
         world::eventually(
             "the second site is online",
             std::time::Duration::from_secs(40),
             || {
-                let listing = technician.run(&["test", "Bakery/server"]);
-                Ok(listing.is_ok())
+                let tried = technician.run(&["test", "Oven hall/server"]);
+                if let Err(error) = &tried {
+                    println!("{error}");
+                }
+                Ok(tried.is_ok())
             },
         )?;
-        for (customer, site) in [("Harbour", world.site), ("Bakery", &other)] {
+        for (place, site) in [("Pump station", world.site), ("Oven hall", &other)] {
             let word = culvert_lab::random_word(12)?;
             let who = site.credentials();
             let mut ssh = technician.in_her_place("sshpass");
             ssh.args(["-p", &who.password, "ssh"]);
             let proxy = format!(
-                "ProxyCommand={} proxy {customer}/server %p",
+                "ProxyCommand={} proxy '{place}/server' %p",
                 technician.program().display()
             );
             for option in [
@@ -74,7 +86,7 @@ fn two_sites_with_the_same_addresses_are_reached_each_by_its_own_name() {
             ssh.arg(format!("echo {word} > which"));
             must_work(ssh.stdin(Stdio::null()))?;
             let held = std::fs::read_to_string(site.home(Ns::Server).join("which"))?;
-            anyhow::ensure!(held.trim() == word, "{customer}: {held}");
+            anyhow::ensure!(held.trim() == word, "{place}: {held}");
         }
         Ok(())
     })
@@ -92,7 +104,7 @@ fn second_gateway(site: &Site, code: &str) -> anyhow::Result<culvert_lab::Runnin
     std::fs::write(&file, code)?;
     let mut claim = site.command(Ns::Gateway, &program);
     claim.arg("claim").arg("--config").arg(&settings);
-    must_work(claim.arg("--code-file").arg(&file)).context("claiming")?;
+    must_work(claim.arg("--file").arg(&file)).context("claiming")?;
     let mut run = site.command(Ns::Gateway, &program);
     run.arg("run").arg("--config").arg(&settings);
     Ok(site.spawn("culvert-gateway", &mut run)?)

@@ -10,9 +10,17 @@ fn the_logs_of_server_and_gateway_hold_neither_secrets_nor_customer_addresses() 
         world.stack.start_gateway()?;
         let technician = world.stack.technician(Ns::Host, "technician")?;
         let word = culvert_lab::random_word(20)?;
-        must_work(&mut world.ssh(&technician, &format!("echo {word}")))?;
-        let refused = technician.run(&["test", "server:4444"]);
-        println!("a refused port: {refused:?}");
+        let shown = must_work(&mut world.ssh(&technician, &format!("echo {word}")))?;
+        let refused = technician.culvert(&["test", "server:4444"]).output()?;
+        anyhow::ensure!(!refused.status.success(), "a port without service answered");
+        let control =
+            String::from_utf8_lossy(&shown.stdout).into_owned() + &technician.run(&["ls"])?;
+        for sought in [word.as_str(), "192.168.77."] {
+            anyhow::ensure!(
+                control.contains(sought),
+                "the control lacks {sought}: {control}"
+            );
+        }
 
         let code = std::fs::read_to_string(world.stack.data("claim.txt"))?;
         let token = sign_in_token(technician.home())?;

@@ -166,8 +166,11 @@ fn told_by_the_process(settings: &Gateway) -> Option<Found> {
     let reason = culvert_wire::reason::Reason::from_slug(&last.cause)?;
     // A link that broke is on its way back; a refusal is not.
     let refusal = (400..500).contains(&reason.code());
-    let down = status.link == LinkStatus::Down;
-    (down && refusal).then(|| Found::new(Cause::Refused, last.text))
+    let idle = match status.link {
+        LinkStatus::Down | LinkStatus::Quarantined => true,
+        LinkStatus::Unclaimed | LinkStatus::Up { .. } => false,
+    };
+    (idle && refusal).then(|| Found::new(Cause::Refused, last.text))
 }
 
 /// No server works: the lowest layer that is broken is the cause.

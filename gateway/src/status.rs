@@ -45,6 +45,9 @@ pub enum LinkStatus {
     Unclaimed,
     /// No link yet, or none any more.
     Down,
+    /// A server keeps the link but gives no sessions: two boxes use this
+    /// identity.
+    Quarantined,
     /// A server accepted the box.
     Up {
         /// The server's program and version.

@@ -107,6 +107,7 @@ fn lines(told: &Told) -> Vec<String> {
 fn link_line(told: &Told) -> String {
     match told.process.as_ref().map(|process| &process.link) {
         Some(LinkStatus::Up { server }) => format!("up ({server})"),
+        Some(LinkStatus::Quarantined) => "quarantined: ask the provider's administrator".to_owned(),
         Some(LinkStatus::Down) => "down".to_owned(),
         Some(LinkStatus::Unclaimed) => "waits for a claim code".to_owned(),
         None if told.running => "starting".to_owned(),

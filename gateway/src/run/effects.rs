@@ -8,6 +8,7 @@ use tracing::{error, info};
 use super::task::Task;
 use super::{Handle, Loop};
 use crate::session::{Command, Record, Start};
+use crate::status::LinkStatus;
 
 /// Routes that may wait for a session's task: one for each link meanwhile.
 const ROUTES: usize = 2;
@@ -47,13 +48,17 @@ impl Loop {
             }
         }
         if changed {
+            self.standing.hurry(!self.sessions.is_empty());
             self.tell_status();
         }
     }
 
     pub(super) fn send_reports(&mut self) {
         // Before the welcome nothing may be told: the server is still judging.
-        let welcomed = matches!(self.status.link, crate::status::LinkStatus::Up { .. });
+        let welcomed = match self.status.link {
+            LinkStatus::Up { .. } | LinkStatus::Quarantined => true,
+            LinkStatus::Unclaimed | LinkStatus::Down => false,
+        };
         if let Some((link, _)) = self.link.as_ref().filter(|_| welcomed) {
             self.reports
                 .flush(|report| link.send(Frame::SessionEnded(report)).is_ok());

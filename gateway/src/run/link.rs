@@ -129,9 +129,17 @@ impl Loop {
             (Err(error), _) => error!(%error, "The box's state cannot be written"),
         }
         info!(server = %welcome.version, assigned = welcome.gateway.is_some(), "Linked");
-        self.status.link = LinkStatus::Up {
-            server: welcome.version.clone(),
+        self.status.link = match welcome.lease {
+            Some(_) => LinkStatus::Up {
+                server: welcome.version.clone(),
+            },
+            None => LinkStatus::Quarantined,
         };
+        if self.status.link == LinkStatus::Quarantined {
+            warn!("The server gave no lease: two boxes use this gateway's identity");
+            let reason = Reason::Quarantined;
+            self.fault(reason.slug(), reason.sentence());
+        }
         self.status.link_time_ms = Some(now.0);
         self.send_reports();
         self.tell_status();

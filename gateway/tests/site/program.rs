@@ -30,6 +30,8 @@ pub(crate) struct Gateway {
     running: Option<Child>,
     /// Every `run` so far writes here.
     log: PathBuf,
+    /// What the program believes the time is.
+    clock: Option<String>,
 }
 
 impl Gateway {
@@ -65,6 +67,7 @@ impl Gateway {
             log: dir.path().join("log"),
             dir,
             running: None,
+            clock: None,
         }
     }
 
@@ -76,6 +79,11 @@ impl Gateway {
     pub(crate) fn key(&self) -> PublicKey {
         let identity = Identity::load_or_make(&self.data()).unwrap();
         identity.signing.public()
+    }
+
+    /// Makes the program believe another time, from its start on.
+    pub(crate) fn set_clock(&mut self, time: &str) {
+        self.clock = Some(time.to_owned());
     }
 
     /// Starts `run`.
@@ -115,6 +123,17 @@ impl Gateway {
         self.running.as_ref().unwrap().id()
     }
 
+    /// Memory of its own in KiB: `ip netns exec` and `sh` became the program.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let text = fs::read_to_string(path).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Runs another of its commands to its end, off the runtime.
     pub(crate) async fn ask(&self, words: &[&str]) -> Output {
         let mut command = self.command(words);
@@ -151,6 +170,12 @@ impl Gateway {
             .env_remove("all_proxy")
             .env_remove("ALL_PROXY")
             .stdin(Stdio::null());
+        if let Some(clock) = &self.clock {
+            command
+                .env("LD_PRELOAD", faketime())
+                .env("FAKETIME", format!("@{clock}"))
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         command
     }
 }
@@ -162,6 +187,14 @@ impl Drop for Gateway {
             println!("--- the gateway's log\n{}", self.log());
         }
     }
+}
+
+/// The library of Debian's package `libfaketime`, on any architecture.
+fn faketime() -> PathBuf {
+    let libraries = fs::read_dir("/usr/lib").unwrap().map(Result::unwrap);
+    let named = |entry: fs::DirEntry| entry.path().join("faketime/libfaketimeMT.so.1");
+    let found = libraries.map(named).find(|path| path.exists());
+    found.expect("the package libfaketime is installed")
 }
 
 fn signal(child: &Child, signal: Signal) {

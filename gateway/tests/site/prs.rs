@@ -93,6 +93,8 @@ struct State {
     claimed: Vec<PublicKey>,
     /// Claims are consumed, but the answer never sent.
     swallow_answers: bool,
+    /// Gateways are welcomed without a lease.
+    quarantine: bool,
 }
 
 struct LinkOut {
@@ -193,6 +195,11 @@ impl Prs {
         .await
     }
 
+    /// Whether such a frame has come and was not taken.
+    pub(crate) fn heard_any(&self, wanted: impl Fn(&Frame) -> bool) -> bool {
+        self.inner.state.lock().unwrap().heard.iter().any(wanted)
+    }
+
     /// Waits until this gateway has a link.
     pub(crate) async fn linked(&self, gateway: PublicKey) {
         self.when("the gateway's link", |state| {
@@ -216,6 +223,10 @@ impl Prs {
 
     pub(crate) fn swallow_answers(&self, swallow: bool) {
         self.inner.state.lock().unwrap().swallow_answers = swallow;
+    }
+
+    pub(crate) fn quarantine(&self) {
+        self.inner.state.lock().unwrap().quarantine = true;
     }
 
     pub(crate) fn refuse(&self, refused: Option<Refused>) {
@@ -399,7 +410,7 @@ impl State {
         Some(Frame::Welcome(Welcome {
             keepalive_ms: 20_000,
             gateway: gateway.then(|| GatewayId::from_random([1; 16])),
-            lease: gateway.then(|| Lease::from_random(rand::random())),
+            lease: (gateway && !self.quarantine).then(|| Lease::from_random(rand::random())),
             version: "test server".into(),
         }))
     }

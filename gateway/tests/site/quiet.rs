@@ -135,3 +135,36 @@ fn a_second_process_on_the_same_folder_refuses_to_run() {
         );
     });
 }
+
+/// P18 and issue 2's bars, in the build that tests use (the release build is
+/// smaller): 16 MiB idle, 32 MiB with eight sessions that have carried data.
+#[test]
+fn the_program_stays_small() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let idle = gateway.resident_kib();
+        let mut open = Vec::new();
+        for _ in 0..8 {
+            let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+            prs.invite(grant.clone()).await;
+            let technician = Technician::join(&grant).await;
+            let (mut read, mut write) = tokio::io::split(technician.stream().await);
+            let sending = tokio::spawn(async move {
+                write.write_all(&vec![5; 2_000_000]).await.unwrap();
+                write
+            });
+            read.read_exact(&mut vec![0; 2_000_000]).await.unwrap();
+            open.push((technician, read, sending.await.unwrap()));
+        }
+        let busy = gateway.resident_kib();
+
+        println!("resident: {idle} KiB idle, {busy} KiB with 8 sessions");
+        assert!(idle <= 16 * 1024, "{idle} KiB idle");
+        assert!(busy <= 32 * 1024, "{busy} KiB with 8 sessions");
+    });
+}

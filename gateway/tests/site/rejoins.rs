@@ -116,3 +116,80 @@ fn a_box_that_is_refused_says_why_and_comes_back_when_told() {
         prs.linked(gateway.key()).await;
     });
 }
+
+/// Threat 9, the box's half: it says that it serves nobody, and why.
+#[test]
+fn a_quarantined_box_says_so() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        prs.quarantine();
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let told = async {
+            loop {
+                let status = gateway.ask(&["status"]).await;
+                if crate::program::said(&status).contains("link         quarantined") {
+                    return status.status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+
+        let code = tokio::time::timeout(crate::prs::SOON, told).await.unwrap();
+
+        assert_eq!(code, Some(1));
+        let doctor = gateway.ask(&["doctor"]).await;
+        let said = crate::program::said(&doctor);
+        assert!(said.contains("cause: refused"), "{said}");
+    });
+}
+
+/// P16, bad input: a full disk costs leases and counters, no session.
+#[test]
+fn a_box_whose_disk_is_full_keeps_working_and_still_obeys() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let mut gateway = Gateway::claimed(&net, "");
+        let key = gateway.key();
+        // Whatever cannot be created, cannot be written: the same error path.
+        for name in ["state.new", "status.new"] {
+            std::fs::create_dir(gateway.data().join(name)).unwrap();
+        }
+        gateway.up(&prs).await;
+        let grant = prs.grant(key, vec![target(HOST, 22)]);
+        assert_eq!(prs.invite(grant.clone()).await.refused, None);
+        let technician = Technician::join(&grant).await;
+        let _stream = technician.stream().await;
+
+        prs.revoke(key, 1, culvert_wire::revocation::Scope::All);
+
+        let ended = crate::ends::ended(&prs, &grant).await;
+        assert_eq!(ended.reason, Reason::AccessRevoked);
+        // Never acknowledged what a power cut would undo.
+        assert!(!prs.heard_any(|frame| matches!(frame, Frame::Revoked(_) | Frame::LeaseStored(_))));
+    });
+}
+
+/// Threat 34, P9: the system clock is never asked.
+#[test]
+fn a_box_that_believes_it_is_1970_or_2099_works() {
+    for clock in ["1970-01-01 00:00:10", "2099-12-31 23:59:00"] {
+        let net = Net::new();
+        net.run(async {
+            let prs = Prs::start().await;
+            let _host = Host::echo(&net, "192.168.77.10:22");
+            let mut gateway = Gateway::claimed(&net, "");
+            gateway.set_clock(clock);
+            gateway.up(&prs).await;
+            let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+            assert_eq!(prs.invite(grant.clone()).await.refused, None);
+            Technician::join(&grant).await.stream().await;
+            // The log's own times show that the clock was really wrong.
+            let year = &clock[..4];
+            assert!(gateway.log().contains(year), "{}", gateway.log());
+        });
+    }
+}

@@ -3,6 +3,8 @@
 //! `CULVERT_TEST_POSTGRES` holds the address of a server (see
 //! `tests/with-postgres`).
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 #[path = "cloud/api_matrix.rs"]
 mod api_matrix;
 #[path = "cloud/audit_trail.rs"]

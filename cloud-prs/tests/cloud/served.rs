@@ -1,1 +1,545 @@
-//! The served server: real TLS, real links, the real relay and database.
+//! The program itself: its commands, real TLS, real links, the real relay and
+//! database; changes made at the console while it serves.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use culvert_link::{Dial, Event, Events, Link, Me, ProxyPolicy, Route, connect};
+use culvert_wire::api::{
+    HostList, NewSession, Secret, SessionAnswer, SessionList, SignIn, SignInAnswer,
+};
+use culvert_wire::claim::ClaimCode;
+use culvert_wire::frame::{Frame, Invite, Method, Welcome};
+use culvert_wire::grant::Protocol;
+use culvert_wire::hello::{ClaimHello, GatewayHello};
+use culvert_wire::id::{BootId, Lease};
+use culvert_wire::key::{Context, PublicKey, SigningKey};
+use culvert_wire::reason::Reason;
+use culvert_wire::revocation::Scope;
+use culvert_wire::UnixMs;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+/// Longer than anything here takes on a machine that is busy otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PASSWORD: &str = "canary battery staple";
+const ADDRESS: &str = "192.168.77.9";
+
+/// A data folder and the server on it.
+struct Prs {
+    folder: tempfile::TempDir,
+    port: u16,
+    child: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Prs {
+    /// `init`, an owner, a technician, a host; not serving yet.
+    fn new() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let prs = Self {
+            folder: tempfile::tempdir().unwrap(),
+            port,
+            child: None,
+            log: Arc::default(),
+        };
+        let listen = format!("127.0.0.1:{port}");
+        good(&prs.run(&["init", "--listen", &listen, "--public-address", &listen], ""));
+        for args in [
+            &["user", "add", "boss", "--role", "owner", "--password-stdin"][..],
+            &["user", "add", "tech", "--password-stdin"],
+        ] {
+            good(&prs.admin(args, PASSWORD));
+        }
+        for args in [
+            &["customer", "add", "Harbour"][..],
+            &["site", "add", "--customer", "harbour", "Pump station"],
+            &["host", "add", "--site", "Harbour/Pump station", "pump", "--address", ADDRESS,
+              "--service", "ssh"],
+            &["permission", "grant", "--user", "tech", "--customer", "Harbour"],
+        ] {
+            good(&prs.admin(args, ""));
+        }
+        prs
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_culvert-prs"));
+        command.args(args).env("CULVERT_PRS_DATA", self.data());
+        command
+    }
+
+    fn run(&self, args: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Commands that read nothing have gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    fn admin(&self, args: &[&str], input: &str) -> Output {
+        self.run(&[&["admin"], args].concat(), input)
+    }
+
+    /// Starts the server and waits until it listens.
+    fn serve(&mut self) {
+        let mut child = self
+            .command(&["serve"])
+            .env("CULVERT_LOG", "trace")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::clone(&self.log);
+        let (listens, listening) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if line.contains("Listening") {
+                    let _ = listens.send(());
+                }
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        self.child = Some(child);
+        if listening.recv_timeout(PATIENCE).is_err() {
+            panic!("{}", self.log.lock().unwrap());
+        }
+    }
+
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    fn stop(&mut self) -> Child {
+        let child = self.child.take().unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        child
+    }
+
+    fn dial(&self) -> Dial {
+        let key = good(&self.run(&["fingerprint", "--key"], ""));
+        Dial {
+            servers: vec![format!("127.0.0.1:{}", self.port)],
+            provider: key.trim().parse().unwrap(),
+            epoch_floor: 1,
+            clock_floor: UnixMs(0),
+            proxy: ProxyPolicy::None,
+        }
+    }
+
+    /// Claims a box and leaves its link open.
+    async fn claim(&self) -> (SigningKey, Link, Events, Welcome) {
+        let code = good(&self.admin(&["gateway", "code", "--site", "Pump station"], ""));
+        let code: ClaimCode = code.parse().unwrap();
+        let key = SigningKey::from_seed(&rand::random());
+        let sealing = [7; 32];
+        let hello = ClaimHello {
+            claim: code.claim,
+            identity: key.public(),
+            sealing,
+            sealing_signature: key.sign(Context::SealingKey, &sealing),
+            boot: BootId::from_random([1; 16]),
+        };
+        let me = Me::Claim {
+            key: key.clone(),
+            seed: code.seed,
+            hello,
+        };
+        let (link, mut events) = connect(&self.dial(), me, "box 1").await.unwrap();
+        let welcome = welcomed(&mut events).await;
+        let lease = welcome.lease.unwrap();
+        link.send(Frame::LeaseStored(lease)).unwrap();
+        (key, link, events, welcome)
+    }
+
+    /// Links a claimed box again.
+    async fn box_again(&self, key: &SigningKey, boot: u8, lease: Lease) -> (Link, Events) {
+        let hello = GatewayHello {
+            identity: key.public(),
+            boot: BootId::from_random([boot; 16]),
+            lease: Some(lease),
+            revocations: 0,
+        };
+        let me = Me::Gateway {
+            key: key.clone(),
+            hello,
+        };
+        let (link, mut events) = connect(&self.dial(), me, "box 1").await.unwrap();
+        welcomed(&mut events).await;
+        (link, events)
+    }
+
+    /// Signs somebody in over a link of hers.
+    async fn sign_in(&self, name: &str, device: &SigningKey) -> (Link, SignInAnswer) {
+        let me = Me::Technician {
+            key: device.clone(),
+            token: None,
+        };
+        let (link, _events) = connect(&self.dial(), me, "culvert 1").await.unwrap();
+        let ask = SignIn {
+            name: name.into(),
+            password: Secret::new(PASSWORD.into()),
+            label: "laptop".into(),
+        };
+        let answer = api(&link, Method::Post, "/api/v1/sign-in", &ask).await;
+        (link, answer.unwrap())
+    }
+}
+
+impl Drop for Prs {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+fn good(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn bad(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+async fn welcomed(events: &mut Events) -> Welcome {
+    match timeout(PATIENCE, events.next()).await.unwrap() {
+        Some(Event::Welcome(welcome)) => welcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn api<T: DeserializeOwned>(
+    link: &Link,
+    method: Method,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, u16> {
+    let body = serde_json::to_vec(body).unwrap();
+    let answer = timeout(PATIENCE, link.api(method, path, body)).await.unwrap().unwrap();
+    if answer.status >= 300 {
+        return Err(answer.status);
+    }
+    Ok(serde_json::from_slice(&answer.body).unwrap())
+}
+
+async fn invited(events: &mut Events) -> Invite {
+    loop {
+        match timeout(PATIENCE, events.next()).await.unwrap() {
+            Some(Event::Invite(invite)) => return *invite,
+            Some(_) => {}
+            None => panic!("the link is over"),
+        }
+    }
+}
+
+async fn packet(route: &Route) -> Vec<u8> {
+    let got = std::future::poll_fn(|cx| route.poll_recv(cx));
+    timeout(PATIENCE, got).await.unwrap().unwrap().payload.to_vec()
+}
+
+/// Both ends join a fresh session; what the technician sends arrives.
+async fn session(
+    technician: &Link,
+    gateway: &Link,
+    events: &mut Events,
+    key: &SigningKey,
+) -> (SessionAnswer, SigningKey, Route, Route) {
+    let list: HostList = api(technician, Method::Get, "/api/v1/hosts?q=pump", &()).await.unwrap();
+    assert!(list.hosts[0].online);
+    let end = SigningKey::from_seed(&rand::random());
+    let ask = NewSession {
+        host: list.hosts[0].id,
+        protocol: Protocol::Ssh,
+        ports: vec![],
+        end_key: end.public(),
+    };
+    let answer: SessionAnswer =
+        api(technician, Method::Post, "/api/v1/sessions", &ask).await.unwrap();
+    let invite = invited(events).await;
+    let broker = gateway.proven().statement.node;
+    let grant = invite.grant.verify(&broker).unwrap();
+    assert_eq!((grant.session, grant.technician_end), (answer.session, end.public()));
+    let far = gateway.join(answer.session, invite.ticket, key).unwrap();
+    let ticket = Some(answer.ticket.clone());
+    let near = technician.join(answer.session, ticket, &end).unwrap();
+    assert!(near.try_send(5, b"hello"));
+    assert_eq!(packet(&far).await, b"hello");
+    (answer, end, near, far)
+}
+
+/// "A fresh VPS needs three commands."
+#[tokio::test(flavor = "multi_thread")]
+async fn three_commands_make_a_server_that_carries_a_session() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, gateway, mut events, _) = prs.claim().await;
+    let (technician, signed) = prs.sign_in("tech", &SigningKey::from_seed(&[1; 32])).await;
+    assert_eq!(signed.me.customers.len(), 1);
+
+    let (answer, _, near, far) = session(&technician, &gateway, &mut events, &key).await;
+
+    assert!(far.try_send(3, b"yes"));
+    assert_eq!(packet(&near).await, b"yes");
+    let whole = good(&prs.admin(&["session", "list"], ""));
+    assert!(whole.contains(&answer.session.to_string()) && whole.contains("pump"));
+    let path = format!("/api/v1/sessions/{}/renew", answer.session);
+    let renewed: serde_json::Value = api(&technician, Method::Post, &path, &()).await.unwrap();
+    assert!(renewed["ends_at"].as_u64() >= Some(answer.ends_at.0));
+    assert!(invited(&mut events).await.ticket.is_none());
+}
+
+/// Part 12, R21: a change at the console reaches the gateway of a running
+/// server, the route and the person's link.
+#[tokio::test(flavor = "multi_thread")]
+async fn disabling_somebody_at_the_console_ends_her_session_at_the_gateway() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, gateway, mut events, _) = prs.claim().await;
+    let (technician, _) = prs.sign_in("tech", &SigningKey::from_seed(&[1; 32])).await;
+    let (answer, _, near, far) = session(&technician, &gateway, &mut events, &key).await;
+
+    good(&prs.admin(&["user", "disable", "tech"], ""));
+
+    let order = loop {
+        match timeout(PATIENCE, events.next()).await.unwrap() {
+            Some(Event::Revoke(order)) => break order,
+            Some(_) => {}
+            None => panic!("the link is over"),
+        }
+    };
+    let order = order.verify(&gateway.proven().statement.node).unwrap().clone();
+    assert_eq!(order.scope, Scope::Sessions(vec![answer.session]));
+    assert_eq!(order.reason, Reason::UserDisabled);
+    let (why, _) = timeout(PATIENCE, technician.closed()).await.unwrap();
+    assert_eq!(why, Reason::UserDisabled);
+    timeout(PATIENCE, async {
+        while near.closed().is_none() || far.closed().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    gateway.send(Frame::Revoked(order.counter)).unwrap();
+    // Nothing of hers works any more.
+    let me = Me::Technician {
+        key: SigningKey::from_seed(&[1; 32]),
+        token: None,
+    };
+    let (again, _events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
+    let ask = SignIn {
+        name: "tech".into(),
+        password: Secret::new(PASSWORD.into()),
+        label: String::new(),
+    };
+    let refused = api::<SignInAnswer>(&again, Method::Post, "/api/v1/sign-in", &ask).await;
+    assert_eq!(refused.unwrap_err(), 401);
+    let report = good(&prs.admin(&["report", "--csv"], ""));
+    assert!(report.contains("user_disabled"), "{report}");
+    good(&prs.admin(&["audit", "verify"], ""));
+}
+
+/// R2: the relay is killed; a session goes on by its end keys, its used
+/// tickets do not work again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_outlives_a_killed_server() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, gateway, mut events, welcome) = prs.claim().await;
+    let device = SigningKey::from_seed(&[1; 32]);
+    let (technician, signed) = prs.sign_in("tech", &device).await;
+    let (answer, end, _near, _far) = session(&technician, &gateway, &mut events, &key).await;
+    // Until the server has noted both joins.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+
+    prs.kill();
+    prs.serve();
+
+    let lease = welcome.lease.unwrap();
+    let (gateway, _events) = prs.box_again(&key, 1, lease).await;
+    let me = Me::Technician {
+        key: device.clone(),
+        token: Some(signed.token.reveal().to_owned().into()),
+    };
+    let (technician, _tech_events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
+    // With the ticket of before the route is refused, with the key it is not.
+    let replayed = technician.join(answer.session, Some(answer.ticket), &end).unwrap();
+    timeout(PATIENCE, async {
+        while replayed.closed().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let far = gateway.join(answer.session, None, &key).unwrap();
+    let near = technician.join(answer.session, None, &end).unwrap();
+    timeout(PATIENCE, async {
+        while !(near.joined() && far.joined()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(near.try_send(5, b"again"));
+    assert_eq!(packet(&far).await, b"again");
+    // The token still holds, and the device key with it.
+    let live: SessionList =
+        api(&technician, Method::Get, "/api/v1/sessions?state=live", &()).await.unwrap();
+    assert_eq!(live.sessions.len(), 1);
+}
+
+/// SIGTERM: links are told when to come back, then the process ends well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_tells_its_links_when_to_come_back() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (_key, gateway, mut events, _) = prs.claim().await;
+
+    let mut child = prs.stop();
+
+    let told = timeout(PATIENCE, events.next()).await.unwrap();
+    assert!(matches!(told, Some(Event::Drain { come_back_ms: 10_000, .. })), "{told:?}");
+    let (why, _) = timeout(PATIENCE, gateway.closed()).await.unwrap();
+    assert_eq!(why, Reason::ServerDraining);
+    assert!(child.wait().unwrap().success());
+}
+
+/// Invariant: no secret, no customer address above DEBUG in a log.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_holds_no_secret_and_no_customer_address_above_debug() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, gateway, mut events, _) = prs.claim().await;
+    let (technician, signed) = prs.sign_in("tech", &SigningKey::from_seed(&[1; 32])).await;
+    let (answer, _, _near, _far) = session(&technician, &gateway, &mut events, &key).await;
+    good(&prs.admin(&["user", "disable", "tech"], ""));
+    timeout(PATIENCE, technician.closed()).await.unwrap();
+    prs.stop().wait().unwrap();
+
+    let log = prs.log.lock().unwrap().clone();
+
+    for secret in [PASSWORD, signed.token.reveal(), &answer.ticket.reveal()] {
+        assert!(!log.contains(secret));
+    }
+    let loud = |line: &&str| [" INFO ", " WARN ", "ERROR "].iter().any(|level| line.contains(level));
+    for line in log.lines().filter(loud) {
+        assert!(!line.contains(ADDRESS), "{line}");
+    }
+    // The control: the log was there and is read.
+    assert!(log.contains("Listening") && log.contains("Draining"));
+}
+
+#[test]
+fn a_second_init_and_a_second_server_are_refused() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let listen = ["init", "--listen", "127.0.0.1:1", "--public-address", "a.example:1"];
+
+    assert!(bad(&prs.run(&listen, "")).contains("nothing was changed"));
+    assert!(bad(&prs.run(&["serve"], "")).contains("a server already runs"));
+    assert!(bad(&prs.admin(&["restore"], "")).contains("stop it first"));
+}
+
+#[test]
+fn a_server_with_an_expired_statement_does_not_start_and_says_what_to_do() {
+    let prs = Prs::new();
+    let statement = prs.data().join("keys/statement");
+    let provider = culvert_cloud_prs::data::Data::at(prs.data());
+    let mut keys = culvert_cloud_prs::keys::Keys::load(&provider).unwrap();
+    let key_file = prs.data().join("keys/provider.key");
+    keys.renew(&provider, &key_file, UnixMs(1_700_000_000_000), 1).unwrap();
+    assert!(statement.exists());
+
+    let said = bad(&prs.run(&["serve"], ""));
+    assert!(said.contains("key renew-statement"), "{said}");
+    assert!(bad(&prs.run(&["check"], "")).contains("must be mended"));
+
+    good(&prs.run(&["key", "renew-statement"], ""));
+    assert!(!good_or_bad(&prs.run(&["check"], "")).contains("BAD     statement"));
+}
+
+fn good_or_bad(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// D7, P: the rotations a running installation goes through.
+#[tokio::test(flavor = "multi_thread")]
+async fn boxes_and_technicians_follow_rotated_keys() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let pinned = prs.dial();
+    let (key, _gateway, _events, welcome) = prs.claim().await;
+    prs.stop().wait().unwrap();
+    good(&prs.run(&["key", "rotate-node"], ""));
+    good(&prs.run(&["key", "rotate-provider"], ""));
+    prs.serve();
+
+    let hello = GatewayHello {
+        identity: key.public(),
+        boot: BootId::from_random([2; 16]),
+        lease: welcome.lease,
+        revocations: 0,
+    };
+    let me = Me::Gateway { key, hello };
+    let (link, mut events) = connect(&pinned, me, "box 1").await.unwrap();
+
+    assert!(welcomed(&mut events).await.gateway.is_some());
+    assert_ne!(link.proven().provider, pinned.provider);
+    assert_eq!(link.proven().statement.epoch, 2);
+    let now: PublicKey = prs.dial().provider;
+    assert_eq!(link.proven().provider, now);
+    // Rows signed by the node key before still verify.
+    good(&prs.admin(&["audit", "verify"], ""));
+}
+
+/// R24: a restore into an empty folder, with nothing old alive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_taken_while_serving_restores_a_server_on_which_nothing_old_works() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, _gateway, _events, welcome) = prs.claim().await;
+    let device = SigningKey::from_seed(&[1; 32]);
+    let (_technician, signed) = prs.sign_in("tech", &device).await;
+    let backup = prs.folder.path().join("backup");
+    good(&prs.admin(&["backup", backup.to_str().unwrap()], ""));
+    prs.kill();
+    std::fs::remove_dir_all(prs.data()).unwrap();
+
+    let said = good(&prs.admin(&["restore", backup.to_str().unwrap()], ""));
+
+    assert!(said.contains("1 sign-ins and API tokens"), "{said}");
+    prs.serve();
+    let me = Me::Technician {
+        key: device,
+        token: Some(signed.token.reveal().to_owned().into()),
+    };
+    let (link, _tech_events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
+    let refused = api::<serde_json::Value>(&link, Method::Get, "/api/v1/me", &()).await;
+    assert_eq!(refused.unwrap_err(), 401);
+    // The box is still the box.
+    let (_link, _events) = prs.box_again(&key, 2, welcome.lease.unwrap()).await;
+}

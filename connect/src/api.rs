@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use culvert_link::Link;
 use culvert_wire::api::{
-    ApiError, HostEntry, HostList, Me, NewSession, RedeemAnswer, RedeemLaunch, RenewAnswer,
-    SessionAnswer, SessionList, SignIn, SignInAnswer,
+    ApiError, HostEntry, HostList, LaunchAnswer, Me, NewLaunch, NewSession, RedeemAnswer,
+    RedeemLaunch, RenewAnswer, SessionAnswer, SessionList, SignIn, SignInAnswer,
 };
 use culvert_wire::frame::Method;
 use culvert_wire::id::SessionId;
@@ -91,6 +91,15 @@ impl Api<'_> {
     /// [`Failure`].
     pub async fn new_session(&self, body: &NewSession) -> Result<SessionAnswer, Failure> {
         self.send(Method::Post, "/api/v1/sessions", Some(body))
+            .await
+    }
+
+    /// Makes a launch ticket, as a page of the portal does.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn new_launch(&self, body: &NewLaunch) -> Result<LaunchAnswer, Failure> {
+        self.send(Method::Post, "/api/v1/launches", Some(body))
             .await
     }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::transport::SESSION_WINDOW;
+
 /// Choices for one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -12,7 +14,8 @@ pub struct Options {
     /// Which cipher this end prefers; the technician's end decides.
     pub ciphers: Ciphers,
     /// A peer that is silent for this long is lost. The smaller value of the
-    /// two ends counts. A link that comes back within this time loses nothing.
+    /// two ends counts. A link that comes back within this time loses nothing,
+    /// so it covers a dead link's discovery and its return.
     pub idle: Duration,
     /// The handshake has to be over within this time.
     pub handshake: Duration,
@@ -20,6 +23,21 @@ pub struct Options {
     pub opening: Duration,
     /// Streams that the technician's end may have open at once.
     pub max_streams: u32,
+    /// Bytes all streams together may have on the way to this end, and that it
+    /// keeps for repair of what it sends: what a hostile peer can make it keep.
+    pub session_window: u32,
+}
+
+impl Options {
+    /// For a box with little memory and many sessions. Bytes to LAN hosts that
+    /// do not read fill a smaller window; bytes from them are not concerned,
+    /// since those wait at the technician's end.
+    pub fn small() -> Self {
+        Self {
+            session_window: 4_000_000,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Options {
@@ -27,10 +45,11 @@ impl Default for Options {
         Self {
             congestion: Congestion::Cubic,
             ciphers: Ciphers::AesFirst,
-            idle: Duration::from_secs(30),
+            idle: Duration::from_secs(120),
             handshake: Duration::from_secs(20),
             opening: Duration::from_secs(10),
             max_streams: 256,
+            session_window: SESSION_WINDOW,
         }
     }
 }

@@ -18,10 +18,9 @@ use crate::role::Role;
 /// Bytes one stream may have on the way. Over 1.4 MB one lost packet can end
 /// the whole connection (the reassembly limit of the QUIC library).
 pub const STREAM_WINDOW: u32 = 1_250_000;
-/// Bytes all streams may have on the way, and a sender keeps for repair. It
-/// bounds what a hostile peer can make this end keep. With less, a few streams
-/// that nobody reads (a paused download) would hold up keys and screen: so
-/// many may stall before the others notice.
+/// Bytes all streams may have on the way, unless an end has less memory. With
+/// less, a few streams that nobody reads (a paused download) would hold up
+/// keys and screen: so many may stall before the others notice.
 pub const SESSION_WINDOW: u32 = 16 * STREAM_WINDOW;
 /// Largest packet, in bytes: an Ethernet frame's worth, found by probing.
 pub const MAX_PACKET: u16 = 1452;
@@ -35,6 +34,9 @@ pub const MAX_PATHS: u32 = 8;
 /// Guess of a round trip before the first is measured. It only sets when a
 /// lost first packet is sent again: after three times this.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Longest silence of an idle session: what the peer's timer and the path's
+/// figures live on.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Datagrams a lazy receiver keeps, in bytes.
 const DATAGRAM_BUFFER: usize = 256 * 1024;
 /// Connection attempts that may wait at a gateway: the one that counts, and
@@ -82,8 +84,8 @@ fn transport(role: Role, options: &Options) -> TransportConfig {
     config
         .congestion_controller_factory(controller(options.congestion))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(SESSION_WINDOW))
-        .send_window(u64::from(SESSION_WINDOW))
+        .receive_window(VarInt::from_u32(options.session_window))
+        .send_window(u64::from(options.session_window))
         .initial_rtt(INITIAL_RTT)
         .initial_mtu(MIN_PACKET)
         .mtu_discovery_config(Some(probing))
@@ -96,7 +98,7 @@ fn transport(role: Role, options: &Options) -> TransportConfig {
     match role {
         // One end's pings keep both alive, and it is the technician who waits.
         Role::Technician => config
-            .keep_alive_interval(Some(options.idle / 3))
+            .keep_alive_interval(Some(KEEPALIVE.min(options.idle / 3)))
             .max_concurrent_bidi_streams(VarInt::from_u32(0)),
         Role::Gateway => config
             .keep_alive_interval(None)

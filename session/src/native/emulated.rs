@@ -131,6 +131,8 @@ impl PacketRoute for End {
     fn ended(&self) -> Option<Ending> {
         None
     }
+
+    fn farewell(&self, _: &Ending) {}
 }
 
 #[derive(Debug)]

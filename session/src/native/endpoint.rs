@@ -34,12 +34,11 @@ pub async fn connect(
     let endpoint = endpoint(&mux, None)?;
     let connecting =
         endpoint.connect_with(config, PathAddress::RELAY.socket(), tls::SERVER_NAME)?;
-    let connection =
-        timeout(options.handshake, connecting)
-            .await
-            .map_err(|_| SessionError::TimedOut {
-                limit: options.handshake,
-            })??;
+    let connection = match timeout(options.handshake, connecting).await {
+        Ok(connected) => connected.map_err(SessionError::from),
+        Err(_) => Err(timed_out(&options)),
+    };
+    let connection = connection.inspect_err(|error| mux.end(error.ending()))?;
     Ok(Session::start(
         Role::Technician,
         endpoint,
@@ -53,7 +52,8 @@ pub async fn connect(
 /// the key `peer`.
 ///
 /// # Errors
-/// [`SessionError`]; [`Reason::PeerKey`] inside when another key came.
+/// [`SessionError`] when the time for the handshake is over;
+/// [`Reason::PeerKey`] inside when only another key came.
 pub async fn accept(
     route: impl PacketRoute,
     identity: &SigningKey,
@@ -64,13 +64,10 @@ pub async fn accept(
     let mux = Mux::new(Arc::new(route));
     let endpoint = endpoint(&mux, Some(config))?;
     let mut noise = None;
-    let connection = timeout(options.handshake, first_proved(&endpoint, &mut noise))
-        .await
-        .unwrap_or_else(|_| {
-            Err(noise.unwrap_or(SessionError::TimedOut {
-                limit: options.handshake,
-            }))
-        })?;
+    let proved = timeout(options.handshake, first_proved(&endpoint, &mut noise)).await;
+    let connection = proved
+        .unwrap_or_else(|_| Err(noise.unwrap_or_else(|| timed_out(&options))))
+        .inspect_err(|error| mux.end(error.ending()))?;
     // One session, one peer: whoever else knocks is not answered.
     endpoint.set_server_config(None);
     Ok(Session::start(
@@ -80,6 +77,12 @@ pub async fn accept(
         mux,
         &options,
     ))
+}
+
+fn timed_out(options: &Options) -> SessionError {
+    SessionError::TimedOut {
+        limit: options.handshake,
+    }
 }
 
 fn endpoint(mux: &Arc<Mux>, server: Option<noq::ServerConfig>) -> Result<Endpoint, SessionError> {
@@ -95,9 +98,9 @@ fn endpoint(mux: &Arc<Mux>, server: Option<noq::ServerConfig>) -> Result<Endpoin
 /// that is never finished must not stand in the real peer's way.
 const MAX_HANDSHAKES: usize = 4;
 
-/// The first connection whose peer proved its key. A handshake that failed
-/// otherwise is kept as `noise` and not the end: anybody on the way can send
-/// one.
+/// The first connection whose peer proved its key. Handshakes that fail, with
+/// another key too, are kept as `noise` and not the end: anybody on the way
+/// can send one. A wrong key is the noise that tells most.
 async fn first_proved(
     endpoint: &Endpoint,
     noise: &mut Option<SessionError>,
@@ -114,9 +117,12 @@ async fn first_proved(
             },
             Some(done) = handshakes.join_next() => match done {
                 Ok(Ok(connection)) => return Ok(connection),
-                // Somebody with another key: not what was announced, say so.
-                Ok(Err(error)) if error.reason() == Reason::PeerKey => return Err(error),
-                Ok(Err(error)) => *noise = Some(error),
+                Ok(Err(error)) => {
+                    let known = noise.as_ref().map(SessionError::reason);
+                    if known != Some(Reason::PeerKey) {
+                        *noise = Some(error);
+                    }
+                }
                 // It panicked; the next may not.
                 Err(_) => {}
             },

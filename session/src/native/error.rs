@@ -39,6 +39,16 @@ impl SessionError {
             Self::Ended(ending) => ending.reason,
         }
     }
+
+    /// The same as an end with a sentence.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Key(_) | Self::Setup(_) | Self::TimedOut { .. } => {
+                Ending::new(self.reason(), &self.to_string())
+            }
+            Self::Ended(ending) => ending.clone(),
+        }
+    }
 }
 
 impl From<io::Error> for SessionError {

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use culvert_wire::frame::Packets;
@@ -29,6 +29,8 @@ use crate::transport::{MAX_BATCH, MAX_PACKET};
 pub(super) struct Mux {
     relay: Mutex<Relay>,
     lost: Notify,
+    /// Why the session ended: what the routes are left with.
+    ending: OnceLock<Ending>,
     /// INVARIANT: true exactly while `relay.route` is known to be closed.
     relay_closed: AtomicBool,
     dropped: AtomicU64,
@@ -49,6 +51,7 @@ impl Mux {
                 reader: None,
             }),
             lost: Notify::new(),
+            ending: OnceLock::new(),
             relay_closed: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
         })
@@ -79,6 +82,12 @@ impl Mux {
             }
             lost.await;
         }
+    }
+
+    /// Says why the session is over; the first word stands. The paths are left
+    /// when the last packet has gone.
+    pub(super) fn end(&self, ending: Ending) {
+        self.ending.get_or_init(|| ending);
     }
 
     /// Batches that no path took.
@@ -139,6 +148,14 @@ impl Mux {
     fn relay(&self) -> MutexGuard<'_, Relay> {
         // A panic in a carrier must not end the other sessions' sockets.
         self.relay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Mux {
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending.get() {
+            self.relay().route.farewell(ending);
+        }
     }
 }
 

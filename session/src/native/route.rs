@@ -20,6 +20,9 @@ pub trait PacketRoute: Send + Sync + 'static {
 
     /// Why the route was closed, if it was and if its carrier knows.
     fn ended(&self) -> Option<Ending>;
+
+    /// The session needs the route no more, for this reason.
+    fn farewell(&self, ending: &Ending);
 }
 
 impl<R: PacketRoute + ?Sized> PacketRoute for Arc<R> {
@@ -33,6 +36,10 @@ impl<R: PacketRoute + ?Sized> PacketRoute for Arc<R> {
 
     fn ended(&self) -> Option<Ending> {
         (**self).ended()
+    }
+
+    fn farewell(&self, ending: &Ending) {
+        (**self).farewell(ending);
     }
 }
 
@@ -48,5 +55,9 @@ impl PacketRoute for culvert_link::Route {
     fn ended(&self) -> Option<Ending> {
         let closed = self.closed()?;
         Some(Ending::new(closed.reason, &closed.text))
+    }
+
+    fn farewell(&self, ending: &Ending) {
+        Self::leave(self, ending.reason, &ending.text);
     }
 }

@@ -161,5 +161,8 @@ impl Drop for Inner {
             Role::Gateway => Reason::Internal,
         };
         self.life.close(Ending::new(reason, ""));
+        if let Some(ending) = self.life.ending() {
+            self.mux.end(ending);
+        }
     }
 }

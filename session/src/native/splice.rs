@@ -38,7 +38,7 @@ impl Counters {
 }
 
 /// How a copy ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spliced {
     /// Bytes of this copy written to TCP.
     pub to_tcp: u64,
@@ -47,6 +47,9 @@ pub struct Spliced {
     /// [`Reason::ClosedByHost`] or [`Reason::ClosedByTechnician`] when both
     /// ways ended cleanly (who ended first), else what broke it.
     pub reason: Reason,
+    /// A sentence more: the gateway's when it refused, the peer's when the
+    /// session ended. May be empty.
+    pub text: String,
 }
 
 /// Copies until both ways ended or one broke, and every byte has arrived.
@@ -71,8 +74,8 @@ pub async fn splice(stream: Stream, mut tcp: TcpStream, counters: Arc<Counters>)
         // A host that neither reads nor writes must not outlive the session.
         ending = life.closed() => Err(StreamError::Ended(ending).into()),
     };
-    let reason = match result {
-        Ok(()) => done.first(role),
+    let (reason, text) = match result {
+        Ok(()) => (done.first(role), String::new()),
         Err(broken) => {
             let reason = broken.reason(role);
             writer.reset(reason);
@@ -80,13 +83,14 @@ pub async fn splice(stream: Stream, mut tcp: TcpStream, counters: Arc<Counters>)
             // A lost connection is told with RST, not with a clean end. Fails
             // only when the connection is gone.
             let _ = tcp.set_zero_linger();
-            reason
+            (reason, broken.text())
         }
     };
     Spliced {
         to_tcp: *done.to_tcp.get_mut(),
         from_tcp: *done.from_tcp.get_mut(),
         reason,
+        text,
     }
 }
 
@@ -140,6 +144,17 @@ impl Broken {
             }
             (Self::Tcp(_), Role::Gateway) => Reason::HostReset,
             (Self::Tcp(_), Role::Technician) => Reason::ClosedByTechnician,
+        }
+    }
+}
+
+impl Broken {
+    fn text(self) -> String {
+        match self {
+            Self::Stream(StreamError::Refused(_, text)) => text,
+            Self::Stream(StreamError::Ended(ending)) => ending.text,
+            Self::Stream(StreamError::Reset(_) | StreamError::Malformed | StreamError::Misused)
+            | Self::Tcp(_) => String::new(),
         }
     }
 }

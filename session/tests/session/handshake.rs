@@ -1,6 +1,7 @@
 //! Who gets a session, and what the others are told.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use culvert_session::Options;
@@ -54,6 +55,26 @@ async fn a_session_runs_over_a_links_routes_and_hears_why_they_closed() {
     assert_eq!((why.reason, why.text.as_str()), (Reason::Expired, "over"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_fails_leaves_its_route_with_the_reason() {
+    let (a, b) = culvert_link::memory_pair();
+    let (own, peer) = (technician_key(), gateway_key());
+    let error = connect(a, &own, peer.public(), Options::default()).await;
+    assert_eq!(
+        error.expect_err("nobody answers").reason(),
+        Reason::PeerLost
+    );
+
+    while !matches!(poll_route(&b).await, Poll::Ready(None)) {}
+
+    assert_eq!(b.closed().expect("left").reason, Reason::PeerLost);
+}
+
+async fn poll_route(route: &culvert_link::Route) -> Poll<Option<culvert_wire::frame::Packets>> {
+    sleep(Duration::from_millis(10)).await;
+    std::future::poll_fn(|cx| Poll::Ready(route.poll_recv(cx))).await
+}
+
 /// S11: a swapped gateway is noticed before a byte is sent to it.
 #[tokio::test(start_paused = true)]
 async fn a_gateway_with_another_key_is_refused() {
@@ -83,6 +104,26 @@ async fn a_technician_with_another_key_is_refused() {
         Err(error) => error.reason(),
     };
     assert_eq!(told, Reason::PeerKey);
+}
+
+/// P22: whoever comes with another key does not end the waiting.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_knocks_first_does_not_keep_the_right_one_out() {
+    let (a, b) = pair(Line::PERFECT);
+    let (stranger, own, peer) = (other_key(), technician_key(), gateway_key());
+    let gateway = accept(b, &peer, own.public(), Options::default());
+    let technician = async {
+        let impostor = connect(a.clone(), &stranger, peer.public(), Options::default()).await;
+        let told = match impostor {
+            Ok(session) => session.closed().await.reason,
+            Err(error) => error.reason(),
+        };
+        assert_eq!(told, Reason::PeerKey);
+        connect(a, &own, peer.public(), Options::default()).await
+    };
+    let (gateway, technician) = tokio::join!(gateway, technician);
+    gateway.expect("the right key came in time");
+    technician.expect("the right key");
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +237,6 @@ async fn raw_client(
 mod lax {
     use std::future::poll_fn;
     use std::num::NonZeroUsize;
-    use std::task::Poll;
 
     use bytes::BytesMut;
     use culvert_session::native::emulated::End;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use culvert_session::address::{LOCAL, PathAddress};
 use culvert_session::native::emulated::{Line, pair};
 use culvert_session::native::{PacketRoute as _, Session, accept};
-use culvert_session::transport::SESSION_WINDOW;
 use culvert_session::{Ciphers, Options, tls, transport};
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Lane};
@@ -14,7 +13,7 @@ use culvert_wire::{Decode as _, Encode as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{sleep, timeout};
 
-use super::world::{bytes, echo, gateway_key, target, technician_key, through, world};
+use super::world::{bytes, echo, gateway_key, target, technician_key, through, world, world_with};
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_service_is_refused_and_the_session_goes_on() {
@@ -79,7 +78,14 @@ async fn a_stream_of_another_kind_is_never_opened() {
 /// P22: hosts that do not read make a gateway keep the window and no more.
 #[tokio::test(start_paused = true)]
 async fn senders_nobody_reads_are_stopped_by_the_window() {
-    let world = world(Line::PERFECT).await;
+    for options in [Options::default(), Options::small()] {
+        fill(options).await;
+    }
+}
+
+async fn fill(options: Options) {
+    let window = u64::from(options.session_window);
+    let world = world_with(Line::PERFECT, options).await;
     let gateway = world.gateway.clone();
     let unread = tokio::spawn(async move {
         let mut unread = Vec::new();
@@ -99,8 +105,8 @@ async fn senders_nobody_reads_are_stopped_by_the_window() {
 
     let received = world.gateway.stats().paths[0].received_bytes;
     println!("kept for readers that never read: {received} B");
-    assert!(received < u64::from(SESSION_WINDOW) * 5 / 4, "{received}");
-    assert!(received > u64::from(SESSION_WINDOW) / 2, "{received}");
+    assert!(received < window * 5 / 4, "{received}");
+    assert!(received > window / 2, "{received}");
     unread.abort();
 }
 

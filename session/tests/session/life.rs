@@ -42,7 +42,7 @@ async fn a_peer_that_vanishes_is_lost_after_the_idle_time() {
     assert_eq!(world.technician.closed().await.reason, Reason::PeerLost);
 
     let took = began.elapsed().as_secs();
-    assert!((29..=45).contains(&took), "{took} s");
+    assert!((119..=140).contains(&took), "{took} s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn a_route_replaced_in_mid_transfer_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_route_is_reported_and_may_be_replaced() {
+async fn a_route_closed_for_half_a_minute_is_reported_and_may_be_replaced() {
     let world = world(Line::PERFECT).await;
     echo(world.gateway.clone());
     let gateway = world.gateway.clone();
@@ -118,7 +118,7 @@ async fn a_closed_route_is_reported_and_may_be_replaced() {
     assert_eq!(waits.await.expect("reported"), None);
 
     let began = Instant::now();
-    sleep(Duration::from_secs(20)).await;
+    sleep(Duration::from_secs(40)).await;
     let (a, b) = pair(Line::PERFECT);
     world.technician.replace_route(a);
     world.gateway.replace_route(b);
@@ -129,6 +129,6 @@ async fn a_closed_route_is_reported_and_may_be_replaced() {
         .await
         .expect("alive");
     assert_eq!(through(stream, bytes(100, 1)).await, bytes(100, 1));
-    println!("first echo after 20 s of outage: {:?}", began.elapsed());
-    assert!(began.elapsed() < Duration::from_secs(23));
+    println!("first echo after 40 s of outage: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(43));
 }

@@ -182,4 +182,8 @@ impl PacketRoute for Recorded {
     fn ended(&self) -> Option<Ending> {
         PacketRoute::ended(&self.route)
     }
+
+    fn farewell(&self, ending: &Ending) {
+        PacketRoute::farewell(&self.route, ending);
+    }
 }

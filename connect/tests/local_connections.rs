@@ -46,6 +46,25 @@ async fn a_forwarded_port_carries_whole_copies_side_by_side() {
     assert_eq!(busy.borrow().ever, 4);
 }
 
+/// Telnet marks its place in the stream with an urgent byte.
+#[tokio::test]
+async fn urgent_bytes_stay_in_their_place() {
+    let site = Site::start().await;
+    let (at, _busy) = forward(&site, Site::ECHO, Limit::ONE).await;
+    let mut tcp = TcpStream::connect(at).await.unwrap();
+    tcp.write_all(b"before\xff").await.unwrap();
+    // The echo shows that the next byte meets a reader that waits.
+    tcp.read_exact(&mut [0; 7]).await.unwrap();
+
+    let sent = socket2::SockRef::from(&tcp).send_out_of_band(b"\xf2");
+    assert_eq!(sent.unwrap(), 1);
+    tcp.write_all(b"after").await.unwrap();
+
+    let mut got = [0; 6];
+    tcp.read_exact(&mut got).await.unwrap();
+    assert_eq!(&got, b"\xf2after");
+}
+
 /// A refused port: the program's connection ends, the others live.
 #[tokio::test]
 async fn a_dead_host_ends_its_own_connection_only() {

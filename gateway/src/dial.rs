@@ -134,12 +134,14 @@ async fn resolve(address: &HostAddress, port: u16) -> Result<Vec<IpAddr>, Refusa
     Ok(found.map(|found| found.ip()).collect())
 }
 
-/// Small packets at once, dead hosts found.
+/// Small packets at once, dead hosts found, urgent bytes (telnet's) kept in
+/// their place: the system would else take them out of the stream.
 fn prepared(stream: TcpStream) -> Result<TcpStream, Refusal> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
     stream
         .set_nodelay(true)
         .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive))
+        .and_then(|()| SockRef::from(&stream).set_out_of_band_inline(true))
         .map_err(|error| explain(&error))?;
     Ok(stream)
 }

@@ -120,14 +120,20 @@ impl Listener {
                 );
                 continue;
             };
-            // Keys and pointer moves must not wait for more bytes.
-            let delayed = stream.set_nodelay(true);
-            drop(delayed);
+            prepare(&stream);
             self.left -= 1;
             return Some(Accepted { stream, slot });
         }
         None
     }
+}
+
+/// Keys and pointer moves must not wait for more bytes; urgent bytes (telnet's)
+/// stay in their place in the stream. A connection that takes neither setting
+/// is about to end anyway.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = socket2::SockRef::from(stream).set_out_of_band_inline(true);
 }
 
 /// Why nothing listens.

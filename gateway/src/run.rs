@@ -143,7 +143,7 @@ impl Loop {
             dialer: Dialer::new(settings.allow),
             options: Options {
                 max_streams: u32::try_from(settings.max_streams).unwrap_or(u32::MAX),
-                ..Options::default()
+                ..Options::small()
             },
             link: None,
             clock: Clock::new(state.clock_floor),

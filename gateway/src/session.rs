@@ -9,6 +9,7 @@
 //! [`Sessions::poll_timeout`]. Driven by [`crate::run`].
 
 mod broker;
+mod command;
 mod judge;
 mod state;
 
@@ -27,6 +28,7 @@ use culvert_wire::ticket::Ticket;
 use crate::guard::Guard;
 use broker::Brokers;
 pub use broker::Voice;
+pub use command::{Command, Moment, Record, Refusal, Start};
 use state::Session;
 
 /// Session ids remembered until their join-by. A broker that asks for more in
@@ -56,100 +58,12 @@ pub struct Sessions {
     commands: VecDeque<Command>,
 }
 
-/// A point in time, by two clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    /// What the link's server says: grants are judged by it.
-    pub link: UnixMs,
-    /// Milliseconds of this process, which no server can turn back: how long
-    /// something may still last is measured by it.
-    pub steady: u64,
-}
-
-impl Moment {
-    /// When the steady clock will have passed a link time.
-    const fn steady_at(self, link: UnixMs) -> u64 {
-        self.steady.saturating_add(link.ms_since(self.link))
-    }
-}
-
-/// What the machine wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Send the answer to an invitation.
-    Answer(InviteResult),
-    /// Join the route and wait for the technician's end.
-    Start(Start),
-    /// A session was renewed; `permitted[i]` says whether the opening grant's
-    /// target `i` may still be reached: streams to the others end.
-    Renew {
-        /// Which session.
-        session: SessionId,
-        /// One entry for each target of the opening grant.
-        permitted: Vec<bool>,
-    },
-    /// End a session at once; its record is awaited by
-    /// [`Sessions::handle_closed`].
-    Stop {
-        /// Which session.
-        session: SessionId,
-        /// Why.
-        reason: Reason,
-    },
-    /// Store the revocation counter, then acknowledge it.
-    Obeyed(u64),
-    /// Report a session's end, now or when the link is back.
-    Report(SessionEnded),
-}
-
-/// A session to begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Start {
-    /// The verified grant.
-    pub grant: Arc<Grant>,
-    /// The right to join its route.
-    pub ticket: Ticket,
-    /// Whether to dial the only target at once, to save a round trip. No byte
-    /// may pass before the technician's end has proved its key.
-    pub dial_ahead: bool,
-}
-
 /// A grant that was used.
 #[derive(Debug, Clone, Copy)]
 struct Remembered {
     join_by: UnixMs,
     /// By the steady clock.
     until: u64,
-}
-
-/// What a session did, told when it is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
-    /// Why it ended, as far as its own task knows.
-    pub reason: Reason,
-    /// Bytes from the LAN hosts to the technician.
-    pub from_hosts: u64,
-    /// Bytes from the technician to the LAN hosts.
-    pub to_hosts: u64,
-    /// Streams opened.
-    pub streams: u32,
-}
-
-/// Why an invitation was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The code.
-    pub reason: Reason,
-    /// A sentence more, without any address; may be empty.
-    pub text: String,
-}
-
-impl Refusal {
-    /// A refusal with a sentence more.
-    pub fn new(reason: Reason, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { reason, text }
-    }
 }
 
 impl Sessions {

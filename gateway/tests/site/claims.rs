@@ -58,6 +58,7 @@ fn a_code_claims_one_box_once_and_a_replay_is_refused_with_a_sentence() {
     });
 }
 
+/// S3, S18: nobody at the site types anything.
 #[test]
 fn a_provisioning_file_claims_a_waiting_box_and_is_removed() {
     let net = Net::new();

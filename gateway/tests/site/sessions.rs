@@ -57,6 +57,38 @@ fn an_end_of_one_direction_leaves_the_other_open() {
     });
 }
 
+/// S25, S35: a device needs no software and no certain port; it may be reached
+/// by IPv4, by IPv6 or through the box's own name for it.
+#[test]
+fn any_tcp_port_of_any_device_is_reached() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let places = [
+            "192.168.77.20:9100",
+            "[fd00:77::10]:8443",
+            "192.168.77.10:65535",
+        ];
+        let _hosts = places.map(|place| Host::echo(&net, place));
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let targets = vec![
+            target(OTHER, 9100),
+            target("fd00:77::10", 8443),
+            target(HOST, 65535),
+        ];
+        let grant = prs.grant(gateway.key(), targets);
+        assert_eq!(prs.invite(grant.clone()).await.refused, None);
+        let technician = Technician::join(&grant).await;
+        for index in 0..3 {
+            let (mut stream, answer) = technician.open(Service::Target(index)).await;
+            assert_eq!(answer, Answer::Accepted, "target {index}");
+            stream.write_all(&[index]).await.unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), index);
+        }
+    });
+}
+
 /// S5: ten and more at once, each with its own host connection.
 #[test]
 fn twelve_sessions_run_at_once_without_mixing() {

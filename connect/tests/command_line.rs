@@ -1,7 +1,8 @@
 //! The program as scripts see it: exit codes, where text goes, what is kept.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -118,6 +119,63 @@ fn a_server_that_is_not_there_or_none_has_its_own_cause() {
 }
 
 #[test]
+fn doctor_names_each_cause_and_what_to_do() {
+    const NOT_DIALLED: &str = "prs.example.com:443";
+    let refusing = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let answering = |words: &'static [u8]| format!("http://{}", serve(words));
+    for (cause, server, proxy, advice) in [
+        ("tcp", refusing.to_string(), None, "a firewall has to let TCP"),
+        ("dns", "no-such-name.invalid:443".into(), None, "check the network"),
+        ("tls", serve(b"hello\r\n").to_string(), None, "what this line says"),
+        (
+            "proxy_refused",
+            NOT_DIALLED.into(),
+            Some(answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")),
+            "allow CONNECT",
+        ),
+        (
+            "proxy_auth",
+            NOT_DIALLED.into(),
+            Some(answering(
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n",
+            )),
+            "user:password@proxy",
+        ),
+        (
+            "proxy_broken",
+            NOT_DIALLED.into(),
+            Some(answering(b"SSH-2.0-x\r\n\r\n\r\n")),
+            "is no HTTP proxy",
+        ),
+        (
+            "proxy_settings",
+            NOT_DIALLED.into(),
+            Some("socks5://127.0.0.1:1".into()),
+            "correct HTTPS_PROXY",
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        signed_in_at(home.path(), &server);
+        let mut command = command(home.path(), &["doctor"]);
+        command.env_remove("NO_PROXY").env_remove("no_proxy");
+        match &proxy {
+            Some(proxy) => command.env("HTTPS_PROXY", proxy),
+            None => command.env("NO_PROXY", "*"),
+        };
+
+        let out = command.output().unwrap();
+
+        let said = text(&out.stdout);
+        assert_eq!(out.status.code(), Some(5), "{cause}: {said}");
+        assert!(said.contains(&format!("[{cause}]")), "{cause}: {said}");
+        assert!(said.contains(advice), "{cause}: {said}");
+    }
+}
+
+#[test]
 fn ssh_config_names_this_very_program() {
     let home = tempfile::tempdir().unwrap();
 
@@ -156,16 +214,48 @@ fn launch() -> String {
     format!("culvert://open/{}", ticket.reveal())
 }
 
+/// A server that says the same to everybody, whatever they say.
+fn serve(words: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            // Answers what was asked, as a proxy does, and hangs up.
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(words);
+        }
+    });
+    at
+}
+
+/// Files as an earlier sign-in would have left them.
+fn signed_in_at(home: &Path, server: &str) {
+    let home = culvert_connect::home::Home::at(home);
+    let account = culvert_connect::account::Account {
+        servers: vec![server.into()],
+        provider: culvert_wire::key::SigningKey::from_seed(&[1; 32]).public(),
+        user: "eva".into(),
+        epoch_floor: 0,
+        clock_floor: culvert_wire::UnixMs(0),
+    };
+    account.save(&home).unwrap();
+}
+
 fn culvert(home: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_culvert"))
+    command(home, args).output().unwrap()
+}
+
+fn command(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_culvert"));
+    command
         .args(args)
         .env("CULVERT_HOME", home)
         .env_remove("CULVERT_LOG")
         .env("NO_PROXY", "*")
         .stdin(Stdio::null())
-        .current_dir(home)
-        .output()
-        .unwrap()
+        .current_dir(home);
+    command
 }
 
 fn text(bytes: &[u8]) -> String {

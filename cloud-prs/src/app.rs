@@ -15,6 +15,7 @@ mod clock;
 mod ending;
 mod error;
 pub mod gateways;
+mod hellos;
 mod lease;
 mod links;
 mod names;
@@ -70,6 +71,7 @@ pub struct App {
     pub(crate) passwords: password::Passwords,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) new_orders: Notify,
+    hellos: hellos::Hellos,
     links: OnceLock<Arc<dyn Links>>,
 }
 
@@ -83,6 +85,7 @@ impl App {
             passwords: password::Passwords::default(),
             throttle: throttle::Throttle::default(),
             new_orders: Notify::new(),
+            hellos: hellos::Hellos::default(),
             links: OnceLock::new(),
         }
     }

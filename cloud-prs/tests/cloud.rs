@@ -15,6 +15,8 @@ mod backups;
 mod claiming;
 #[path = "cloud/ending_access.rs"]
 mod ending_access;
+#[path = "cloud/faults.rs"]
+mod faults;
 #[path = "cloud/openapi.rs"]
 mod openapi;
 #[path = "cloud/schema.rs"]

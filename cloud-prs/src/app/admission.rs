@@ -11,9 +11,12 @@ use culvert_wire::reason::Reason;
 use culvert_wire::ticket::TicketHash;
 use data_encoding::BASE32_NOPAD;
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::claims::Claiming;
-use super::lease::{self, Hello};
+use super::hellos::{Admitted, Hello};
+use super::lease::{self, Hello as Judged};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller};
 use crate::authz::Identity;
@@ -35,7 +38,9 @@ const RECORD_WITHIN: Duration = Duration::from_secs(3);
 pub const VERSION: &str = concat!("culvert-prs ", env!("CARGO_PKG_VERSION"));
 
 impl App {
-    /// Judges a gateway's hello.
+    /// Judges a gateway's hello. Hellos that come at the same time are
+    /// written together: after a restart thousands do, and each would
+    /// otherwise wait for a disk write of its own.
     ///
     /// # Errors
     /// [`Refused`], for the link to send.
@@ -45,41 +50,83 @@ impl App {
         version: &str,
         from: SocketAddr,
     ) -> Result<Welcome, Refused> {
-        match self.try_admit(hello, version, from).await {
-            Ok(Ok((id, lease))) => Ok(welcome(Some(id), lease)),
-            Ok(Err(reason)) => Err(refused(reason, "")),
-            Err(error) => Err(failed(&error.into())),
+        loop {
+            let (answer, mut answered) = oneshot::channel();
+            self.hellos.push(Hello {
+                hello: hello.clone(),
+                version: version.to_owned(),
+                from,
+                answer,
+            });
+            let _turn = self.hellos.turn.lock().await;
+            // Whoever had the turn before may have written this one, too.
+            let mut outcome = answered.try_recv();
+            if matches!(outcome, Err(TryRecvError::Empty)) {
+                self.admit_waiting().await;
+                outcome = answered.try_recv();
+            }
+            // Closed: whoever wrote it was cancelled. Once more.
+            if let Ok(outcome) = outcome {
+                return outcome;
+            }
         }
     }
 
-    async fn try_admit(
-        &self,
-        hello: &GatewayHello,
-        version: &str,
-        from: SocketAddr,
-    ) -> Result<Result<(GatewayId, Option<Lease>), Reason>, StoreError> {
-        let mut write = self.store.write().await?;
-        let Some(mut gateway) = gateways::by_key(&mut write, &hello.identity).await? else {
-            let retired = gateways::is_retired(&mut write, &hello.identity).await?;
+    /// Judges every hello that waits, in one transaction.
+    async fn admit_waiting(&self) {
+        let waiting = self.hellos.take();
+        let outcome: Result<Vec<Admitted>, StoreError> = async {
+            let mut write = self.store.write().await?;
+            let mut admitted = Vec::new();
+            for one in &waiting {
+                admitted.push(self.try_admit(&mut write, one).await?);
+            }
+            self.commit(write).await?;
+            Ok(admitted)
+        }
+        .await;
+        match outcome {
+            Ok(admitted) => {
+                for (one, admitted) in waiting.into_iter().zip(admitted) {
+                    let answer = match admitted {
+                        Ok((id, lease)) => Ok(welcome(Some(id), lease)),
+                        Err(reason) => Err(refused(reason, "")),
+                    };
+                    // Its link may be gone.
+                    let _ = one.answer.send(answer);
+                }
+            }
+            Err(error) => {
+                let refused = failed(&error.into());
+                for one in waiting {
+                    let _ = one.answer.send(Err(refused.clone()));
+                }
+            }
+        }
+    }
+
+    async fn try_admit(&self, write: &mut Write, one: &Hello) -> Result<Admitted, StoreError> {
+        let hello = &one.hello;
+        let Some(mut gateway) = gateways::by_key(write, &hello.identity).await? else {
+            let retired = gateways::is_retired(write, &hello.identity).await?;
             return Ok(Err(if retired {
                 Reason::GatewayRevoked
             } else {
                 Reason::Unclaimed
             }));
         };
-        version.clone_into(&mut gateway.version);
+        gateway.version.clone_from(&one.version);
         gateway.online = true;
         gateway.last_seen = Some(self.now());
         // After a restore the box may have obeyed more than is remembered.
         gateway.counter = gateway.counter.max(hello.revocations);
-        revocations::acknowledged(&mut write, &hello.identity, hello.revocations).await?;
+        revocations::acknowledged(write, &hello.identity, hello.revocations).await?;
         let lease = match gateway.state {
             GatewayState::Revoked => return Ok(Err(Reason::GatewayRevoked)),
             GatewayState::Quarantined => None,
-            GatewayState::Active => self.judge(&mut write, &mut gateway, hello, from).await?,
+            GatewayState::Active => self.judge(write, &mut gateway, hello, one.from).await?,
         };
-        gateways::update(&mut write, &gateway).await?;
-        self.commit(write).await?;
+        gateways::update(write, &gateway).await?;
         Ok(Ok((gateway.id, lease)))
     }
 
@@ -92,11 +139,11 @@ impl App {
     ) -> Result<Option<Lease>, StoreError> {
         let fresh = Lease::from_random(rand::random());
         match lease::judge(gateway.leases, hello.boot, hello.lease, fresh) {
-            Hello::Known { lease, leases } => {
+            Judged::Known { lease, leases } => {
                 gateway.leases = leases;
                 Ok(Some(lease))
             }
-            Hello::Clone => {
+            Judged::Clone => {
                 gateway.state = GatewayState::Quarantined;
                 let doer = Doer::gateway(&hello.identity, from.ip().to_string());
                 let event = Event::refused(
@@ -189,7 +236,7 @@ impl App {
         let outcome: Result<(), StoreError> = async {
             let mut db = self.store.read().await?;
             for order in revocations::above(&mut db, key, 0).await? {
-                links.revoke(key, order);
+                links.revoke(key, self.signed_now(order));
             }
             Ok(())
         }

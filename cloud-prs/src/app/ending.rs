@@ -64,6 +64,22 @@ impl App {
         orders::add(write, Order::SendRevocations(gateway), reason, now).await
     }
 
+    /// An order by the broker key of now: one signed before the node's key was
+    /// rotated is signed again.
+    pub(super) fn signed_now(&self, order: SignedRevocation) -> SignedRevocation {
+        let before = self
+            .here
+            .former
+            .iter()
+            .find_map(|key| order.verify(key).ok());
+        let Some(before) = before else { return order };
+        let again = Revocation {
+            broker: self.here.broker.public(),
+            ..before.clone()
+        };
+        SignedRevocation::sign(again, &self.here.broker)
+    }
+
     /// Completes a session's record; says whether it still ran.
     pub(super) async fn close_record(
         &self,

@@ -90,7 +90,7 @@ impl App {
             Order::EndRoute(session) => links.end_route(session, item.reason),
             Order::SendRevocations(key) => {
                 for order in revocations::above(db, &key, 0).await? {
-                    links.revoke(&key, order);
+                    links.revoke(&key, self.signed_now(order));
                 }
             }
             Order::CloseUser(user) => {

@@ -137,7 +137,7 @@ fn disk(data: &Data) -> Found {
     match statvfs(data.dir()) {
         Err(error) => Bad(format!("disk: {error}")),
         Ok(stat) => {
-            let free = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size());
+            let free = stat.blocks_available() * stat.fragment_size();
             let text = format!("disk: {} MiB free", free / (1024 * 1024));
             if free < LEAST_FREE {
                 Bad(format!("{text}: make room under {}", data.dir().display()))

@@ -180,3 +180,40 @@ on_both! {
         assert!(refused.retry_after_ms > 0);
     }
 }
+
+on_both! {
+    /// R1: after a restart thousands of boxes say hello at the same time.
+    boxes_that_come_together_each_get_their_own_answer, world => {
+        let mut keys = Vec::new();
+        for _ in 0..30 {
+            let (_, code) = world.app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+            let key = new_key();
+            let auth = claim_auth(&code, &key, &binding());
+            let welcome = world.app.admit_claim(&auth, &binding(), from()).await.unwrap();
+            world.app.lease_stored(&key.public(), welcome.lease.unwrap()).await;
+            keys.push((key, welcome));
+        }
+        let mut hellos = tokio::task::JoinSet::new();
+        for (n, (key, claimed)) in keys.into_iter().enumerate() {
+            let app = Arc::clone(&world.app);
+            hellos.spawn(async move {
+                let hello = hello(&key, 2, claimed.lease);
+                // Some links are gone before the answer comes.
+                let limit = std::time::Duration::from_millis(if n % 3 == 0 { 1 } else { 60_000 });
+                let asked = app.admit_gateway(&hello, "x 2", from());
+                let answer = tokio::time::timeout(limit, asked).await;
+                (claimed.gateway, answer)
+            });
+        }
+        let mut fresh = std::collections::HashSet::new();
+        for (place, answer) in hellos.join_all().await {
+            let Ok(answer) = answer else { continue };
+            let welcome = answer.unwrap();
+            assert_eq!(welcome.gateway, place);
+            fresh.insert(welcome.lease.unwrap());
+        }
+        assert!(fresh.len() >= 20);
+        let unknown = world.app.admit_gateway(&hello(&new_key(), 1, None), "x", from()).await;
+        assert_eq!(unknown.unwrap_err().reason, Reason::Unclaimed);
+    }
+}

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use culvert_link::{Dial, Event, Events, Link, Me, ProxyPolicy, Route, connect};
+use culvert_wire::UnixMs;
 use culvert_wire::api::{
     HostList, NewSession, Secret, SessionAnswer, SessionList, SignIn, SignInAnswer,
 };
@@ -20,9 +21,9 @@ use culvert_wire::id::{BootId, Lease};
 use culvert_wire::key::{Context, PublicKey, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
-use culvert_wire::UnixMs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::Connection as _;
 use tokio::time::timeout;
 
 /// Longer than anything here takes on a machine that is busy otherwise.
@@ -50,7 +51,10 @@ impl Prs {
             log: Arc::default(),
         };
         let listen = format!("127.0.0.1:{port}");
-        good(&prs.run(&["init", "--listen", &listen, "--public-address", &listen], ""));
+        good(&prs.run(
+            &["init", "--listen", &listen, "--public-address", &listen],
+            "",
+        ));
         for args in [
             &["user", "add", "boss", "--role", "owner", "--password-stdin"][..],
             &["user", "add", "tech", "--password-stdin"],
@@ -60,9 +64,25 @@ impl Prs {
         for args in [
             &["customer", "add", "Harbour"][..],
             &["site", "add", "--customer", "harbour", "Pump station"],
-            &["host", "add", "--site", "Harbour/Pump station", "pump", "--address", ADDRESS,
-              "--service", "ssh"],
-            &["permission", "grant", "--user", "tech", "--customer", "Harbour"],
+            &[
+                "host",
+                "add",
+                "--site",
+                "Harbour/Pump station",
+                "pump",
+                "--address",
+                ADDRESS,
+                "--service",
+                "ssh",
+            ],
+            &[
+                "permission",
+                "grant",
+                "--user",
+                "tech",
+                "--customer",
+                "Harbour",
+            ],
         ] {
             good(&prs.admin(args, ""));
         }
@@ -190,6 +210,25 @@ impl Prs {
         (link, events)
     }
 
+    /// Waits until the server has written down that both ends joined.
+    async fn joins_are_noted(&self) {
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite://{}", self.data().join("culvert.db").display());
+        let mut db = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let sql = "SELECT COUNT(*) AS waiting FROM sessions \
+                   WHERE technician_ticket IS NOT NULL OR gateway_ticket IS NOT NULL";
+        let noted = async {
+            loop {
+                let row = sqlx::query(sql).fetch_one(&mut db).await.unwrap();
+                if sqlx::Row::get::<i64, _>(&row, "waiting") == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, noted).await.unwrap();
+    }
+
     /// Signs somebody in over a link of hers.
     async fn sign_in(&self, name: &str, device: &SigningKey) -> (Link, SignInAnswer) {
         let me = Me::Technician {
@@ -240,7 +279,10 @@ async fn api<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, u16> {
     let body = serde_json::to_vec(body).unwrap();
-    let answer = timeout(PATIENCE, link.api(method, path, body)).await.unwrap().unwrap();
+    let answer = timeout(PATIENCE, link.api(method, path, body))
+        .await
+        .unwrap()
+        .unwrap();
     if answer.status >= 300 {
         return Err(answer.status);
     }
@@ -257,9 +299,32 @@ async fn invited(events: &mut Events) -> Invite {
     }
 }
 
-async fn packet(route: &Route) -> Vec<u8> {
-    let got = std::future::poll_fn(|cx| route.poll_recv(cx));
-    timeout(PATIENCE, got).await.unwrap().unwrap().payload.to_vec()
+/// Sends until it arrives: packets for an end that is not there yet are lost,
+/// as packets are.
+async fn reaches(from: &Route, to: &Route, what: &[u8]) {
+    let segment = u16::try_from(what.len()).unwrap();
+    let sending = async {
+        loop {
+            from.try_send(segment, what);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let got = async {
+        loop {
+            let got = std::future::poll_fn(|cx| to.poll_recv(cx)).await;
+            let got = got.expect("the route is open");
+            if got.payload[..what.len()] == *what {
+                return;
+            }
+        }
+    };
+    let arrived = async {
+        tokio::select! {
+            () = got => {}
+            () = sending => {}
+        }
+    };
+    timeout(PATIENCE, arrived).await.unwrap();
 }
 
 /// Both ends join a fresh session; what the technician sends arrives.
@@ -269,7 +334,9 @@ async fn session(
     events: &mut Events,
     key: &SigningKey,
 ) -> (SessionAnswer, SigningKey, Route, Route) {
-    let list: HostList = api(technician, Method::Get, "/api/v1/hosts?q=pump", &()).await.unwrap();
+    let list: HostList = api(technician, Method::Get, "/api/v1/hosts?q=pump", &())
+        .await
+        .unwrap();
     assert!(list.hosts[0].online);
     let end = SigningKey::from_seed(&rand::random());
     let ask = NewSession {
@@ -278,17 +345,20 @@ async fn session(
         ports: vec![],
         end_key: end.public(),
     };
-    let answer: SessionAnswer =
-        api(technician, Method::Post, "/api/v1/sessions", &ask).await.unwrap();
+    let answer: SessionAnswer = api(technician, Method::Post, "/api/v1/sessions", &ask)
+        .await
+        .unwrap();
     let invite = invited(events).await;
     let broker = gateway.proven().statement.node;
     let grant = invite.grant.verify(&broker).unwrap();
-    assert_eq!((grant.session, grant.technician_end), (answer.session, end.public()));
+    assert_eq!(
+        (grant.session, grant.technician_end),
+        (answer.session, end.public())
+    );
     let far = gateway.join(answer.session, invite.ticket, key).unwrap();
     let ticket = Some(answer.ticket.clone());
     let near = technician.join(answer.session, ticket, &end).unwrap();
-    assert!(near.try_send(5, b"hello"));
-    assert_eq!(packet(&far).await, b"hello");
+    reaches(&near, &far, b"hello").await;
     (answer, end, near, far)
 }
 
@@ -303,8 +373,7 @@ async fn three_commands_make_a_server_that_carries_a_session() {
 
     let (answer, _, near, far) = session(&technician, &gateway, &mut events, &key).await;
 
-    assert!(far.try_send(3, b"yes"));
-    assert_eq!(packet(&near).await, b"yes");
+    reaches(&far, &near, b"yes").await;
     let whole = good(&prs.admin(&["session", "list"], ""));
     assert!(whole.contains(&answer.session.to_string()) && whole.contains("pump"));
     let path = format!("/api/v1/sessions/{}/renew", answer.session);
@@ -332,7 +401,10 @@ async fn disabling_somebody_at_the_console_ends_her_session_at_the_gateway() {
             None => panic!("the link is over"),
         }
     };
-    let order = order.verify(&gateway.proven().statement.node).unwrap().clone();
+    let order = order
+        .verify(&gateway.proven().statement.node)
+        .unwrap()
+        .clone();
     assert_eq!(order.scope, Scope::Sessions(vec![answer.session]));
     assert_eq!(order.reason, Reason::UserDisabled);
     let (why, _) = timeout(PATIENCE, technician.closed()).await.unwrap();
@@ -373,8 +445,7 @@ async fn a_session_outlives_a_killed_server() {
     let device = SigningKey::from_seed(&[1; 32]);
     let (technician, signed) = prs.sign_in("tech", &device).await;
     let (answer, end, _near, _far) = session(&technician, &gateway, &mut events, &key).await;
-    // Until the server has noted both joins.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    prs.joins_are_noted().await;
 
     prs.kill();
     prs.serve();
@@ -387,7 +458,9 @@ async fn a_session_outlives_a_killed_server() {
     };
     let (technician, _tech_events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
     // With the ticket of before the route is refused, with the key it is not.
-    let replayed = technician.join(answer.session, Some(answer.ticket), &end).unwrap();
+    let replayed = technician
+        .join(answer.session, Some(answer.ticket), &end)
+        .unwrap();
     timeout(PATIENCE, async {
         while replayed.closed().is_none() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -404,11 +477,11 @@ async fn a_session_outlives_a_killed_server() {
     })
     .await
     .unwrap();
-    assert!(near.try_send(5, b"again"));
-    assert_eq!(packet(&far).await, b"again");
+    reaches(&near, &far, b"again").await;
     // The token still holds, and the device key with it.
-    let live: SessionList =
-        api(&technician, Method::Get, "/api/v1/sessions?state=live", &()).await.unwrap();
+    let live: SessionList = api(&technician, Method::Get, "/api/v1/sessions?state=live", &())
+        .await
+        .unwrap();
     assert_eq!(live.sessions.len(), 1);
 }
 
@@ -422,7 +495,16 @@ async fn a_stopped_server_tells_its_links_when_to_come_back() {
     let mut child = prs.stop();
 
     let told = timeout(PATIENCE, events.next()).await.unwrap();
-    assert!(matches!(told, Some(Event::Drain { come_back_ms: 10_000, .. })), "{told:?}");
+    assert!(
+        matches!(
+            told,
+            Some(Event::Drain {
+                come_back_ms: 10_000,
+                ..
+            })
+        ),
+        "{told:?}"
+    );
     let (why, _) = timeout(PATIENCE, gateway.closed()).await.unwrap();
     assert_eq!(why, Reason::ServerDraining);
     assert!(child.wait().unwrap().success());
@@ -445,7 +527,11 @@ async fn the_log_holds_no_secret_and_no_customer_address_above_debug() {
     for secret in [PASSWORD, signed.token.reveal(), &answer.ticket.reveal()] {
         assert!(!log.contains(secret));
     }
-    let loud = |line: &&str| [" INFO ", " WARN ", "ERROR "].iter().any(|level| line.contains(level));
+    let loud = |line: &&str| {
+        [" INFO ", " WARN ", "ERROR "]
+            .iter()
+            .any(|level| line.contains(level))
+    };
     for line in log.lines().filter(loud) {
         assert!(!line.contains(ADDRESS), "{line}");
     }
@@ -457,7 +543,13 @@ async fn the_log_holds_no_secret_and_no_customer_address_above_debug() {
 fn a_second_init_and_a_second_server_are_refused() {
     let mut prs = Prs::new();
     prs.serve();
-    let listen = ["init", "--listen", "127.0.0.1:1", "--public-address", "a.example:1"];
+    let listen = [
+        "init",
+        "--listen",
+        "127.0.0.1:1",
+        "--public-address",
+        "a.example:1",
+    ];
 
     assert!(bad(&prs.run(&listen, "")).contains("nothing was changed"));
     assert!(bad(&prs.run(&["serve"], "")).contains("a server already runs"));
@@ -471,7 +563,8 @@ fn a_server_with_an_expired_statement_does_not_start_and_says_what_to_do() {
     let provider = culvert_cloud_prs::data::Data::at(prs.data());
     let mut keys = culvert_cloud_prs::keys::Keys::load(&provider).unwrap();
     let key_file = prs.data().join("keys/provider.key");
-    keys.renew(&provider, &key_file, UnixMs(1_700_000_000_000), 1).unwrap();
+    keys.renew(&provider, &key_file, UnixMs(1_700_000_000_000), 1)
+        .unwrap();
     assert!(statement.exists());
 
     let said = bad(&prs.run(&["serve"], ""));

@@ -1,0 +1,89 @@
+//! A full disk, a dead database: one sentence, a reason code, nothing half
+//! done, and everything works again afterwards (R3, R20).
+
+use culvert_cloud_prs::store::Place;
+use culvert_wire::reason::Reason;
+use sqlx::Connection as _;
+
+use crate::world::{From, World, ask, console};
+
+/// Sets the pages that the database may have, on every connection.
+async fn limit_pages(world: &World, sql: &str) {
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let mut db = world.app.store().read().await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+            .execute(&mut *db)
+            .await
+            .unwrap();
+        held.push(db);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_new_sessions_with_its_own_reason() {
+    let world = World::new().await;
+    let ann = From::Link(&world.ann.link);
+    let body = serde_json::to_string(&ask(&world.a)).unwrap();
+    limit_pages(&world, "PRAGMA max_page_count = 1").await;
+    let mut last = (0, String::new());
+    for _ in 0..200 {
+        last = world.send(&ann, "POST", "/api/v1/sessions", &body).await;
+        if last.0 != 201 {
+            break;
+        }
+    }
+
+    assert_eq!(last.0, 503, "{}", last.1);
+    assert!(
+        last.1.contains("storage_full") && last.1.contains("disk is full"),
+        "{}",
+        last.1
+    );
+    // Nobody was called to the session that was not recorded.
+    let started = world.wires.invites.lock().unwrap().len();
+    let rows = world
+        .app
+        .audit_rows(&console(), None, None, 1000)
+        .await
+        .unwrap();
+    let recorded = rows
+        .iter()
+        .filter(|row| row.action == "session.start")
+        .count();
+    assert_eq!(started, recorded);
+
+    limit_pages(&world, "PRAGMA max_page_count = 1000000").await;
+    assert_eq!(
+        world.send(&ann, "POST", "/api/v1/sessions", &body).await.0,
+        201
+    );
+    assert!(world.app.audit_verify(&[]).await.unwrap().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
+    let world = World::new().await;
+    let call = world.call(&world.ann).await;
+    let Place::File(path) = world.app.store().place().clone() else {
+        panic!("SQLite")
+    };
+    let url = format!("sqlite://{}", path.display());
+    let mut other = sqlx::AnyConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+
+    let refused = world
+        .app
+        .start_session(&call, &ask(&world.a))
+        .await
+        .unwrap_err();
+
+    assert_eq!(refused.reason, Reason::DatabaseDown);
+    assert_eq!(refused.message, Reason::DatabaseDown.sentence());
+    assert!(world.wires.invites.lock().unwrap().is_empty());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert!(world.app.start_session(&call, &ask(&world.a)).await.is_ok());
+}

@@ -17,14 +17,14 @@ use culvert_wire::reason::Reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::pick::{PickError, pick};
 use crate::word::HostWord;
 
 /// An answer takes a round trip and a database write; more is a fault.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Most hosts that one list holds.
-const MOST_HOSTS: usize = 1000;
+/// Most hosts asked for at once: their answer has to fit one message of a link.
+const MOST_HOSTS: usize = 300;
 
 /// The API of one link.
 #[derive(Debug, Clone, Copy)]
@@ -69,11 +69,14 @@ impl Api<'_> {
     /// # Errors
     /// [`Failure::Pick`] with candidates or the nearest names.
     pub async fn host(&self, word: &HostWord) -> Result<HostEntry, Failure> {
-        let words = match word.id() {
-            // Ids are not searched for; the whole list has them.
-            Some(_) => String::new(),
-            None => search_words(word),
-        };
+        if let Some(id) = word.id() {
+            match self.read(&format!("/api/v1/hosts/{id}")).await {
+                // A name may look like an id, too.
+                Err(failure) if failure.exit() == Exit::NotFound as u8 => {}
+                answer => return answer,
+            }
+        }
+        let words = search_words(word);
         let found = self.hosts(&words).await?.hosts;
         match pick(word, &found) {
             Ok(host) => Ok(host.clone()),

@@ -10,8 +10,9 @@ use std::path::Path;
 
 use crate::LabError;
 
-/// Whether any readable memory of a running program holds `needle`.
-pub fn memory_holds(pid: u32, needle: &[u8]) -> Result<bool, LabError> {
+/// The first of `words` that any readable memory of a running program holds.
+pub fn memory_holds<'a>(pid: u32, words: &[&'a str]) -> Result<Option<&'a str>, LabError> {
+    let needles = Needles::new(words);
     let maps = format!("/proc/{pid}/maps");
     let maps = fs::read_to_string(&maps).map_err(LabError::file(maps))?;
     let path = format!("/proc/{pid}/mem");
@@ -23,34 +24,39 @@ pub fn memory_holds(pid: u32, needle: &[u8]) -> Result<bool, LabError> {
             continue;
         }
         let mut range = (&mut memory).take(end - start);
-        match holds(&mut range, needle) {
-            Ok(true) => return Ok(true),
-            Ok(false) => read_any = true,
+        match needles.first_in(&mut range) {
+            Ok(Some(word)) => return Ok(Some(word)),
+            Ok(None) => read_any = true,
             Err(_) => {}
         }
     }
     if read_any {
-        return Ok(false);
+        return Ok(None);
     }
     Err(LabError::Unreadable("memory of another program"))
 }
 
-/// Whether any file below `folder` (or the file itself) holds `needle`.
-pub fn files_hold(path: &Path, needle: &[u8]) -> Result<bool, LabError> {
+/// The first of `words` that any file below `path` (or the file itself) holds.
+pub fn files_hold<'a>(path: &Path, words: &[&'a str]) -> Result<Option<&'a str>, LabError> {
+    search_files(path, &Needles::new(words))
+}
+
+fn search_files<'a>(path: &Path, needles: &Needles<'a>) -> Result<Option<&'a str>, LabError> {
     if path.is_dir() {
         for entry in fs::read_dir(path).map_err(LabError::file(path))? {
             let entry = entry.map_err(LabError::file(path))?;
-            if files_hold(&entry.path(), needle)? {
-                return Ok(true);
+            let found = search_files(&entry.path(), needles)?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        return Ok(false);
+        return Ok(None);
     }
     if !path.is_file() {
-        return Ok(false);
+        return Ok(None);
     }
     let mut file = File::open(path).map_err(LabError::file(path))?;
-    holds(&mut file, needle).map_err(LabError::file(path))
+    needles.first_in(&mut file).map_err(LabError::file(path))
 }
 
 fn readable_range(line: &str) -> Option<(u64, u64)> {
@@ -63,27 +69,67 @@ fn readable_range(line: &str) -> Option<(u64, u64)> {
     Some((number(start)?, number(end)?))
 }
 
-/// Reads in pieces that overlap, so that a needle across two is found.
-fn holds(source: &mut impl Read, needle: &[u8]) -> std::io::Result<bool> {
-    let overlap = needle.len().saturating_sub(1);
-    let mut piece = vec![0; PIECE];
-    let mut kept = 0;
-    loop {
-        let count = source.read(&mut piece[kept..])?;
-        if count == 0 {
-            return Ok(false);
+/// Words to look for, all in one reading.
+struct Needles<'a> {
+    words: Vec<&'a str>,
+    /// Which pairs of bytes begin a word: almost every place is passed over by
+    /// one look here.
+    begins: Vec<bool>,
+    longest: usize,
+}
+
+impl<'a> Needles<'a> {
+    fn new(words: &[&'a str]) -> Self {
+        let mut begins = vec![false; 1 << 16];
+        for word in words {
+            if let [first, second, ..] = word.as_bytes() {
+                begins[pair(*first, *second)] = true;
+            }
         }
-        let full = kept + count;
-        if piece[..full]
-            .windows(needle.len())
-            .any(|bytes| bytes == needle)
-        {
-            return Ok(true);
+        Self {
+            words: words.to_vec(),
+            begins,
+            longest: words.iter().map(|word| word.len()).max().unwrap_or(1),
         }
-        let next = full.saturating_sub(overlap);
-        piece.copy_within(next..full, 0);
-        kept = full - next;
     }
+
+    /// Reads in pieces that overlap, so that a word across two is found.
+    fn first_in(&self, source: &mut impl Read) -> std::io::Result<Option<&'a str>> {
+        let mut piece = vec![0; PIECE];
+        let mut kept = 0;
+        loop {
+            let count = source.read(&mut piece[kept..])?;
+            if count == 0 {
+                return Ok(None);
+            }
+            let full = kept + count;
+            if let Some(word) = self.first_in_piece(&piece[..full]) {
+                return Ok(Some(word));
+            }
+            let next = full.saturating_sub(self.longest - 1);
+            piece.copy_within(next..full, 0);
+            kept = full - next;
+        }
+    }
+
+    fn first_in_piece(&self, piece: &[u8]) -> Option<&'a str> {
+        let mut before = 0;
+        for (at, byte) in piece.iter().enumerate() {
+            if self.begins[pair(before, *byte)] && at > 0 {
+                let rest = &piece[at - 1..];
+                let starts = |word: &&&str| rest.starts_with(word.as_bytes());
+                if let Some(word) = self.words.iter().find(starts) {
+                    return Some(word);
+                }
+            }
+            before = *byte;
+        }
+        None
+    }
+}
+
+fn pair(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
 }
 
 const PIECE: usize = 256 * 1024;
@@ -94,17 +140,28 @@ mod tests {
     use crate::random_word;
 
     #[test]
-    fn a_word_in_this_programs_memory_is_found() {
-        let word = random_word(24).unwrap();
-        assert!(memory_holds(std::process::id(), word.as_bytes()).unwrap());
+    fn a_word_in_another_programs_memory_is_found_and_another_is_not() {
+        let (word, other) = (random_word(24).unwrap(), random_word(24).unwrap());
+        let mut sleeper = std::process::Command::new("sleep")
+            .arg("60")
+            .env("WORD", &word)
+            .spawn()
+            .unwrap();
+        let found = memory_holds(sleeper.id(), &[&other, &word]);
+        let missed = memory_holds(sleeper.id(), &[&other]);
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert_eq!(found.unwrap(), Some(word.as_str()));
+        assert_eq!(missed.unwrap(), None);
     }
 
     #[test]
     fn a_word_across_two_pieces_is_found() {
         let mut bytes = vec![b'.'; PIECE - 3];
         bytes.extend_from_slice(b"canary");
-        assert!(holds(&mut bytes.as_slice(), b"canary").unwrap());
-        assert!(!holds(&mut bytes.as_slice(), b"canarx").unwrap());
+        let first = |words: &[&'static str]| Needles::new(words).first_in(&mut bytes.as_slice());
+        assert_eq!(first(&["parrot", "canary"]).unwrap(), Some("canary"));
+        assert_eq!(first(&["canarx", "parrot"]).unwrap(), None);
     }
 
     #[test]
@@ -112,7 +169,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("deep")).unwrap();
         fs::write(folder.path().join("deep/file"), "a canary sings").unwrap();
-        assert!(files_hold(folder.path(), b"canary").unwrap());
-        assert!(!files_hold(folder.path(), b"parrot").unwrap());
+        assert_eq!(
+            files_hold(folder.path(), &["canary"]).unwrap(),
+            Some("canary")
+        );
+        assert_eq!(files_hold(folder.path(), &["parrot"]).unwrap(), None);
     }
 }

@@ -11,13 +11,13 @@ mod screens;
 mod web;
 mod wire;
 
+use std::cell::RefCell;
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use culvert_lab::{
-    Capture, Ns, Programs, Site, SiteOptions, Stack, Technician, free_cloud_address,
+    Capture, Ns, Programs, Site, SiteOptions, Stack, Technician, free_cloud_address, random_word,
 };
 
 use crate::say;
@@ -28,12 +28,16 @@ struct Tour<'a> {
     technician: &'a Technician<'a>,
     cloud_pid: u32,
     at_gateway: &'a Capture,
+    /// Every word that was typed, written or shown through a session.
+    canaries: RefCell<Vec<String>>,
 }
 
 impl Tour<'_> {
-    /// What passed the gateway's network card so far.
-    fn lan_capture(&self) -> PathBuf {
-        self.at_gateway.file().to_owned()
+    /// A fresh word to send through a session, looked for at the end.
+    fn canary(&self) -> anyhow::Result<String> {
+        let word = random_word(16)?;
+        self.canaries.borrow_mut().push(word.clone());
+        Ok(word)
     }
 }
 
@@ -62,6 +66,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         technician: &technician,
         cloud_pid,
         at_gateway: &at_gateway,
+        canaries: RefCell::default(),
     };
     for (name, about, step) in STEPS {
         let begun = Instant::now();
@@ -110,12 +115,12 @@ const STEPS: &[(&str, &str, Step)] = &[
     ("forward", "ssh through a local port", lines::forward),
     ("web", "the device's page ran in Chromium", web::web),
     ("vnc", "picture and keys, vncviewer", screens::vnc),
+    ("rdp", "picture and keys, xfreerdp", screens::rdp),
     (
         "blind",
-        "nothing typed is in the cloud server",
+        "the cloud server holds nothing of all this",
         blind::blind,
     ),
-    ("rdp", "picture and keys, xfreerdp", screens::rdp),
 ];
 
 fn done(name: &str, about: &str, begun: Instant) {

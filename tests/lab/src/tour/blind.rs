@@ -1,17 +1,20 @@
-//! The cloud server holds nothing of what a session carries.
+//! The cloud server holds nothing of what the sessions carried.
 //!
-//! A canary is typed through telnet, which hides nothing by itself, and looked
-//! for while the session lives. The same search finds the canary in the
-//! programs at both ends, and finds in the cloud server what it does know.
+//! Every word that was typed, written or shown so far, and one more in a
+//! session that lives while it is looked for, is searched in the cloud
+//! server's memory, in its files and in every log. Controls in the same run:
+//! the same searches find the words at both ends, where protocols that hide
+//! nothing by themselves leave them, and find in the cloud server what it does
+//! know.
 
-use anyhow::ensure;
-use culvert_lab::{Dialogue, TECHNICIAN, files_hold, memory_holds, random_word};
+use anyhow::{bail, ensure};
+use culvert_lab::{Dialogue, TECHNICIAN, files_hold, memory_holds};
 
 use super::Tour;
 use super::lines::log_in_by_telnet;
 
 pub(super) fn blind(tour: &Tour<'_>) -> anyhow::Result<()> {
-    let canary = random_word(24)?;
+    let canary = tour.canary()?;
     let mut telnet = Dialogue::start(&mut tour.technician.culvert(&["telnet", "server"]))?;
     log_in_by_telnet(tour, &mut telnet)?;
     telnet.say(&format!("echo {canary}"))?;
@@ -19,31 +22,50 @@ pub(super) fn blind(tour: &Tour<'_>) -> anyhow::Result<()> {
     telnet.wait_for(&canary)?;
     telnet.wait_for(&canary)?;
 
-    let needle = canary.as_bytes();
-    let technician = memory_holds(telnet.pid()?, needle)?;
-    ensure!(
-        technician,
-        "the search misses the canary in culvert's memory"
-    );
-    let gateway = files_hold(&tour.lan_capture(), needle)?;
-    ensure!(
-        gateway,
-        "the search misses the canary in the gateway's LAN traffic"
-    );
-    let known = memory_holds(tour.cloud_pid, TECHNICIAN.as_bytes())?;
-    ensure!(
-        known,
-        "the search misses the technician's name in the cloud server's memory"
-    );
+    controls(tour, &canary, telnet.pid()?)?;
+    nothing_in_the_cloud(tour)
+}
 
-    let cloud = memory_holds(tour.cloud_pid, needle)?;
-    ensure!(!cloud, "the cloud server's memory holds what was typed");
-    for place in ["cloud", "logs"] {
-        let found = files_hold(&tour.site.temp_dir().join(place), needle)?;
+fn nothing_in_the_cloud(tour: &Tour<'_>) -> anyhow::Result<()> {
+    let canaries = tour.canaries.borrow();
+    let canaries: Vec<&str> = canaries.iter().map(String::as_str).collect();
+    if let Some(word) = memory_holds(tour.cloud_pid, &canaries)? {
+        bail!("the cloud server's memory holds {word}");
+    }
+    for place in ["cloud", "logs/culvert-prs.log", "logs/culvert-gateway.log"] {
+        let path = tour.site.temp_dir().join(place);
+        ensure!(path.exists(), "{place} is not there to be searched");
+        if let Some(word) = files_hold(&path, &canaries)? {
+            bail!("{place} holds {word}");
+        }
+    }
+    Ok(())
+}
+
+fn controls(tour: &Tour<'_>, canary: &str, technician: u32) -> anyhow::Result<()> {
+    let found = memory_holds(technician, &[canary])?;
+    ensure!(
+        found.is_some(),
+        "the search misses a canary in culvert's memory"
+    );
+    let who = tour.site.credentials();
+    for word in [canary, &who.page_word, &who.live_word] {
+        let found = files_hold(tour.at_gateway.file(), &[word])?;
         ensure!(
-            !found,
-            "a file of the cloud server or a log holds what was typed"
+            found.is_some(),
+            "the search misses {word} on the gateway's LAN side"
         );
     }
+    let known = [TECHNICIAN];
+    let found = memory_holds(tour.cloud_pid, &known)?;
+    ensure!(
+        found.is_some(),
+        "the search misses a name in the cloud server's memory"
+    );
+    let found = files_hold(&tour.site.temp_dir().join("cloud"), &known)?;
+    ensure!(
+        found.is_some(),
+        "the search misses a name in the cloud server's files"
+    );
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{bail, ensure};
-use culvert_lab::{Dialogue, Ns, random_word};
+use culvert_lab::{Dialogue, Ns};
 
 use super::{LIMIT, Tour};
 
@@ -20,7 +20,7 @@ pub(super) fn ls(tour: &Tour<'_>) -> anyhow::Result<()> {
 }
 
 pub(super) fn ssh(tour: &Tour<'_>) -> anyhow::Result<()> {
-    let word = random_word(16)?;
+    let word = tour.canary()?;
     let host = format!("{}@server", tour.site.credentials().user);
     let mut command = with_password(tour);
     command.arg(tour.technician.program());
@@ -31,7 +31,7 @@ pub(super) fn ssh(tour: &Tour<'_>) -> anyhow::Result<()> {
 }
 
 pub(super) fn telnet(tour: &Tour<'_>) -> anyhow::Result<()> {
-    let word = random_word(16)?;
+    let word = tour.canary()?;
     let mut telnet = Dialogue::start(&mut tour.technician.culvert(&["telnet", "server"]))?;
     log_in_by_telnet(tour, &mut telnet)?;
     telnet.say(&format!("echo {word} > by-telnet; echo done-$?"))?;
@@ -51,7 +51,7 @@ pub(super) fn log_in_by_telnet(tour: &Tour<'_>, telnet: &mut Dialogue) -> anyhow
 
 /// `culvert proxy` as the ProxyCommand of the ordinary ssh and scp.
 pub(super) fn proxy(tour: &Tour<'_>) -> anyhow::Result<()> {
-    let (word, file_word) = (random_word(16)?, random_word(16)?);
+    let (word, file_word) = (tour.canary()?, tour.canary()?);
     let command = format!(
         "ProxyCommand={} proxy server %p",
         tour.technician.program().display()
@@ -73,7 +73,7 @@ pub(super) fn proxy(tour: &Tour<'_>) -> anyhow::Result<()> {
 }
 
 pub(super) fn forward(tour: &Tour<'_>) -> anyhow::Result<()> {
-    let word = random_word(16)?;
+    let word = tour.canary()?;
     let mut culvert = tour
         .technician
         .culvert(&["forward", "server:22", "-L", "127.0.0.1:2222"]);

@@ -1,6 +1,6 @@
 //! The desktop's picture and keys, through vncviewer and xfreerdp.
 
-use culvert_lab::{Ns, Pattern, Screen, random_word};
+use culvert_lab::{Ns, Pattern, Screen};
 
 use super::{LIMIT, Tour};
 
@@ -9,7 +9,7 @@ const VNC_SCREEN: u32 = 1;
 
 pub(super) fn vnc(tour: &Tour<'_>) -> anyhow::Result<()> {
     let site = tour.site;
-    let (word, pattern) = (random_word(16)?, Pattern::random()?);
+    let (word, pattern) = (tour.canary()?, Pattern::random()?);
     pattern.paint(site, Ns::Desktop, VNC_SCREEN)?;
     site.open_notepad(VNC_SCREEN, "by-vnc")?;
     let screen = Screen::start(site, Ns::Technician)?;
@@ -29,7 +29,7 @@ pub(super) fn vnc(tour: &Tour<'_>) -> anyhow::Result<()> {
 pub(super) fn rdp(tour: &Tour<'_>) -> anyhow::Result<()> {
     let site = tour.site;
     let who = site.credentials();
-    let (word, pattern) = (random_word(16)?, Pattern::random()?);
+    let (word, pattern) = (tour.canary()?, Pattern::random()?);
     let screen = Screen::start(site, Ns::Technician)?;
     let mut viewer = screen.command(tour.technician.program());
     tour.technician.dress(&mut viewer);

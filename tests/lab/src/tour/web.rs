@@ -11,6 +11,9 @@ pub(super) fn web(tour: &Tour<'_>) -> anyhow::Result<()> {
     command.args(["--headless=new", "--no-sandbox", "--disable-gpu"]);
     let mut browser = tour.site.spawn("by-web", &mut command)?;
     tour.site.wait_for_page_proof(LIMIT)?;
+    let who = tour.site.credentials();
+    let shown = [who.page_word.clone(), who.live_word.clone()];
+    tour.canaries.borrow_mut().extend(shown);
     browser.stop(LIMIT);
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! What the captures of both ends must show.
 
 use anyhow::{bail, ensure};
-use culvert_lab::{CLOUD_IP, CLOUD_PORT, Flow, GATEWAY_IP, Ns, Site, Traffic, check_client_hello};
+use culvert_lab::{
+    CLOUD_IP, CLOUD_PORT, DESKTOP_IP, DEVICE_IP, Flow, GATEWAY_IP, Ns, SERVER_IP, Site, Traffic,
+    check_client_hello,
+};
 
 /// The gateway's place has no socket that would accept anything.
 pub(super) fn nothing_listens(site: &Site) -> anyhow::Result<()> {
@@ -22,18 +25,29 @@ pub(super) fn check_technician(traffic: &Traffic) -> anyhow::Result<()> {
 }
 
 /// Everything the gateway did was to call the cloud server and, inside the
-/// LAN, the hosts; nobody called the gateway.
+/// LAN, the hosts on the ports of the sessions; nobody called the gateway.
 pub(super) fn check_gateway(traffic: &Traffic) -> anyhow::Result<()> {
     ensure!(
         traffic.others.is_empty(),
         "more than TCP: {:?}",
         traffic.others
     );
+    let granted = [
+        (SERVER_IP, 22),
+        (SERVER_IP, 23),
+        (DESKTOP_IP, 5900),
+        (DESKTOP_IP, 3389),
+        (DEVICE_IP, 80),
+    ];
     for flow in &traffic.flows {
+        let caller = flow.from.ip().to_string();
+        ensure!(caller == GATEWAY_IP, "{caller} called the gateway");
+        let host = flow.to.ip().to_string();
+        let asked_for = granted.contains(&(host.as_str(), flow.to.port()));
         ensure!(
-            flow.from.ip().to_string() == GATEWAY_IP,
-            "{} called the gateway",
-            flow.from
+            asked_for || host == CLOUD_IP,
+            "the gateway called {}",
+            flow.to
         );
     }
     ensure!(

@@ -1,7 +1,7 @@
 //! The control plane through its public faces: the application, the router,
 //! the served links. Tests of the store run on SQLite, and on PostgreSQL when
 //! `CULVERT_TEST_POSTGRES` holds the address of a server (see
-//! `tests/with-postgres`).
+//! `tests/postgres` at the root).
 
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 

@@ -52,6 +52,10 @@ pub struct Dial {
 
 /// Who this end is.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per attempt, never stored in numbers"
+)]
 pub enum Me {
     /// A claimed gateway.
     Gateway {

@@ -79,15 +79,17 @@ fn poll<S: AsyncRead + AsyncWrite + Unpin>(
     events: &mpsc::Sender<Event>,
     cx: &mut Context<'_>,
 ) -> Poll<Stop> {
-    loop {
-        if let Some(why) = prepare(shared, cx) {
-            return Poll::Ready(Stop::Closing(why));
+    if let Some(why) = prepare(shared, cx) {
+        return Poll::Ready(Stop::Closing(why));
+    }
+    match take_turn(pipe, shared, events, cx) {
+        // More, but the sessions that take it go first.
+        Ok(true) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
         }
-        match take_turn(pipe, shared, events, cx) {
-            Ok(true) => {}
-            Ok(false) => return Poll::Pending,
-            Err(stop) => return Poll::Ready(stop),
-        }
+        Ok(false) => Poll::Pending,
+        Err(stop) => Poll::Ready(stop),
     }
 }
 

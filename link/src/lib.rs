@@ -20,7 +20,9 @@
 //! | [`proxy`] | HTTP CONNECT, its settings and sign-ins |
 //! | [`tls`] | TLS settings, exporter, whose certificate that was |
 //! | [`socket`] | TCP options |
+//! | [`ahead`] | one system call for a whole batch |
 
+pub mod ahead;
 pub mod backoff;
 pub mod client;
 mod driver;

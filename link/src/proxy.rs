@@ -117,7 +117,9 @@ pub(crate) fn split_address(text: &str, default_port: Option<u16>) -> Option<(St
             host.parse::<std::net::Ipv6Addr>().ok()?;
             (
                 host,
-                after.strip_prefix(':').or(after.is_empty().then_some("")),
+                after
+                    .strip_prefix(':')
+                    .or_else(|| after.is_empty().then_some("")),
             )
         }
         None => match text.rsplit_once(':') {
@@ -236,7 +238,9 @@ mod tests {
 
     use super::*;
 
-    fn proxy(text: &str) -> Result<(String, u16, Option<(String, String)>), ProxyUrlError> {
+    type Parts = (String, u16, Option<(String, String)>);
+
+    fn proxy(text: &str) -> Result<Parts, ProxyUrlError> {
         text.parse::<ProxyServer>()
             .map(|p| (p.host, p.port, p.login))
     }

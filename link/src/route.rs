@@ -9,7 +9,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use culvert_wire::frame::{Channel, Closed, Frame, MAX_PACKETS, Packets};
 use culvert_wire::reason::Reason;
 
@@ -63,7 +62,7 @@ impl Route {
         if payload.is_empty() || payload.len() > MAX_PACKETS || segment == 0 {
             return false;
         }
-        let payload = Bytes::copy_from_slice(payload);
+        let payload = crate::ws::copied(payload);
         match &self.out {
             Out::Link(link) => link.send_packets(self.inner.channel, segment, payload),
             Out::Memory(peer) => peer.deliver(Packets {

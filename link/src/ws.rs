@@ -31,6 +31,28 @@ pub fn accept_key(key: &[u8]) -> String {
     tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
 }
 
+/// A copy in a buffer that comes back to the pool once it was sent.
+pub(crate) fn copied(bytes: &[u8]) -> Bytes {
+    let mut own = pool::take(bytes.len());
+    own.extend_from_slice(bytes);
+    own.freeze()
+}
+
+/// An empty pooled buffer.
+pub(crate) fn buffer(length: usize) -> bytes::BytesMut {
+    pool::take(length)
+}
+
+/// Gives such a buffer back.
+pub(crate) fn recycle_buffer(buffer: bytes::BytesMut) {
+    pool::give_buffer(buffer);
+}
+
+/// Gives a message's buffer back once nobody needs it; only for speed.
+pub fn recycle(message: Bytes) {
+    pool::give(message);
+}
+
 /// Which side of the upgrade this end is; clients mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use culvert_link::ahead::Ahead;
 use culvert_link::{socket, tls};
 use culvert_wire::hello::{LINK_PATH, NONCE_LEN};
 use http::{Request, Response, StatusCode};
@@ -99,13 +100,13 @@ async fn handshake(
     tcp: TcpStream,
     from: SocketAddr,
     acceptor: TlsAcceptor,
-) -> Option<(TlsStream<TcpStream>, [u8; NONCE_LEN])> {
+) -> Option<(TlsStream<Ahead<TcpStream>>, [u8; NONCE_LEN])> {
     if let Err(error) = socket::prepare(&tcp) {
         debug!(%from, %error, "Socket options refused");
         return None;
     }
     // Boxed: the handshake's state must not weigh on the link's task for ever.
-    match timeout(TLS_TIMEOUT, Box::pin(acceptor.accept(tcp))).await {
+    match timeout(TLS_TIMEOUT, Box::pin(acceptor.accept(Ahead::new(tcp)))).await {
         Ok(Ok(tls)) => {
             let exporter = tls::exporter(tls.get_ref().1).ok()?;
             Some((tls, exporter))
@@ -123,7 +124,7 @@ async fn handshake(
 
 async fn connection<C: Control>(
     inner: &Inner,
-    tls: TlsStream<TcpStream>,
+    tls: TlsStream<Ahead<TcpStream>>,
     info: ConnInfo,
     router: Router,
     control: Arc<C>,
@@ -158,7 +159,7 @@ async fn connection<C: Control>(
     let Ok(upgraded) = pending.await else {
         return;
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<Ahead<TcpStream>>>>() else {
         return;
     };
     let io = parts.io.into_inner();

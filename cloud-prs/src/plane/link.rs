@@ -21,8 +21,11 @@ use super::control::{Control, PlaneEvent};
 use super::core::{Core, Party, now};
 use crate::relay::{JoinOutcome, LinkId};
 
-/// Messages taken in one go before the other direction has its turn.
-const TURN: usize = 16;
+/// Bytes taken in one go before the other links have their turn: half of what
+/// a receiver's queue holds, so that it is emptied before it overflows.
+const TURN_BYTES: usize = culvert_link::queue::ROUTE_BYTES / 2;
+/// Messages taken in one go, however short they are.
+const TURN_MESSAGES: usize = 64;
 /// API requests and route look-ups of one link that run at once.
 const MAX_JOBS: usize = 16;
 
@@ -64,6 +67,16 @@ impl Stop {
             Self::Verdict(reason, text) => (*reason, text.clone()),
         }
     }
+}
+
+/// What a round came to.
+enum Turn {
+    /// There is more, but others go first.
+    Yield,
+    /// There is more at once.
+    Again,
+    /// Nothing until something wakes it.
+    Idle,
 }
 
 /// Gives the link back to the core whatever ends its task.
@@ -124,8 +137,12 @@ impl<C: Control> Member<C> {
             }
             while let Poll::Ready(Some(_)) = jobs.poll_join_next(cx) {}
             match self.turn(pipe, jobs, cx) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Pending,
+                Ok(Turn::Again) => {}
+                Ok(Turn::Yield) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ok(Turn::Idle) => return Poll::Pending,
                 Err(stop) => return Poll::Ready(stop),
             }
         }
@@ -137,23 +154,30 @@ impl<C: Control> Member<C> {
         pipe: &mut Pipe<S>,
         jobs: &mut JoinSet<()>,
         cx: &mut Context<'_>,
-    ) -> Result<bool, Stop> {
-        let mut more = true;
-        for _ in 0..TURN {
+    ) -> Result<Turn, Stop> {
+        let mut turn = Turn::Yield;
+        let mut bytes = 0;
+        for _ in 0..TURN_MESSAGES {
             match pipe.poll_next(cx)? {
-                Poll::Ready(message) => self.take(message, jobs)?,
+                Poll::Ready(message) => {
+                    bytes += message.len();
+                    self.take(message, jobs)?;
+                }
                 Poll::Pending => {
-                    more = false;
+                    turn = Turn::Idle;
                     break;
                 }
+            }
+            if bytes >= TURN_BYTES {
+                break;
             }
         }
         if let Poll::Ready(ping) = pipe.poll_timer(cx)? {
             trace!(bytes = ping.len(), "A server does not ping");
-            more = true;
+            turn = Turn::Again;
         }
         let _ = pipe.poll_send(cx, || self.core.lock().relay.poll_output(self.link))?;
-        Ok(more)
+        Ok(turn)
     }
 
     fn take(&self, mut message: Bytes, jobs: &mut JoinSet<()>) -> Result<(), Stop> {

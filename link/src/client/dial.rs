@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{ConnectError, Step, within};
 use crate::proxy::{self, Attempt, ProxyPolicy, ProxyServer, TunnelError};
-use crate::socket;
+use crate::{ahead::Ahead, socket};
 
 /// Head start of one address before the next is tried too (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -35,7 +35,10 @@ pub(super) async fn open(
 }
 
 /// TLS; any certificate will do.
-pub(super) async fn tls(tcp: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, ConnectError> {
+pub(super) async fn tls(
+    tcp: TcpStream,
+    host: &str,
+) -> Result<TlsStream<Ahead<TcpStream>>, ConnectError> {
     let name = match host.parse::<IpAddr>() {
         Ok(address) => ServerName::IpAddress(address.into()),
         Err(_) => ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Address {
@@ -43,7 +46,7 @@ pub(super) async fn tls(tcp: TcpStream, host: &str) -> Result<TlsStream<TcpStrea
         })?,
     };
     TlsConnector::from(crate::tls::client_config())
-        .connect(name, tcp)
+        .connect(name, Ahead::new(tcp))
         .await
         .map_err(ConnectError::Tls)
 }

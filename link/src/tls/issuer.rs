@@ -59,7 +59,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (length, rest) = match first {
         0..=0x7f => (usize::from(*first), rest),
-        0x81 | 0x82 | 0x83 => {
+        0x81..=0x83 => {
             let wide = usize::from(first & 0x7f);
             let (digits, rest) = rest.split_at_checked(wide)?;
             let length = digits

@@ -257,6 +257,14 @@ impl Failure {
             }
             cause = error.source();
         }
+        if let Self::Connect { server, source } = self
+            && source.cause() == "other_provider"
+        {
+            text.push_str(&format!(
+                "; if the provider told you of a new key: culvert login {server} --provider-key \
+                 FINGERPRINT"
+            ));
+        }
         if self.wants_sign_in() && !text.contains("culvert login") {
             text.push_str("; run culvert login again");
         }

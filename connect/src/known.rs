@@ -101,6 +101,16 @@ impl Known {
         }
     }
 
+    /// Follows a provider that changed its key, with the old one's signature.
+    pub fn follow(&mut self, old: &PublicKey, new: &PublicKey) {
+        let (old, new) = (old.fingerprint(), new.fingerprint());
+        for entry in &mut self.entries {
+            if entry.provider == old {
+                entry.provider = new;
+            }
+        }
+    }
+
     /// Takes a person's word for a gateway's key; true if it was another one.
     pub fn trust(&mut self, entry: Entry) -> bool {
         match self.find(&entry.provider, &entry.gateway) {
@@ -340,6 +350,17 @@ mod tests {
         let other = known.check(&key(8), "gw-1", "s", &key(3));
 
         assert_eq!(other, Ok(Met::First(key(3).fingerprint())));
+    }
+
+    #[test]
+    fn known_gateways_stay_known_when_the_provider_changes_its_key() {
+        let mut known = Known::default();
+        known.check(&key(1), "gw-1", "s", &key(2)).unwrap();
+
+        known.follow(&key(1), &key(8));
+
+        assert_eq!(known.check(&key(8), "gw-1", "s", &key(2)), Ok(Met::Known));
+        assert!(known.check(&key(8), "gw-1", "s", &key(3)).is_err());
     }
 
     #[test]

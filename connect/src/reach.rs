@@ -11,6 +11,7 @@ use culvert_wire::key::SigningKey;
 use crate::account::{Account, SignIn, device_key};
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::known::Known;
 
 /// What the server's list of sign-ins shows as program.
 pub const VERSION: &str = concat!("culvert ", env!("CARGO_PKG_VERSION"));
@@ -70,13 +71,28 @@ impl Server {
             server: self.name().to_owned(),
             source,
         })?;
-        let proven = link.proven();
-        let statement = &proven.statement;
-        let now = link.link_time();
-        if self.account.learn(proven.provider, statement.epoch, now) {
-            self.account.save(&self.home)?;
-        }
+        self.learn(&link)?;
         Ok((link, events))
+    }
+
+    /// Stores what a server proved.
+    pub(crate) fn learn(&mut self, link: &Link) -> Result<(), Failure> {
+        let proven = link.proven();
+        let old = self.account.provider;
+        if proven.provider != old {
+            // The old key signed the new one: what was known stays known.
+            let mut known = Known::load(&self.home)?;
+            known.follow(&old, &proven.provider);
+            known.save(&self.home)?;
+        }
+        let epoch = proven.statement.epoch;
+        if self.account.learn(proven.provider, epoch, link.link_time())
+            && let Err(error) = self.account.save(&self.home)
+        {
+            // A full disk must not keep anybody from work: the pin is there.
+            tracing::warn!(%error, "What the server proved is not stored");
+        }
+        Ok(())
     }
 
     /// Opens a link.

@@ -2,7 +2,7 @@
 //!
 //! From the server's answer on nothing waits for the server: the join, the
 //! handshake and the first bytes follow each other at once. The session
-//! outlives its link: [`keep`] opens another one and rejoins, and asks for more
+//! outlives its link: `keep` opens another one and rejoins, and asks for more
 //! time before the old one is over. Streams go straight to the session.
 
 use std::sync::Arc;

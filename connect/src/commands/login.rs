@@ -48,10 +48,7 @@ pub(super) async fn login(home: Home, login: Login) -> Result<(), Failure> {
             label: device_label(),
         })
         .await?;
-    let proven = link.proven();
-    server
-        .account
-        .learn(proven.provider, proven.statement.epoch, link.link_time());
+    server.learn(&link)?;
     server.account.user.clone_from(&answer.me.user.name);
     server.account.save(&server.home)?;
     let keep = Duration::from_millis(answer.expires.ms_since(link.link_time()));

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::namespace::Ns;
+use crate::servers::desktop;
 use crate::{LabError, Site, ready};
 
 impl Site {
@@ -49,7 +50,7 @@ impl Site {
 
     /// Waits until an RDP login has a screen of its own and returns its number.
     pub fn wait_for_rdp_screen(&self, limit: Duration) -> Result<u32, LabError> {
-        let script = "pgrep -a icewm >/dev/null; ls /tmp/.X11-unix";
+        let script = "ls /tmp/.X11-unix";
         ready::until("a screen for the RDP login", limit, || {
             let listing = self.shell(Ns::Desktop, script).map_err(|e| e.to_string())?;
             let numbers = listing.lines().filter_map(|name| name.strip_prefix('X'));
@@ -57,11 +58,8 @@ impl Site {
             let display = numbers
                 .find(|number| *number >= 10)
                 .ok_or_else(|| listing.clone())?;
-            self.shell(
-                Ns::Desktop,
-                &desktop_is_up(&self.credentials().user, display),
-            )
-            .map_err(|error| error.to_string())?;
+            self.shell(Ns::Desktop, &desktop::is_up(self.credentials(), display))
+                .map_err(|error| error.to_string())?;
             Ok(display)
         })
     }
@@ -87,13 +85,4 @@ impl Site {
     pub fn vnc_password_file(&self) -> PathBuf {
         self.temp_dir().join("hosts").join("desktop").join("vnc")
     }
-}
-
-/// The window manager has taken the screen: it set the property every window
-/// manager sets.
-fn desktop_is_up(user: &str, display: u32) -> String {
-    format!(
-        "XAUTHORITY=/home/{user}/.Xauthority DISPLAY=:{display} \
-         xprop -root _NET_SUPPORTING_WM_CHECK | grep -q 'window id'"
-    )
 }

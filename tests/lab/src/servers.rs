@@ -5,7 +5,7 @@
 //! host sees private copies mounted over them (see [`account`]).
 
 pub(crate) mod account;
-mod desktop;
+pub(crate) mod desktop;
 mod device;
 pub(crate) mod live;
 mod rdp;
@@ -65,6 +65,7 @@ pub(crate) fn start(start: &Start<'_>) -> Result<Vec<Running>, LabError> {
     running.extend(device::start(start)?);
     server::wait(start)?;
     desktop::wait(start)?;
+    desktop::wait_for_session(start)?;
     rdp::wait(start)?;
     device::wait(start)?;
     Ok(running)

@@ -1,12 +1,14 @@
 //! .20, the desktop over VNC: TigerVNC with a window manager and a terminal.
 
 use std::fs;
+use std::time::Duration;
 
 use super::Start;
 use super::account::as_account;
+use crate::keys::Credentials;
 use crate::namespace::Ns;
 use crate::network::DESKTOP_IP;
-use crate::ready::wait_for_banner;
+use crate::ready::{until, wait_for_banner};
 use crate::{LabError, Running};
 
 /// The screen's number; VNC's port is 5900 whatever it is.
@@ -42,6 +44,33 @@ pub(super) fn start(start: &Start<'_>) -> Result<Vec<Running>, LabError> {
 
 pub(super) fn wait(start: &Start<'_>) -> Result<(), LabError> {
     wait_for_banner(start.world, Ns::Gateway, DESKTOP_IP, 5900, "RFB 003.008")
+}
+
+/// Waits until the desktop has been drawn: what a test paints over it later
+/// stays.
+pub(super) fn wait_for_session(start: &Start<'_>) -> Result<(), LabError> {
+    let script = is_up(start.who, DISPLAY);
+    until(
+        "the desktop's window manager",
+        Duration::from_secs(40),
+        || {
+            let said = start
+                .world
+                .shell(Ns::Desktop, "the window manager", &script);
+            said.map_err(|error| error.to_string())
+        },
+    )?;
+    Ok(())
+}
+
+/// A shell test: the window manager has taken the screen, and said so in the
+/// property every window manager sets.
+pub(crate) fn is_up(who: &Credentials, display: u32) -> String {
+    format!(
+        "XAUTHORITY=/home/{}/.Xauthority DISPLAY=:{display} \
+         xprop -root _NET_SUPPORTING_WM_CHECK | grep -q 'window id'",
+        who.user
+    )
 }
 
 fn write_password(start: &Start<'_>, path: &std::path::Path) -> Result<(), LabError> {

@@ -119,6 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
     ) -> Poll<Result<(), PipeError>> {
         loop {
             let mut sent = false;
+            // A full batch of an earlier call stands before what `next` has.
+            let asked = self.ws.has_room();
             while self.ws.has_room() {
                 match next() {
                     Some(Outgoing::Frame(frame)) => self.ws.send(&[], frame),
@@ -137,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                     return Poll::Pending;
                 }
             }
-            if !sent {
+            if asked && !sent {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -209,5 +211,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         let slow = self.blocked.map(|since| since + WRITE_TIMEOUT);
         let at = slow.map_or(watch, |slow| slow.min(watch));
         self.timer.as_mut().reset(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt as _, duplex};
+
+    use super::*;
+    use crate::ws::Role;
+
+    /// Else the rest would wait for some other event, up to the next ping.
+    #[tokio::test]
+    async fn sending_is_done_only_when_nothing_is_left_to_send() {
+        let (near, mut far) = duplex(10_000);
+        let ws = Ws::new(near, Role::Server, MAX_MESSAGE, &[]);
+        let mut pipe = Pipe::new(ws, Keepalive::server(Instant::now()));
+        let body = Bytes::from(vec![0x80; 60_000]);
+        let mut waiting: VecDeque<Outgoing> =
+            (0..20).map(|_| Outgoing::Frame(body.clone())).collect();
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).await.map(|_| all.len())
+        });
+
+        let sent = poll_fn(|cx| pipe.poll_send(cx, || waiting.pop_front())).await;
+
+        sent.unwrap();
+        assert_eq!(waiting.len(), 0);
+        drop(pipe);
+        assert!(reading.await.unwrap().unwrap() > 20 * 60_000);
     }
 }

@@ -123,7 +123,7 @@ async fn taken_away(permitted: &mut watch::Receiver<Vec<bool>>, index: usize) {
 
 async fn refuse(mut stream: Stream, index: usize, refusal: Refusal) {
     let reason = refusal.reason;
-    info!(index, reason = reason.slug(), "Target not reached");
+    debug!(index, reason = reason.slug(), "Target not reached");
     let mut text = refusal.text;
     text.truncate(text.floor_char_boundary(MAX_ANSWER_TEXT));
     // Fails only when the technician has gone meanwhile.

@@ -152,6 +152,37 @@ fn a_grant_of_another_gateway_is_refused() {
     });
 }
 
+/// Bad input: frames that are not for a gateway are passed over or end the
+/// link, never the program; the next link works.
+#[test]
+fn whatever_a_server_sends_the_box_comes_back_and_works() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let (key, pid) = (gateway.key(), gateway.pid());
+        let before = net.syns();
+        // Every type byte with nothing, with zeros, with noise; 64 KB of it.
+        for kind in (0..=255u8).rev() {
+            for rest in [vec![], vec![0; 64], vec![0xff; 700], vec![kind; 65_536]] {
+                prs.send_raw(&key, [vec![kind], rest].concat());
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+
+        prs.linked(key).await;
+        let grant = prs.grant(key, vec![target(HOST, 22)]);
+        assert_eq!(prs.invite(grant.clone()).await.refused, None);
+        Technician::join(&grant).await.stream().await;
+        assert_eq!(net.syns(), before + 1);
+        assert_eq!(gateway.pid(), pid);
+        assert_eq!(tokio::task::block_in_place(|| gateway.stop()), Some(0));
+        assert!(!gateway.log().contains("panicked"), "{}", gateway.log());
+    });
+}
+
 #[test]
 fn the_boxs_own_file_widens_and_narrows_what_is_reached() {
     let net = Net::new();

@@ -251,6 +251,15 @@ impl Prs {
         link.out.send(Outgoing::Frame(frame.to_bytes())).unwrap();
     }
 
+    /// Sends bytes that may be no frame at all.
+    pub(crate) fn send_raw(&self, to: &PublicKey, message: Vec<u8>) {
+        let state = self.inner.state.lock().unwrap();
+        if let Some(link) = state.links.values().find(|link| link.who == *to) {
+            // A link that the last message ended cannot take another.
+            let _ = link.out.send(Outgoing::Frame(message.into()));
+        }
+    }
+
     async fn when<T>(&self, what: &str, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
         let waited = tokio::time::timeout(SOON, async {
             loop {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use culvert_link::Link;
 use culvert_wire::api::{
     ApiError, HostEntry, HostList, LaunchAnswer, Me, NewLaunch, NewSession, RedeemAnswer,
-    RedeemLaunch, RenewAnswer, SessionAnswer, SessionList, SignIn, SignInAnswer,
+    RedeemLaunch, RenewAnswer, SessionAnswer, SessionList, SignIn, SignInAnswer, TokenList,
 };
 use culvert_wire::frame::Method;
-use culvert_wire::id::SessionId;
+use culvert_wire::id::{SessionId, TokenId};
 use culvert_wire::reason::Reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +45,23 @@ impl Api<'_> {
     /// [`Failure`].
     pub async fn sign_out(&self) -> Result<(), Failure> {
         self.act(Method::Post, "/api/v1/sign-out").await
+    }
+
+    /// The sign-ins and API tokens of who is signed in.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn tokens(&self) -> Result<TokenList, Failure> {
+        self.read("/api/v1/tokens").await
+    }
+
+    /// Takes one of them back; its links and sessions end.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn revoke_token(&self, token: TokenId) -> Result<(), Failure> {
+        self.act(Method::Delete, &format!("/api/v1/tokens/{token}"))
+            .await
     }
 
     /// Who this link is signed in as.

@@ -26,8 +26,13 @@ pub struct Cli {
 pub enum Command {
     /// Sign in to a provider's server; the sign-in holds 12 hours at most.
     Login(Login),
-    /// End the sign-in.
-    Logout,
+    /// End this computer's sign-in, or another one of yours.
+    Logout {
+        /// Which one, as `culvert logins` lists it; this computer's when missing.
+        id: Option<String>,
+    },
+    /// List your sign-ins and API tokens.
+    Logins(Logins),
     /// List hosts; words search customers, sites, hosts and addresses at once.
     Ls(Ls),
     /// Open a shell on a host, with the installed ssh or PuTTY.
@@ -85,6 +90,14 @@ pub struct Login {
     /// Trust the provider key that the server shows first.
     #[arg(long, conflicts_with = "provider_key")]
     pub yes: bool,
+}
+
+/// `culvert logins`.
+#[derive(Debug, Args)]
+pub struct Logins {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `culvert ls`.

@@ -13,6 +13,7 @@ mod doctor;
 mod forward;
 mod hosts;
 mod login;
+mod logins;
 mod open;
 mod prompt;
 mod proxy;
@@ -48,7 +49,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Login(login) => login::login(home, login).await,
-        Command::Logout => login::logout(home).await,
+        Command::Logout { id: None } => login::logout(home).await,
+        Command::Logout { id: Some(id) } => logins::end(home, &id).await,
+        Command::Logins(logins) => logins::list(home, logins).await,
         Command::Ls(ls) => hosts::ls(home, ls).await,
         Command::Ssh(view) => ssh::ssh(home, view).await,
         Command::Vnc(view) => view::vnc(home, view).await,

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod admission;
+mod answers;
 pub mod broker;
 mod caller;
 pub mod claims;
@@ -20,6 +21,7 @@ mod lease;
 mod links;
 mod names;
 pub mod orders;
+mod pace;
 mod password;
 pub mod report;
 pub mod sessions;
@@ -72,6 +74,8 @@ pub struct App {
     pub(crate) throttle: throttle::Throttle,
     pub(crate) new_orders: Notify,
     hellos: hellos::Hellos,
+    answers: answers::Answers,
+    pace: pace::Pace,
     links: OnceLock<Arc<dyn Links>>,
 }
 
@@ -86,6 +90,8 @@ impl App {
             throttle: throttle::Throttle::default(),
             new_orders: Notify::new(),
             hellos: hellos::Hellos::default(),
+            answers: answers::Answers::default(),
+            pace: pace::Pace::default(),
             links: OnceLock::new(),
         }
     }

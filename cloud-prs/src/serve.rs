@@ -113,7 +113,7 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         return Err(ServeError::Running(data.dir().to_owned()));
     };
     let (settings, keys, app) = open(data).await?;
-    refuse_samples(&settings, &keys.node)?;
+    refuse_samples(&settings, &keys)?;
     let now = app.now();
     if !keys.holds(now) {
         return Err(ServeError::Statement);
@@ -182,9 +182,11 @@ pub fn certificate_names(settings: &Prs) -> Vec<String> {
 }
 
 /// Keys whose private half stands in somebody's documentation.
-fn refuse_samples(settings: &Prs, node: &SigningKey) -> Result<(), ServeError> {
-    let seed = node.seed();
-    let sample = seed.iter().all(|byte| *byte == seed[0]) || &seed[..] == SAMPLE_SEED;
+fn refuse_samples(settings: &Prs, keys: &Keys) -> Result<(), ServeError> {
+    let used = [keys.node.public(), keys.provider()];
+    let known = (0..=255_u8).map(|byte| [byte; 32]).chain([*SAMPLE_SEED]);
+    let mut known = known.map(|seed| SigningKey::from_seed(&seed).public());
+    let sample = known.any(|key| used.contains(&key));
     if sample && !settings.listen.ip().is_loopback() {
         return Err(ServeError::Sample);
     }
@@ -253,6 +255,9 @@ async fn keep_heads(data: &Data, app: &App) {
 
 #[cfg(test)]
 mod tests {
+    use culvert_wire::UnixMs;
+    use culvert_wire::statement::{NodeStatement, Roles, SignedStatement};
+
     use super::*;
 
     fn settings(listen: &str) -> Prs {
@@ -263,13 +268,34 @@ mod tests {
     /// CVE-2025-3935's lesson: no start with a key that everybody has.
     #[test]
     fn sample_keys_serve_on_loopback_only() {
+        let own = || SigningKey::from_seed(&rand::random());
+        let keys = |provider: &SigningKey, node: SigningKey| Keys {
+            statement: SignedStatement::sign(
+                NodeStatement {
+                    provider: provider.public(),
+                    node: node.public(),
+                    roles: Roles {
+                        relay: true,
+                        broker: true,
+                    },
+                    issued: UnixMs(0),
+                    not_after: UnixMs(1),
+                    epoch: 1,
+                },
+                provider,
+            ),
+            node,
+            rotations: vec![],
+            former: vec![],
+        };
         for seed in [*SAMPLE_SEED, [0; 32], [7; 32]] {
-            let key = SigningKey::from_seed(&seed);
-            assert!(refuse_samples(&settings("0.0.0.0:443"), &key).is_err());
-            assert!(refuse_samples(&settings("127.0.0.1:443"), &key).is_ok());
+            let sample = SigningKey::from_seed(&seed);
+            for keys in [keys(&own(), sample.clone()), keys(&sample, own())] {
+                assert!(refuse_samples(&settings("0.0.0.0:443"), &keys).is_err());
+                assert!(refuse_samples(&settings("127.0.0.1:443"), &keys).is_ok());
+            }
         }
-        let own = SigningKey::from_seed(&rand::random());
-        assert!(refuse_samples(&settings("0.0.0.0:443"), &own).is_ok());
+        assert!(refuse_samples(&settings("0.0.0.0:443"), &keys(&own(), own())).is_ok());
     }
 
     #[test]

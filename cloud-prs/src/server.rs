@@ -22,7 +22,8 @@ use tower::ServiceExt as _;
 
 use crate::app::{self, App, Links};
 use crate::plane::{Caller, Control, Plane, PlaneEvent};
-use crate::relay::{RelayEvent, RouteSpec};
+use crate::relay::{self, RelayEvent, RouteSpec};
+use crate::store::sessions::End;
 
 /// The application behind the plane.
 pub struct Server {
@@ -138,7 +139,13 @@ impl Control for Server {
     }
 
     async fn recover_route(&self, session: SessionId) -> Option<RouteSpec> {
-        self.app.recover_route(session).await
+        match self.app.recover_route(session).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "Route could not be looked up");
+                None
+            }
+        }
     }
 
     async fn event(&self, event: PlaneEvent) {
@@ -146,12 +153,7 @@ impl Control for Server {
             PlaneEvent::GatewayUp { key, .. } => self.app.gateway_up(&key).await,
             PlaneEvent::GatewayDown { key } => self.app.gateway_down(&key).await,
             PlaneEvent::InviteResult { key, result } => {
-                if let Some((reason, _)) = result.refused {
-                    let renewal = result.serial > 0;
-                    if !renewal {
-                        self.app.invite_refused(&key, result.session, reason).await;
-                    }
-                }
+                self.app.invite_answered(&key, result).await;
             }
             PlaneEvent::SessionEnded { key, ended } => self.app.session_ended(&key, &ended).await,
             PlaneEvent::Revoked { key, counter } => self.app.revoked(&key, counter).await,
@@ -162,6 +164,10 @@ impl Control for Server {
                 first,
             }) => {
                 if first {
+                    let end = match end {
+                        relay::End::Technician => End::Technician,
+                        relay::End::Gateway => End::Gateway,
+                    };
                     self.app.route_joined(session, end).await;
                 }
             }

@@ -44,6 +44,9 @@ const CONNECTIONS: u32 = 8;
 /// How long a statement waits for another process's write, in milliseconds:
 /// long enough for a backup's last step, short enough to be told.
 const BUSY_MS: u32 = 5_000;
+/// How long a writer waits for its turn: longer than one that fails after
+/// [`BUSY_MS`].
+const TURN: Duration = Duration::from_secs(15);
 
 /// Where the data is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +114,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database does not answer.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let turn = Arc::clone(&self.turn).lock_owned();
+        let turn = tokio::time::timeout(TURN, turn)
+            .await
+            .map_err(|_| StoreError::Down(sqlx::Error::PoolTimedOut))?;
         let tx = match &self.place {
             Place::File(_) => self.pool.begin_with("BEGIN IMMEDIATE").await?,
             Place::Postgres(_) => {

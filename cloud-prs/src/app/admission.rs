@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use culvert_wire::frame::{Refused, SessionEnded, Welcome};
+use culvert_wire::frame::{InviteResult, Refused, SessionEnded, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
 use culvert_wire::id::{GatewayId, Lease, SessionId};
 use culvert_wire::key::PublicKey;
@@ -20,9 +20,9 @@ use super::lease::{self, Hello as Judged};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller};
 use crate::authz::Identity;
-use crate::relay::{End, RouteSpec, Side};
+use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, End, Session};
 use crate::store::{StoreError, Write, revocations};
 
 /// An endpoint sends something at least this often, in milliseconds: below
@@ -119,7 +119,9 @@ impl App {
         gateway.online = true;
         gateway.last_seen = Some(self.now());
         // After a restore the box may have obeyed more than is remembered.
-        gateway.counter = gateway.counter.max(hello.revocations);
+        if hello.revocations > gateway.counter {
+            gateways::set_counter(write, gateway.id, hello.revocations).await?;
+        }
         revocations::acknowledged(write, &hello.identity, hello.revocations).await?;
         let lease = match gateway.state {
             GatewayState::Revoked => return Ok(Err(Reason::GatewayRevoked)),
@@ -140,7 +142,14 @@ impl App {
         let fresh = Lease::from_random(rand::random());
         match lease::judge(gateway.leases, hello.boot, hello.lease, fresh) {
             Judged::Known { lease, leases } => {
+                let rebooted = gateway.leases.boot.is_some_and(|boot| boot != hello.boot);
                 gateway.leases = leases;
+                if rebooted {
+                    // Its old process is gone, and its sessions with it.
+                    let why = Reason::PeerLost;
+                    self.end_live_at(write, gateway.id, &Doer::server(), why)
+                        .await?;
+                }
                 Ok(Some(lease))
             }
             Judged::Clone => {
@@ -153,20 +162,28 @@ impl App {
                     Reason::Quarantined,
                 );
                 self.record(write, &doer, event).await?;
-                let filter = sessions::Filter {
-                    gateway: Some(gateway.id),
-                    live: Some(true),
-                    ..Default::default()
-                };
-                let live = sessions::list(write, &filter).await?;
-                self.end_sessions(write, &doer, live, Reason::Quarantined)
-                    .await?;
-                let counted = gateways::by_id(write, gateway.id).await?;
-                gateway.counter = counted.map_or(gateway.counter, |now| now.counter);
+                let why = Reason::Quarantined;
+                self.end_live_at(write, gateway.id, &doer, why).await?;
                 tracing::error!(gateway = %gateway.id, "Two boxes use one identity, both quarantined");
                 Ok(None)
             }
         }
+    }
+
+    async fn end_live_at(
+        &self,
+        write: &mut Write,
+        gateway: GatewayId,
+        doer: &Doer,
+        why: Reason,
+    ) -> Result<(), StoreError> {
+        let filter = sessions::Filter {
+            gateway: Some(gateway),
+            live: Some(true),
+            ..Default::default()
+        };
+        let live = sessions::list(write, &filter).await?;
+        self.end_sessions(write, doer, live, why).await
     }
 
     /// Judges a claim; the box's own key is proved by the link.
@@ -211,11 +228,14 @@ impl App {
 
     /// A route that the database knows and the relay, after a restart, does
     /// not. Tickets used before do not work again.
-    pub async fn recover_route(&self, session: SessionId) -> Option<RouteSpec> {
-        let mut db = self.store.read().await.ok()?;
-        let session = sessions::by_id(&mut db, session).await.ok()??;
-        let runs = session.ended.is_none() && self.now() < session.ends_at;
-        runs.then(|| RouteSpec {
+    ///
+    /// # Errors
+    /// [`StoreError`]: whether there is one is not known.
+    pub async fn recover_route(&self, session: SessionId) -> Result<Option<RouteSpec>, StoreError> {
+        let mut db = self.store.read().await?;
+        let found = sessions::by_id(&mut db, session).await?;
+        let runs = |s: &Session| s.ended.is_none() && self.now() < s.ends_at;
+        let route = |session: Session| RouteSpec {
             session: session.id,
             technician: Side {
                 ticket: stored_hash(session.technician_ticket.as_deref()),
@@ -227,7 +247,8 @@ impl App {
             },
             join_by: session.join_by,
             ends_at: session.ends_at,
-        })
+        };
+        Ok(found.filter(runs).map(route))
     }
 
     /// A gateway's link is up: it gets the orders it has not acknowledged.
@@ -235,6 +256,9 @@ impl App {
         let Some(links) = self.links() else { return };
         let outcome: Result<(), StoreError> = async {
             let mut db = self.store.read().await?;
+            if let Some(gateway) = gateways::by_key(&mut db, key).await? {
+                tracing::info!(gateway = %gateway.id, version = gateway.version, "Gateway up");
+            }
             for order in revocations::above(&mut db, key, 0).await? {
                 links.revoke(key, self.signed_now(order));
             }
@@ -246,10 +270,19 @@ impl App {
 
     /// A gateway's link is gone.
     pub async fn gateway_down(&self, key: &PublicKey) {
+        // It may be back before this was heard.
+        if self.links().is_some_and(|links| links.gateway_online(key)) {
+            return;
+        }
         let outcome: Result<(), StoreError> = async {
             let mut write = self.store.write().await?;
             gateways::set_online(&mut write, key, false, self.now()).await?;
-            write.commit().await
+            let gateway = gateways::by_key(&mut write, key).await?;
+            write.commit().await?;
+            if let Some(gateway) = gateway {
+                tracing::info!(gateway = %gateway.id, "Gateway down");
+            }
+            Ok(())
         }
         .await;
         log(outcome, "Gateway could not be noted as offline");
@@ -280,8 +313,14 @@ impl App {
         log(outcome, "Lease could not be noted");
     }
 
-    /// A gateway refused an invitation: the session is over.
-    pub async fn invite_refused(&self, key: &PublicKey, session: SessionId, reason: Reason) {
+    /// A gateway's answer to an invitation. Refused the first time, the
+    /// session is over; a refused renewal leaves it its old end.
+    pub async fn invite_answered(&self, key: &PublicKey, result: InviteResult) {
+        let session = result.session;
+        let reason = match &result.refused {
+            Some((reason, _)) if result.serial == 0 => *reason,
+            Some(_) | None => return self.answers.give(result),
+        };
         let outcome = self.finish(session, Some(key), reason, None).await;
         log(outcome, "Refused session could not be noted");
     }
@@ -300,7 +339,9 @@ impl App {
         let outcome: Result<(), StoreError> = async {
             let mut write = self.store.write().await?;
             sessions::joined(&mut write, session, end).await?;
-            write.commit().await
+            write.commit().await?;
+            tracing::info!(%session, ?end, "Session joined");
+            Ok(())
         }
         .await;
         log(outcome, "Join could not be noted");

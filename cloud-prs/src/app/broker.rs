@@ -4,6 +4,8 @@
 //! person shut out at the same moment gets none. The row and its audit row
 //! are on the disk before the gateway or the asker hears of the session.
 
+use std::time::Duration;
+
 use culvert_wire::UnixMs;
 use culvert_wire::api::{
     LaunchAnswer, Named, NewLaunch, NewSession, RedeemAnswer, RedeemLaunch, RenewAnswer,
@@ -19,6 +21,7 @@ use culvert_wire::ticket::Ticket;
 use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 
+use super::pace::{PER_GATEWAY, PER_PERSON};
 use super::trail::{Doer, Event};
 use super::tree::reachable_host;
 use super::{App, AppError, Call};
@@ -27,11 +30,13 @@ use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
 use crate::store::hosts::{self, Host};
 use crate::store::launches::{self, Launch};
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, Filter, Session};
 use crate::store::{Write, tokens};
 
 /// How long a launch ticket is good, in milliseconds.
 const LAUNCH_MS: u64 = 60_000;
+/// How long a gateway may take to judge a renewal.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// A session about to start.
 struct Start {
@@ -62,6 +67,7 @@ impl App {
             None => None,
         };
         let gateway = self.ready(gateway)?;
+        self.not_too_many(&mut write, &call, &gateway).await?;
         let start = self.mint(&call, ask, &host, &gateway, targets)?;
         sessions::add(&mut write, &start.session).await?;
         let event =
@@ -72,8 +78,45 @@ impl App {
             }));
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
+        tracing::info!(session = %start.session.id, user = %start.session.user.id, host = %host.id, "Session granted");
         let site = format!("{} / {}", host.customer.name, host.site.name);
         self.open(start, site).await
+    }
+
+    /// Refuses what would be more than one person or one box needs.
+    async fn not_too_many(
+        &self,
+        db: &mut Write,
+        call: &Call,
+        gateway: &Gateway,
+    ) -> Result<(), AppError> {
+        let user = call.actor.user().ok_or_else(AppError::not_allowed)?;
+        if !self.pace.admit(user, self.now()) {
+            return Err(AppError::because(Reason::Throttled));
+        }
+        let live = Filter {
+            live: Some(true),
+            ..Default::default()
+        };
+        let hers = Filter {
+            user: Some(user),
+            ..live.clone()
+        };
+        let through = Filter {
+            gateway: Some(gateway.id),
+            ..live
+        };
+        let full = sessions::list(db, &hers).await?.len() >= PER_PERSON
+            || sessions::list(db, &through).await?.len() >= PER_GATEWAY;
+        if full {
+            return Err(AppError::new(
+                Reason::TooManySessions,
+                format!(
+                    "{PER_PERSON} sessions for a person and {PER_GATEWAY} for a gateway are the most"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// The caller with the rights she has inside this transaction.
@@ -247,6 +290,7 @@ impl App {
         let gateway = gateways::by_id(&mut write, session.gateway).await?;
         self.ready(gateway)?;
         let now = self.now();
+        let before = session.ends_at;
         session.serial = session.serial.saturating_add(1);
         session.ends_at = now.plus_ms(self.here.session_ms);
         sessions::renew(&mut write, id, session.serial, session.ends_at).await?;
@@ -254,20 +298,43 @@ impl App {
             .after(json!({ "serial": session.serial, "ends_at": session.ends_at }));
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
-        if let Some(links) = self.links() {
-            let invite = Invite {
-                broker: None,
-                grant: self.grant_for(&session, now),
-                ticket: None,
-            };
-            if !links.invite(&session.gateway_key, invite) {
-                return Err(AppError::because(Reason::GatewayOffline));
-            }
-            links.extend_route(id, session.ends_at);
+        if let Err(refused) = self.renew_at_gateway(&session, now).await {
+            let mut write = self.store.write().await?;
+            // The serial stays used, the end is the old one.
+            sessions::renew(&mut write, id, session.serial, before).await?;
+            write.commit().await?;
+            return Err(refused);
         }
         Ok(RenewAnswer {
             ends_at: session.ends_at,
         })
+    }
+
+    /// Sends the grant and waits until the gateway has judged it.
+    async fn renew_at_gateway(&self, session: &Session, now: UnixMs) -> Result<(), AppError> {
+        let offline = || AppError::because(Reason::GatewayOffline);
+        let links = self.links().ok_or_else(offline)?;
+        let answered = self.answers.expect(session.id, session.serial);
+        let invite = Invite {
+            broker: None,
+            grant: self.grant_for(session, now),
+            ticket: None,
+        };
+        if !links.invite(&session.gateway_key, invite) {
+            return Err(offline());
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, answered).await {
+            Ok(Ok(None)) => {
+                links.extend_route(session.id, session.ends_at);
+                Ok(())
+            }
+            Ok(Ok(Some((reason, text)))) if text.is_empty() => Err(AppError::because(reason)),
+            Ok(Ok(Some((reason, text)))) => Err(AppError::new(reason, format!("{reason}: {text}"))),
+            Ok(Err(_)) | Err(_) => Err(AppError::new(
+                Reason::GatewayOffline,
+                "the gateway did not answer in time: the session keeps its old end",
+            )),
+        }
     }
 
     async fn own_live(

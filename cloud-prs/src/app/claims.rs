@@ -295,8 +295,8 @@ impl App {
         gateway.state = GatewayState::Active;
         gateway.claimed = self.now();
         gateway.leases = Leases::default();
-        gateway.counter = 0;
         gateways::update(write, &gateway).await?;
+        gateways::set_counter(write, place, 0).await?;
         Ok(gateway)
     }
 

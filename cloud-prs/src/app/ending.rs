@@ -102,6 +102,13 @@ impl App {
                 "to_hosts": session.to_hosts,
             }));
         self.record(write, doer, event).await?;
+        tracing::info!(
+            session = %session.id,
+            reason = reason.slug(),
+            from_hosts = session.from_hosts,
+            to_hosts = session.to_hosts,
+            "Session ended"
+        );
         Ok(true)
     }
 

@@ -127,9 +127,6 @@ impl App {
         let order = Order::CloseGateway(gateway.identity);
         orders::add(&mut write, order, why, self.now()).await?;
         gateways::retire_key(&mut write, &gateway.identity, id, self.now()).await?;
-        // The orders above counted up.
-        let counted = gateways::by_id(&mut write, id).await?;
-        gateway.counter = counted.map_or(gateway.counter, |now| now.counter);
         let before = json!({ "state": gateway.state.name() });
         gateway.state = GatewayState::Revoked;
         gateways::update(&mut write, &gateway).await?;

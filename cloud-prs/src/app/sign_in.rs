@@ -55,7 +55,7 @@ impl App {
                 .await?;
             return Err(AppError::because(Reason::SignInRefused));
         };
-        self.throttle.succeeded(&ask.name, from);
+        self.throttle.succeeded(&ask.name, from, self.now());
         let token = new_token();
         let row = Token {
             id: TokenId::from_random(rand::random()),
@@ -88,6 +88,7 @@ impl App {
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
         caller.set(Some((row.id, user.id)));
+        tracing::info!(user = %user.id, token = %row.id, "Signed in");
         Ok(SignInAnswer {
             token,
             id: row.id,
@@ -109,6 +110,7 @@ impl App {
         source: &str,
         why: Reason,
     ) -> Result<(), StoreError> {
+        tracing::info!(reason = why.slug(), "Sign-in refused");
         let name = known.unwrap_or_default();
         let doer = Doer::stranger(&name, source.to_owned());
         let event = Event::refused("sign-in", None, "", why);

@@ -1,9 +1,10 @@
 //! Slows down guessing: failed sign-ins for each account from each network,
 //! and for each network over all accounts.
 //!
-//! A stranger cannot lock somebody else's account: the tight limit holds for
-//! her network only. Unknown names count like known ones. Bounded memory: old
-//! entries go when the table is full.
+//! A stranger cannot lock somebody else's account where that has signed in
+//! before: the tight limit holds for her own network only, and the limit over
+//! all networks does not hold there. Unknown names count like known ones.
+//! Bounded memory: the older half goes when a table is full.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -25,7 +26,15 @@ const MAX_ENTRIES: usize = 20_000;
 /// Counts failures.
 #[derive(Default)]
 pub(crate) struct Throttle {
-    counts: Mutex<HashMap<Key, Count>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    counts: HashMap<Key, Count>,
+    /// From where each name has signed in: tries from there do not count
+    /// against the tries of the whole world.
+    good: HashMap<(String, Net), UnixMs>,
 }
 
 /// What to do with a try.
@@ -77,60 +86,93 @@ impl Net {
 impl Throttle {
     /// Counts the try as failed in advance, so that parallel ones count too.
     pub(crate) fn begin(&self, name: &str, from: IpAddr, now: UnixMs) -> Verdict {
-        let mut counts = self.lock();
-        if counts.len() >= MAX_ENTRIES {
-            counts.retain(|_, count| now.ms_since(count.since) < WINDOW_MS);
-            if counts.len() >= MAX_ENTRIES {
-                counts.clear();
-            }
+        let table = &mut *self.lock();
+        let (name, net) = (short(name), Net::of(from));
+        // The network first: one that is over its limit adds no more entries.
+        let wait = table.count(Key::Net(net), PER_NET, now);
+        if let Some(first) = wait {
+            return Verdict::Wait { first };
         }
-        let mut verdict = Verdict::Try;
-        for (key, limit) in keys(name, from) {
-            let fresh = Count {
-                failures: 0,
-                told: false,
-                since: now,
-            };
-            let count = counts.entry(key).or_insert(fresh);
-            if now.ms_since(count.since) >= WINDOW_MS {
-                *count = fresh;
-            }
-            count.failures = count.failures.saturating_add(1);
-            if count.failures > limit {
-                verdict = Verdict::Wait { first: !count.told };
-                count.told = true;
-            }
+        let known = table.good.contains_key(&(name.clone(), net));
+        let pair = table.count(Key::NameAndNet(name.clone(), net), PER_NAME_AND_NET, now);
+        let world = if known {
+            None
+        } else {
+            table.count(Key::Name(name), PER_NAME, now)
+        };
+        match pair.or(world) {
+            Some(first) => Verdict::Wait { first },
+            None => Verdict::Try,
         }
-        verdict
     }
 
     /// Takes a try back that did not fail.
-    pub(crate) fn succeeded(&self, name: &str, from: IpAddr) {
-        let mut counts = self.lock();
-        for (key, _) in keys(name, from) {
-            if matches!(key, Key::NameAndNet(..)) {
-                counts.remove(&key);
-            } else if let Some(count) = counts.get_mut(&key) {
+    pub(crate) fn succeeded(&self, name: &str, from: IpAddr, now: UnixMs) {
+        let table = &mut *self.lock();
+        let (name, net) = (short(name), Net::of(from));
+        table.counts.remove(&Key::NameAndNet(name.clone(), net));
+        for key in [Key::Net(net), Key::Name(name.clone())] {
+            if let Some(count) = table.counts.get_mut(&key) {
                 count.failures = count.failures.saturating_sub(1);
             }
         }
+        make_room(&mut table.good, |at| *at);
+        table.good.insert((name, net), now);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Count>> {
-        self.counts
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.table
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-fn keys(name: &str, from: IpAddr) -> [(Key, u32); 3] {
-    let net = Net::of(from);
-    let name: String = crate::store::name_key(name).chars().take(64).collect();
-    [
-        (Key::NameAndNet(name.clone(), net), PER_NAME_AND_NET),
-        (Key::Net(net), PER_NET),
-        (Key::Name(name), PER_NAME),
-    ]
+impl Table {
+    /// Counts one more; says, when it is over the limit, whether it is the
+    /// first time in this window.
+    fn count(&mut self, key: Key, limit: u32, now: UnixMs) -> Option<bool> {
+        if !self.counts.contains_key(&key) {
+            make_room(&mut self.counts, |count| count.since);
+        }
+        let fresh = Count {
+            failures: 0,
+            told: false,
+            since: now,
+        };
+        let count = self.counts.entry(key).or_insert(fresh);
+        if now.ms_since(count.since) >= WINDOW_MS {
+            *count = fresh;
+        }
+        count.failures = count.failures.saturating_add(1);
+        (count.failures > limit).then(|| !std::mem::replace(&mut count.told, true))
+    }
+}
+
+/// Drops the older half of a full table: the fresh counts, which guessing
+/// somebody is about, stay.
+fn make_room<K: Clone + Eq + std::hash::Hash, V>(
+    table: &mut HashMap<K, V>,
+    since: impl Fn(&V) -> UnixMs,
+) {
+    if table.len() < MAX_ENTRIES {
+        return;
+    }
+    let mut times: Vec<UnixMs> = table.values().map(&since).collect();
+    let middle = times.len() / 2;
+    let (_, cut, _) = times.select_nth_unstable(middle);
+    let cut = *cut;
+    let mut spare = MAX_ENTRIES / 2;
+    table.retain(|_, value| {
+        // Of those of the very same time some must go as well.
+        let keep = since(value) > cut || (since(value) == cut && spare > 0);
+        spare = spare.saturating_sub(usize::from(keep));
+        keep
+    });
+}
+
+/// A name as it is compared, cut to what a key needs.
+fn short(name: &str) -> String {
+    crate::store::name_key(name).chars().take(64).collect()
 }
 
 #[cfg(test)]
@@ -187,17 +229,40 @@ mod tests {
 
         let throttle = Throttle::default();
         fail(&throttle, "ann", HERE, 5);
-        throttle.succeeded("ann", HERE);
+        throttle.succeeded("ann", HERE, UnixMs(0));
         assert_eq!(throttle.begin("ann", HERE, UnixMs(1)), Verdict::Try);
     }
 
     #[test]
-    fn a_flood_of_names_takes_bounded_memory() {
+    fn guessing_from_everywhere_does_not_lock_out_who_has_signed_in_here() {
         let throttle = Throttle::default();
-        for n in 0..MAX_ENTRIES {
-            fail(&throttle, &format!("n{n}"), HERE, 1);
+        throttle.succeeded("ann", HERE, UnixMs(0));
+        for n in 0..200_u8 {
+            fail(&throttle, "ann", IpAddr::from([10, n, 0, 1]), 1);
         }
 
-        assert!(throttle.lock().len() <= MAX_ENTRIES + 3);
+        assert_eq!(throttle.begin("ann", HERE, UnixMs(1)), Verdict::Try);
+        let verdict = throttle.begin("ann", AWAY, UnixMs(1));
+        assert!(matches!(verdict, Verdict::Wait { .. }));
+    }
+
+    #[test]
+    fn a_flood_takes_bounded_memory_and_does_not_reset_the_counts() {
+        let throttle = Throttle::default();
+        for n in 0..100_u32 {
+            throttle.begin(&format!("n{n}"), HERE, UnixMs(0));
+        }
+        let from_one = throttle.lock().counts.len();
+        assert!(from_one <= 1 + 2 * PER_NET as usize, "{from_one}");
+
+        for n in 0..u32::try_from(MAX_ENTRIES).unwrap() {
+            let [_, a, b, c] = n.to_be_bytes();
+            let time = UnixMs(u64::from(n / 1000));
+            throttle.begin("x", IpAddr::from([10 + a, b, c, 1]), time);
+        }
+        assert!(throttle.lock().counts.len() <= MAX_ENTRIES);
+        fail(&throttle, "ann", AWAY, 6);
+        let verdict = throttle.begin("ann", AWAY, UnixMs(25));
+        assert!(matches!(verdict, Verdict::Wait { .. }));
     }
 }

@@ -139,14 +139,14 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
     Ok(())
 }
 
-/// Writes everything but `id`.
+/// Writes everything but `id` and `counter`.
 ///
 /// # Errors
 /// [`StoreError::Taken`] when the key or the site has another one already.
 pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreError> {
     let sql = "UPDATE gateways SET site = $2, identity = $3, sealing = $4, state = $5, \
                version = $6, claimed = $7, online = $8, last_seen = $9, boot = $10, lease = $11, \
-               pending = $12, counter = $13 WHERE id = $1";
+               pending = $12 WHERE id = $1";
     sqlx::query(sql)
         .bind(gateway.id.to_string())
         .bind(gateway.site.map(|id| id.to_string()))
@@ -160,7 +160,23 @@ pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), Sto
         .bind(gateway.leases.boot.map(|id| id.to_string()))
         .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
         .bind(gateway.leases.pending.map(|id| id.to_string()))
-        .bind(big(gateway.counter))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Raises a gateway's revocation number, or sets it back for a new box.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_counter(
+    db: &mut AnyConnection,
+    id: GatewayId,
+    counter: u64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE gateways SET counter = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(big(counter))
         .execute(db)
         .await?;
     Ok(())

@@ -11,7 +11,6 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
-use crate::relay::End;
 
 /// One session.
 #[derive(Debug, Clone)]
@@ -58,6 +57,15 @@ pub struct Session {
     pub technician_ticket: Option<String>,
     /// Hash of the gateway's ticket until it joined, base32.
     pub gateway_ticket: Option<String>,
+}
+
+/// One of the two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The technician's.
+    Technician,
+    /// The gateway's.
+    Gateway,
 }
 
 fn read(row: &AnyRow) -> Result<Session, StoreError> {

@@ -1,8 +1,7 @@
 //! Starting, renewing, ending and reporting sessions.
 
 use culvert_cloud_prs::app::report;
-use culvert_cloud_prs::relay::End;
-use culvert_cloud_prs::store::sessions::Filter;
+use culvert_cloud_prs::store::sessions::{End, Filter};
 use culvert_wire::api::{NewLaunch, NewSession, RedeemLaunch};
 use culvert_wire::frame::SessionEnded;
 use culvert_wire::grant::{JOIN_WITHIN_MS, Protocol};
@@ -49,16 +48,16 @@ on_both! {
     /// Only hashes are stored, and after a restart a used ticket is worthless.
     a_route_comes_back_after_a_restart_without_its_used_tickets, world => {
         let answer = world.session(&world.ann, &world.a).await;
-        let before = world.app.recover_route(answer.session).await.unwrap();
+        let before = world.app.recover_route(answer.session).await.unwrap().unwrap();
         assert_eq!(before.technician.ticket, Some(answer.ticket.hash()));
 
         world.app.route_joined(answer.session, End::Technician).await;
 
-        let after = world.app.recover_route(answer.session).await.unwrap();
+        let after = world.app.recover_route(answer.session).await.unwrap().unwrap();
         assert_eq!(after.technician.ticket, None);
         assert!(after.gateway.ticket.is_some());
         world.pass(HOUR);
-        assert!(world.app.recover_route(answer.session).await.is_none());
+        assert!(world.app.recover_route(answer.session).await.unwrap().is_none());
     }
 }
 
@@ -120,6 +119,60 @@ on_both! {
         let extended = world.wires.extended.lock().unwrap().clone();
         assert_eq!(extended, vec![(answer.session, renewed.ends_at)]);
     }
+}
+
+on_both! {
+    a_renewal_that_the_gateway_refuses_leaves_the_old_end, world => {
+        let answer = world.session(&world.ann, &world.a).await;
+        let why = (Reason::NotInAllowList, "the box's own list".to_owned());
+        *world.wires.refuses.lock().unwrap() = Some(why);
+        world.pass(HOUR / 2);
+        let call = world.call(&world.ann).await;
+
+        let refused = world.app.renew_session(&call, answer.session).await.unwrap_err();
+
+        assert_eq!(refused.reason, Reason::NotInAllowList);
+        assert!(refused.message.contains("the box's own list"));
+        assert!(world.wires.extended.lock().unwrap().is_empty());
+        let route = world.app.recover_route(answer.session).await.unwrap().unwrap();
+        assert_eq!(route.ends_at, answer.ends_at);
+    }
+}
+
+on_both! {
+    /// Its old process is gone: technicians know at once.
+    a_gateway_that_starts_anew_ends_the_sessions_of_before, world => {
+        let answer = world.session(&world.ann, &world.a).await;
+        let hello = culvert_wire::hello::GatewayHello {
+            identity: world.a.box_key.public(),
+            boot: culvert_wire::id::BootId::from_random([44; 16]),
+            lease: None,
+            revocations: 0,
+        };
+
+        world.app.admit_gateway(&hello, "x 1", crate::world::from()).await.unwrap();
+        world.app.carry_out().await.unwrap();
+
+        let ended = world.wires.ended.lock().unwrap().clone();
+        assert_eq!(ended, vec![(answer.session, Reason::PeerLost)]);
+    }
+}
+
+#[tokio::test]
+async fn more_sessions_than_a_person_needs_are_refused() {
+    let world = World::new().await;
+    let call = world.call(&world.ann).await;
+    let mut started = 0;
+    let refused = loop {
+        match world.app.start_session(&call, &ask(&world.a)).await {
+            Ok(_) => started += 1,
+            Err(error) if error.reason == Reason::Throttled => world.pass(1000),
+            Err(error) => break error,
+        }
+    };
+
+    assert_eq!(started, 128);
+    assert_eq!(refused.reason, Reason::TooManySessions);
 }
 
 on_both! {

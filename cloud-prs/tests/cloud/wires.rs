@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use culvert_cloud_prs::app::{Caller, Links};
+use culvert_cloud_prs::app::{App, Caller, Links};
 use culvert_cloud_prs::relay::RouteSpec;
 use culvert_wire::UnixMs;
-use culvert_wire::frame::Invite;
+use culvert_wire::frame::{Invite, InviteResult};
 use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -24,6 +24,34 @@ pub(crate) struct Wires {
     pub(crate) closed_gateways: Mutex<Vec<(PublicKey, Reason)>>,
     pub(crate) callers: Mutex<Vec<std::sync::Arc<Caller>>>,
     pub(crate) closed_callers: Mutex<Vec<(PublicKey, Reason)>>,
+    pub(crate) app: Mutex<Option<std::sync::Weak<App>>>,
+    pub(crate) broker: Mutex<Option<PublicKey>>,
+    pub(crate) refuses: Mutex<Option<(Reason, String)>>,
+}
+
+impl Wires {
+    /// Judges a renewal as a gateway does: a moment later, from its own task.
+    fn answer(&self, gateway: &PublicKey, invite: &Invite) {
+        let app = self
+            .app
+            .lock()
+            .unwrap()
+            .as_ref()
+            .and_then(std::sync::Weak::upgrade);
+        let (Some(app), gateway) = (app, *gateway) else {
+            return;
+        };
+        let grant = invite
+            .grant
+            .verify(&self.broker.lock().unwrap().unwrap())
+            .unwrap();
+        let result = InviteResult {
+            session: grant.session,
+            serial: grant.serial,
+            refused: self.refuses.lock().unwrap().clone(),
+        };
+        tokio::spawn(async move { app.invite_answered(&gateway, result).await });
+    }
 }
 
 impl Links for Wires {
@@ -41,6 +69,9 @@ impl Links for Wires {
     }
 
     fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool {
+        if invite.ticket.is_none() {
+            self.answer(gateway, &invite);
+        }
         self.invites.lock().unwrap().push(invite);
         self.gateway_online(gateway)
     }

@@ -126,6 +126,8 @@ impl World {
         let broker = SigningKey::from_seed(&[201; 32]);
         let app = Arc::new(app_on(place, &broker, Arc::clone(&clock)).await);
         let wires = Arc::new(Wires::default());
+        *wires.app.lock().unwrap() = Some(Arc::downgrade(&app));
+        *wires.broker.lock().unwrap() = Some(broker.public());
         app.attach(Arc::clone(&wires) as _);
         let (router, _) = http::router(Arc::clone(&app));
         let a = branch(&app, &wires, "Acme", 1).await;

@@ -1,6 +1,8 @@
 //! The relay alone: thousands of ends, virtual time, seeded chance. After
 //! every step what must always hold is checked; at the end nothing is left.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;

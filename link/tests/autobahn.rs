@@ -9,6 +9,8 @@
 //! asserted as it is. Frames are made by hand, so the tested code never judges
 //! itself; a last test speaks with tungstenite, written by others.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::future::poll_fn;
 use std::task::Poll;
 

@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -27,6 +28,7 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use super::admit::LinkTask;
 use super::control::{ConnInfo, Control};
 use super::gate::Pass;
 use super::{Inner, admit, upgrade};
@@ -39,6 +41,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
+/// Links that may wait for their task to be started; others wait in theirs.
+const WAITING_LINKS: usize = 256;
 /// Pause after the system refused a connection (no descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -54,11 +58,16 @@ pub(super) async fn listen<C: Control>(
 ) {
     let acceptor = TlsAcceptor::from(Arc::clone(&inner.tls));
     let mut connections = JoinSet::new();
+    let (ready, mut links) = mpsc::channel(WAITING_LINKS);
     let mut draining = inner.draining.subscribe();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
+            Some(link) = links.recv() => {
+                connections.spawn(link);
+                continue;
+            }
             _ = draining.wait_for(Option::is_some) => break,
         };
         let (tcp, from) = match accepted {
@@ -74,25 +83,24 @@ pub(super) async fn listen<C: Control>(
             continue;
         };
         let (inner, acceptor) = (Arc::clone(&inner), acceptor.clone());
-        let (router, control) = (router.clone(), Arc::clone(&control));
+        let (router, control, ready) = (router.clone(), Arc::clone(&control), ready.clone());
         connections.spawn(async move {
             if let Some((tls, exporter)) = handshake(tcp, from, acceptor).await {
-                connection(
-                    &inner,
-                    tls,
-                    ConnInfo {
-                        peer: from,
-                        exporter,
-                    },
-                    router,
-                    control,
-                    pass,
-                )
-                .await;
+                let info = ConnInfo {
+                    peer: from,
+                    exporter,
+                };
+                let link = connection(&inner, tls, info, router, control, pass).await;
+                if let Some(link) = link {
+                    // Fails when the plane drains: the link is dropped.
+                    let _ = ready.send(link).await;
+                }
             }
         });
     }
     drop(listener);
+    // Links that were about to start are dropped: they come back.
+    drop(links);
     while connections.join_next().await.is_some() {}
 }
 
@@ -129,7 +137,7 @@ async fn connection<C: Control>(
     router: Router,
     control: Arc<C>,
     pass: Pass,
-) {
+) -> Option<LinkTask> {
     let upgraded: Upgraded = Arc::default();
     let serve: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = {
         let upgraded = Arc::clone(&upgraded);
@@ -153,18 +161,14 @@ async fn connection<C: Control>(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    let Some((pending, nonce)) = pending else {
-        return;
-    };
-    let Ok(upgraded) = pending.await else {
-        return;
-    };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TlsStream<Ahead<TcpStream>>>>() else {
-        return;
-    };
-    let io = parts.io.into_inner();
-    let leftover = parts.read_buf;
-    let run = admit::run(
+    let (pending, nonce) = pending?;
+    let parts = pending
+        .await
+        .ok()?
+        .downcast::<TokioIo<TlsStream<Ahead<TcpStream>>>>()
+        .ok()?;
+    let (io, leftover) = (parts.io.into_inner(), parts.read_buf);
+    let admit = admit::run(
         inner,
         control,
         io,
@@ -174,7 +178,7 @@ async fn connection<C: Control>(
         info.peer,
         pass,
     );
-    Box::pin(run).await;
+    Box::pin(admit).await
 }
 
 async fn respond(

@@ -1,6 +1,10 @@
 //! From an upgraded connection to a member of the relay.
+//!
+//! A link's task is a new one ([`LinkTask`]): the old one carries the weight of
+//! handshake and HTTP, which an idle link shall not cost.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +24,15 @@ use super::{Inner, KEEPALIVE};
 /// What a full server asks for.
 const FULL_RETRY: Duration = Duration::from_secs(30);
 
-/// Proves the server, learns who came, asks the application, and runs the link.
+/// A link's life from its welcome on.
+pub(super) type LinkTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Proves the server, learns who came, asks the application, and takes the
+/// link in.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call, each from another stage of the connection"
+)]
 pub(super) async fn run<S, C>(
     inner: &Inner,
     control: Arc<C>,
@@ -30,8 +42,9 @@ pub(super) async fn run<S, C>(
     nonce: [u8; NONCE_LEN],
     from: SocketAddr,
     pass: Pass,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
+) -> Option<LinkTask>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
 {
     let arrived = arrive(io, leftover, exporter, nonce, &inner.prover, now()).await;
@@ -43,7 +56,7 @@ pub(super) async fn run<S, C>(
         Ok(arrival) => arrival,
         Err(error) => {
             debug!(%from, %error, "Endpoint did not arrive");
-            return;
+            return None;
         }
     };
     let admitted = match inner.refusal() {
@@ -56,7 +69,7 @@ pub(super) async fn run<S, C>(
             info!(reason = refused.reason.slug(), version = %auth.version, "Link refused");
             let reason = refused.reason;
             pipe.finish_with(&Frame::Refused(refused), reason, "").await;
-            return;
+            return None;
         }
     };
     // It has proved itself: its place before the gate is free again.
@@ -68,7 +81,6 @@ pub(super) async fn run<S, C>(
         link
     });
     debug!(link = link.0, %from, version = %auth.version, "Link is up");
-    drop(auth);
     let member = Member {
         core,
         control,
@@ -76,7 +88,7 @@ pub(super) async fn run<S, C>(
         party,
         binding,
     };
-    link::run(pipe, member).await;
+    Some(Box::pin(link::run(pipe, member)))
 }
 
 async fn ask<C: Control>(

@@ -79,13 +79,8 @@ enum Turn {
     Idle,
 }
 
-/// Gives the link back to the core whatever ends its task.
-struct Membership {
-    core: Arc<Core>,
-    link: LinkId,
-}
-
-impl Drop for Membership {
+/// Gives the link back to the core whatever ends its task, even before it began.
+impl<C> Drop for Member<C> {
     fn drop(&mut self) {
         self.core.with(|state| state.depart(self.link));
         self.core.departed.notify_waiters();
@@ -98,10 +93,6 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     C: Control,
 {
-    let membership = Membership {
-        core: Arc::clone(&member.core),
-        link: member.link,
-    };
     let mut jobs = JoinSet::new();
     let stop = std::future::poll_fn(|cx| member.poll(&mut pipe, &mut jobs, cx)).await;
     let (reason, text) = stop.why();
@@ -115,7 +106,7 @@ where
         let _ = tokio::time::timeout(std::time::Duration::from_millis(500), drain).await;
     }
     drop(jobs);
-    drop(membership);
+    drop(member);
     pipe.finish(reason, &text).await;
 }
 

@@ -5,6 +5,7 @@
 //! The copy is 256 MiB, 1 GiB with `CULVERT_LONG=1` (`./check --long`).
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -35,8 +36,12 @@ fn the_end_of_a_copy_is_known_when_gateway_or_relay_are_killed() {
 
         let copy = begin(world)?;
         kill(world.stack.gateway().context("no gateway")?.pid()?)?;
-        finish(world, copy, "gateway killed")?;
         world.stack.run_gateway()?;
+        let whole = finish(world, copy, "gateway killed and started again")?;
+        anyhow::ensure!(
+            !whole,
+            "the gateway's process held the connection, and it was killed"
+        );
 
         let copy = begin(world)?;
         kill(world.stack.cloud().context("no server")?.pid()?)?;
@@ -59,18 +64,19 @@ fn a_terminal_outlives_a_line_that_is_silent_for_forty_seconds() {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        world::eventually("the terminal is open", Duration::from_secs(30), || {
-            Ok(world.ssh_connections()? == 1)
-        })?;
+        let mut shown = ssh.stdout.take().context("piped")?;
+        let mut line = [0; 7];
+        shown.read_exact(&mut line)?;
+        anyhow::ensure!(&line == b"before\n", "{line:?}");
         world.site.silence(Ns::Router, true)?;
         std::thread::sleep(Duration::from_secs(40));
         world.site.silence(Ns::Router, false)?;
         let mut input = ssh.stdin.take().context("piped")?;
-        std::io::Write::write_all(&mut input, b"typed behind the silence\n")?;
+        input.write_all(b"typed behind the silence\n")?;
         drop(input);
         let output = ssh.wait_with_output()?;
-        let held = std::fs::read_to_string(world.site.home(Ns::Server).join("after"))?;
         anyhow::ensure!(output.status.success(), "{output:?}");
+        let held = std::fs::read_to_string(world.site.home(Ns::Server).join("after"))?;
         anyhow::ensure!(held == "typed behind the silence\n", "{held:?}");
         Ok(())
     })

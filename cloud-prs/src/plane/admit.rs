@@ -47,7 +47,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
 {
-    let arrived = arrive(io, leftover, exporter, nonce, &inner.prover, now()).await;
+    let arrived = arrive(io, leftover, exporter, nonce, &inner.prover(), now()).await;
     let Arrival {
         pipe,
         auth,

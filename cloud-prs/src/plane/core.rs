@@ -9,7 +9,6 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use culvert_wire::UnixMs;
 use culvert_wire::frame::Frame;
@@ -171,10 +170,7 @@ impl State {
     }
 }
 
-/// The server's clock: what `check` compares with the world's.
+/// The server's clock, which the application uses too.
 pub(super) fn now() -> UnixMs {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    crate::steady::now()
 }

@@ -12,6 +12,10 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 /// Judges a request: the endpoint's nonce and the answer that opens a link, or
 /// the answer that does not.
+#[expect(
+    clippy::result_large_err,
+    reason = "the answer is sent at once, either way"
+)]
 pub(super) fn judge<B>(
     request: &Request<B>,
 ) -> Result<([u8; NONCE_LEN], Response<Body>), Response<Body>> {

@@ -208,6 +208,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(arrival: Arrival<S>
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a server of few words")]
 fn answer(got: Frame, binding: &Binding) -> Option<Outgoing> {
     match got {
         Frame::Packets(packets) => Some(Outgoing::Packets {

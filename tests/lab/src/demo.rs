@@ -67,6 +67,9 @@ fn give_to_the_caller(home: &Path) -> anyhow::Result<()> {
 
 fn print_guide(site: &Site, stack: &Stack<'_>, settings: &str) {
     let who = site.credentials();
+    // Chromium refuses to run as root with its sandbox.
+    let is_root = !site.is_unprivileged() && std::env::var_os("SUDO_UID").is_none();
+    let for_root = if is_root { " -- --no-sandbox" } else { "" };
     say(&format!(
         "
 Everything runs. In another terminal, type this first:
@@ -80,7 +83,7 @@ You are then signed in as the technician '{TECHNICIAN}' (password {password}).
   culvert telnet server               {user}, the same password
   culvert vnc desktop                 password {vnc}
   culvert rdp desktop                 {user}, the same password
-  culvert web device                  the device's page in a browser of its own
+  culvert web device{for_root:<18}the device's page in a browser of its own
   culvert forward server:22           any TCP port
   culvert proxy server 22             for ssh's ProxyCommand
   culvert sessions                    what is open

@@ -1,9 +1,11 @@
 //! `./demo --smoke`: every way to reach every host, with the real programs,
 //! each leaving a proof that only a working session can leave.
 //!
-//! The technician sits behind a NAT of her own; a capture of each end shows at
-//! the end that nothing but TLS to the one port has left it. Prints a line for
-//! each step and stops at the first that fails.
+//! The technician sits behind a NAT of her own, with no route of anybody's
+//! making (S16), the gateway behind another; both let out TCP 443 only (S1,
+//! K13). A capture of each end shows at the end that nothing but TLS to the one
+//! port has left it, for signing in and for the sessions alike (K15, K16, K17,
+//! T8). Prints a line for each step and stops at the first that fails.
 
 mod blind;
 mod lines;

@@ -1,4 +1,4 @@
-//! The cloud server holds nothing of what the sessions carried.
+//! The cloud server holds nothing of what the sessions carried (S22).
 //!
 //! Every word that was typed, written or shown so far, and one more in a
 //! session that lives while it is looked for, is searched in the cloud

@@ -1,4 +1,4 @@
-//! ssh, scp, telnet and plain ports.
+//! ssh, scp, telnet and plain ports, with native programs (S30).
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! The device's page in a real browser.
+//! The device's page in a real browser: an absolute address, a cookie, a
+//! WebSocket (S32).
 
 use super::{LIMIT, Tour};
 

@@ -16,4 +16,5 @@ pub mod plane;
 pub mod relay;
 pub mod serve;
 pub mod server;
+pub mod steady;
 pub mod store;

@@ -20,8 +20,8 @@ mod upgrade;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -98,7 +98,7 @@ pub struct Plane {
 struct Inner {
     core: Arc<Core>,
     tls: Arc<ServerConfig>,
-    prover: Prover,
+    prover: RwLock<Prover>,
     limits: Limits,
     gate: Gate,
     /// When links shall come back, once the server is draining.
@@ -130,6 +130,16 @@ pub struct Counters {
     pub stun_refused: u64,
 }
 
+impl Inner {
+    /// What proves this server on a link that begins now.
+    fn prover(&self) -> Prover {
+        self.prover
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
 impl Plane {
     /// Makes a plane that does not listen yet.
     pub fn new(settings: PlaneSettings) -> Self {
@@ -138,7 +148,7 @@ impl Plane {
             inner: Arc::new(Inner {
                 core: Arc::default(),
                 tls: settings.tls,
-                prover: settings.prover,
+                prover: RwLock::new(settings.prover),
                 limits,
                 gate: Gate::new(limits.unproved, limits.unproved_per_address),
                 draining: watch::Sender::new(None),
@@ -169,6 +179,17 @@ impl Plane {
         while let Some(event) = self.inner.core.with(core::State::poll_event) {
             control.event(event).await;
         }
+    }
+
+    /// Proves later links with another statement; the node's key must be the
+    /// same.
+    pub fn set_prover(&self, prover: Prover) {
+        let mut now = self
+            .inner
+            .prover
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *now = prover;
     }
 
     /// Makes a route.

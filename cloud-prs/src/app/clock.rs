@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use culvert_wire::UnixMs;
 
 /// Where the time comes from.
 #[derive(Debug, Clone)]
 pub enum Clock {
-    /// The operating system.
+    /// The server's own, see [`steady`](crate::steady).
     System,
     /// Whoever holds the other end.
     Set(Arc<AtomicU64>),
@@ -19,11 +18,7 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> UnixMs {
         match self {
-            Self::System => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH);
-                let ms = since.map_or(0, |d| d.as_millis());
-                UnixMs(u64::try_from(ms).unwrap_or(u64::MAX))
-            }
+            Self::System => crate::steady::now(),
             Self::Set(ms) => UnixMs(ms.load(Ordering::Relaxed)),
         }
     }

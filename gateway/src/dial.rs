@@ -57,7 +57,7 @@ impl Dialer {
         Ok(Guard::new(self.rules.to_vec(), around))
     }
 
-    /// Connects to a target, within [`LIMIT`].
+    /// Connects to a target, within ten seconds.
     ///
     /// # Errors
     /// [`Refusal`] with the reason that the technician reads.

@@ -10,7 +10,8 @@
 //! | [`guard`] | which addresses may be dialled (pure) |
 //! | [`session`] | which sessions are accepted, kept and ended (pure) |
 //! | [`dial`], [`bridge`] | connections to LAN hosts, and streams over them |
-//! | [`clock`], [`reports`] | link time; ends of sessions not told yet |
+//! | [`clock`], [`renewal`] | link time, and what keeps it true |
+//! | [`reports`] | ends of sessions not told yet |
 //! | [`connect`], [`claim`] | how the box presents itself; the first time |
 //! | [`run`] | the loop that drives all of it |
 //! | [`status`] | what the running process says about itself |
@@ -28,6 +29,7 @@ pub mod files;
 pub mod guard;
 pub mod identity;
 pub mod memory;
+pub mod renewal;
 pub mod reports;
 pub mod run;
 pub mod session;

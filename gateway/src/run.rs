@@ -31,6 +31,7 @@ use crate::connect;
 use crate::dial::Dialer;
 use crate::identity::{Identity, IdentityError};
 use crate::memory::Memory;
+use crate::renewal::Renewal;
 use crate::reports::Reports;
 use crate::session::Sessions;
 use crate::state::StateError;
@@ -122,6 +123,7 @@ struct Loop {
     options: Options,
     standing: Standing,
     link: Option<(Link, Events)>,
+    renewal: Option<Renewal>,
     clock: Clock,
     sessions: Sessions,
     handles: HashMap<SessionId, Handle>,
@@ -146,6 +148,7 @@ impl Loop {
                 ..Options::small()
             },
             link: None,
+            renewal: None,
             clock: Clock::new(state.clock_floor),
             sessions: Sessions::new(me, settings.max_sessions, state.revocations),
             handles: HashMap::new(),
@@ -165,6 +168,7 @@ impl Loop {
         loop {
             let over = self.sessions.poll_timeout();
             let over = over.map(|steady| self.clock.instant_of(steady));
+            let renew = self.renewal.map(|renewal| renewal.poll_timeout());
             tokio::select! {
                 () = &mut stop => return,
                 state = self.standing.next() => self.link_changed(state),
@@ -172,6 +176,9 @@ impl Loop {
                 Some((id, news)) = self.news.recv() => self.task_told(id, news),
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
                     self.sessions.handle_timeout(self.clock.now().steady);
+                }
+                () = sleep_until(renew.unwrap_or_else(crate::far_away)), if renew.is_some() => {
+                    self.renew_link();
                 }
             }
             self.obey();

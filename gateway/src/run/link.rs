@@ -5,9 +5,11 @@ use std::time::Duration;
 use culvert_link::{ConnectError, Event, Events, Link};
 use culvert_wire::frame::{Frame, Refused, Welcome};
 use culvert_wire::reason::Reason;
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::{LinkState, Loop, Reported};
+use crate::renewal::Renewal;
 use crate::session::Voice;
 use crate::status::{LastError, LinkStatus};
 
@@ -33,10 +35,28 @@ impl Loop {
             }
         }
         self.link = Some((link, events));
+        self.renewal = Some(Renewal::new(Instant::now(), rand::random()));
+        self.standing.hurry(!self.sessions.is_empty());
+    }
+
+    /// Leaves a healthy link, to come back at once with a true link time.
+    pub(super) fn renew_link(&mut self) {
+        let busy = !self.sessions.is_empty();
+        let renew = |renewal: &mut Renewal| renewal.handle_timeout(busy, Instant::now());
+        if !self.renewal.as_mut().is_some_and(renew) {
+            return;
+        }
+        info!("The link is made anew, as about every day");
+        self.renewal = None;
+        self.standing.hurry(true);
+        if let Some((link, _)) = self.link.take() {
+            link.close(Reason::Finished);
+        }
     }
 
     fn down(&mut self, reason: Reason, text: &str) {
         self.link = None;
+        self.renewal = None;
         self.status.link = LinkStatus::Down;
         if reason != Reason::Finished {
             self.fault(reason.slug(), &said(reason, text));

@@ -108,6 +108,7 @@ mod tests {
         start.args.iter().map(|arg| arg.to_str().unwrap()).collect()
     }
 
+    /// S34: whichever tool is installed is started on the same session.
     #[test]
     fn each_vnc_viewer_gets_the_port_in_its_own_form() {
         for (program, args) in [

@@ -194,6 +194,7 @@ mod tests {
         );
     }
 
+    /// S30: PuTTY, and ssh above.
     #[test]
     fn putty_remembers_the_key_under_the_hosts_id() {
         let at = "127.7.8.9:40123".parse().unwrap();

@@ -4,6 +4,7 @@
 //! Each test file starts one site and makes its claims there. Needs the lab's
 //! Debian packages (installed on demand) and the built programs.
 
+pub mod bare;
 pub mod canary;
 pub mod stubborn;
 pub mod world;

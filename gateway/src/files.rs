@@ -3,8 +3,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::Path;
+
+use nix::unistd::geteuid;
 
 /// Longest file read here, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
@@ -66,12 +70,29 @@ pub fn create_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// A file that root makes in another user's folder belongs to that user: the
+/// administrator claims the box, the service's own user runs it.
+///
+/// # Errors
+/// What the system says.
+pub fn hand_over(file: &File, path: &Path) -> io::Result<()> {
+    let Some(dir) = path.parent().filter(|_| geteuid().is_root()) else {
+        return Ok(());
+    };
+    let owner = fs::metadata(dir)?;
+    match owner.uid() {
+        0 => Ok(()),
+        uid => fchown(file, Some(uid), Some(owner.gid())),
+    }
+}
+
 fn write_new(path: &Path, bytes: &[u8], durable: Durable) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
+    hand_over(&file, path)?;
     file.write_all(bytes)?;
     match durable {
         Durable::Synced => file.sync_all(),
@@ -177,6 +198,24 @@ mod tests {
         create_once(&path, b"late").unwrap();
         assert_eq!(read(&path).unwrap().unwrap(), winner);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_root_writes_belongs_to_the_folders_owner() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534)).unwrap();
+        let path = dir.path().join("state.json");
+
+        replace(&path, b"x", Durable::Synced).unwrap();
+        create_once(&dir.path().join("identity.key"), b"x").unwrap();
+
+        for name in ["state.json", "identity.key"] {
+            let owner = fs::metadata(dir.path().join(name)).unwrap().uid();
+            assert_eq!(owner, 65534, "{name}");
+        }
     }
 
     #[test]

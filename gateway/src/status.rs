@@ -122,6 +122,7 @@ impl Running {
             .truncate(false)
             .write(true)
             .open(path)?;
+        files::hand_over(&file, path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,4 +1,5 @@
-//! The API's description is the one in `openapi.json`.
+//! The API's description is the one in `openapi.json`: what a bigger product
+//! builds on (T2).
 
 use crate::world::World;
 

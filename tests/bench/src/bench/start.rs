@@ -1,6 +1,7 @@
 //! From the start of `culvert proxy HOST 22` to the first byte of the SSH
 //! server, with everything that a technician waits for in between: the link to
-//! the server, the request, the gateway's verdict, the handshake, the dial.
+//! the server, the request, the gateway's verdict, the handshake, the dial
+//! (K12, K20).
 //!
 //! The shipped programs, OpenSSH at a site of network namespaces, 15 ms each
 //! way between the server and either end: 60 ms from end to end and back.

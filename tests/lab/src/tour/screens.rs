@@ -1,4 +1,5 @@
-//! The desktop's picture and keys, through vncviewer and xfreerdp.
+//! The desktop's picture and keys, through vncviewer and xfreerdp (S28, S29):
+//! nothing of ours is installed on that host (S33).
 
 use culvert_lab::{Ns, Pattern, Screen};
 

@@ -1,5 +1,5 @@
 //! The program itself: its commands, real TLS, real links, the real relay and
-//! database; changes made at the console while it serves.
+//! database; changes made at the console while it serves (S7).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -21,6 +21,7 @@ use culvert_wire::id::{BootId, Lease};
 use culvert_wire::key::{Context, PublicKey, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
+use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Connection as _;
@@ -151,10 +152,24 @@ impl Prs {
 
     /// SIGTERM.
     fn stop(&mut self) -> Child {
-        let child = self.child.take().unwrap();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        child
+        self.signal(Signal::SIGTERM);
+        self.child.take().unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.child.as_ref().unwrap().id();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(id).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Until when the statement that a new link shows is valid.
+    async fn proven_until(&self) -> UnixMs {
+        let me = Me::Technician {
+            key: SigningKey::from_seed(&[3; 32]),
+            token: None,
+        };
+        let (link, _events) = connect(&self.dial(), me, "culvert 1").await.unwrap();
+        link.proven().statement.not_after
     }
 
     fn dial(&self) -> Dial {
@@ -380,7 +395,10 @@ async fn three_commands_make_a_server_that_carries_a_session() {
     let judged = async {
         let invite = invited(&mut events).await;
         assert!(invite.ticket.is_none());
-        let grant = invite.grant.verify(&gateway.proven().statement.node).unwrap();
+        let grant = invite
+            .grant
+            .verify(&gateway.proven().statement.node)
+            .unwrap();
         let result = InviteResult {
             session: grant.session,
             serial: grant.serial,
@@ -588,6 +606,42 @@ fn a_server_with_an_expired_statement_does_not_start_and_says_what_to_do() {
 
 fn good_or_bad(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// A server that runs for years: its statement is renewed under it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_takes_a_renewed_statement_over() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let first = prs.proven_until().await;
+    good(&prs.run(&["key", "renew-statement", "--days", "60"], ""));
+
+    prs.signal(Signal::SIGHUP);
+
+    let taken = async {
+        while prs.proven_until().await == first {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, taken).await.unwrap();
+    assert!(prs.proven_until().await < first);
+}
+
+/// Grants are judged by the time this server signs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_clock_is_behind_its_own_past_does_not_start() {
+    let prs = Prs::new();
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}", prs.data().join("culvert.db").display());
+    let mut db = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let far = culvert_cloud_prs::steady::system().plus_ms(3_600_000);
+    culvert_cloud_prs::store::clock::raise(&mut db, far)
+        .await
+        .unwrap();
+
+    let said = bad(&prs.run(&["serve"], ""));
+
+    assert!(said.contains("set the clock"), "{said}");
 }
 
 /// D7, P: the rotations a running installation goes through.

@@ -101,7 +101,7 @@ impl Stubborn {
                 key: key.clone(),
                 token: None,
             },
-            other => other.clone(),
+            Me::Gateway { .. } | Me::Claim { .. } => anyhow::bail!("a technician's client"),
         };
         let (link, events) = connect(&self.dial, anonymous, "stubborn 1").await?;
         self.link = link;

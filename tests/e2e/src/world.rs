@@ -24,14 +24,19 @@ pub fn with(
     let mut world = World { site: &site, stack };
     let result = test(&mut world);
     if result.is_err() {
-        for program in ["culvert-prs", "culvert-gateway"] {
-            let log = std::fs::read_to_string(site.log_path(program)).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(40).collect();
-            let tail: Vec<&str> = tail.into_iter().rev().collect();
-            println!("--- {program}\n{}", tail.join("\n"));
-        }
+        show_logs(&site);
     }
     result
+}
+
+#[expect(clippy::print_stdout, reason = "only a failed test shows it")]
+fn show_logs(site: &Site) {
+    for program in ["culvert-prs", "culvert-gateway"] {
+        let log = std::fs::read_to_string(site.log_path(program)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(40)..];
+        println!("--- {program}\n{}", tail.join("\n"));
+    }
 }
 
 /// The system under test.

@@ -11,12 +11,15 @@ use tokio::io::AsyncReadExt as _;
 /// Generous: the promise of 2 seconds is a benchmark's, machines here are busy.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Administrator's commands, word by word.
+type Commands = &'static [&'static [&'static str]];
+
 #[test]
 fn each_way_to_take_access_away_ends_a_stubborn_clients_session_at_the_gateway() {
     world::with(SiteOptions::default(), |world| {
         world.stack.start_gateway()?;
         let runtime = tokio::runtime::Runtime::new()?;
-        let ways: [(&str, &[&[&str]], &[&[&str]]); 3] = [
+        let ways: [(&str, Commands, Commands); 3] = [
             (
                 "an administrator disables the account",
                 &[&["user", "disable", "tess"]],

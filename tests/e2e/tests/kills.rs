@@ -113,6 +113,7 @@ fn scp(world: &World<'_>, technician: &Technician<'_>, to: &Path) -> Command {
 }
 
 /// Waits for the copy's end; says whether it was whole.
+#[expect(clippy::print_stdout, reason = "how long it took, for people")]
 fn finish(world: &World<'_>, mut copy: Copy, what: &str) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let status = loop {

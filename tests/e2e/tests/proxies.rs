@@ -17,7 +17,7 @@ fn ssh_works_through(auth: ProxyAuth) {
         anyhow::ensure!(String::from_utf8_lossy(&said.stdout).contains("through-42"));
         Ok(())
     })
-    .unwrap();
+    .expect("ssh works through the site's proxy");
 }
 
 #[test]

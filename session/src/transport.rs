@@ -26,8 +26,9 @@ pub const SESSION_WINDOW: u32 = 16 * STREAM_WINDOW;
 pub const MAX_PACKET: u16 = 1452;
 /// Packet that every path carries, in bytes (RFC 9000 §14).
 pub const MIN_PACKET: u16 = 1200;
-/// Largest batch of packets handed to a path at once, in bytes.
-pub const MAX_BATCH: usize = 60 * 1024;
+/// Largest batch of packets handed to a path at once, in bytes: a good part
+/// below the relay's queue, which takes or drops a batch as a whole.
+pub const MAX_BATCH: usize = 40 * 1024;
 /// Paths a session may have at once.
 pub const MAX_PATHS: u32 = 8;
 

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::blind::{Passed, Sizes};
-use crate::rig::cpu::RoleThread;
+use crate::rig::cpu::{Cpu, RoleThread};
 
 /// What turns have cost so far.
 #[derive(Debug, Default)]
@@ -41,17 +41,18 @@ pub(super) fn turn(sizes: Sizes) -> anyhow::Result<Cost> {
         tell.send(listener.local_addr()?)?;
         let sender = accept(&listener, &acceptor).await?;
         let receiver = accept(&listener, &acceptor).await?;
+        let clock = Cpu::of_this_thread();
+        let before = clock.seconds()?;
         let (sender_read, sender_write) = tokio::io::split(sender);
         let (receiver_read, receiver_write) = tokio::io::split(receiver);
         tokio::try_join!(
             copy(sender_read, receiver_write),
             copy(receiver_read, sender_write),
         )?;
-        Ok(())
+        Ok(clock.seconds()? - before)
     })?;
     let address = told.recv().context("no relay")?;
     let connector = connector(certificate)?;
-    let clock = copy.cpu.clone();
     let (connected, ready) = mpsc::channel();
     let (their_sizes, their_connector) = (sizes.clone(), connector.clone());
     let sender = RoleThread::start("sender", move || async move {
@@ -62,17 +63,12 @@ pub(super) fn turn(sizes: Sizes) -> anyhow::Result<Cost> {
     ready.recv().context("no sender")?;
     let receiver = RoleThread::start("receiver", move || async move {
         let stream = dial(address, &connector).await?;
-        let before = clock.seconds()?;
-        let forwarded = receive(stream, &sizes).await?;
-        Ok(Cost {
-            seconds: clock.seconds()? - before,
-            forwarded,
-        })
+        receive(stream, &sizes).await
     })?;
-    let cost = receiver.join()?;
+    let forwarded = receiver.join()?;
     sender.join()?;
-    copy.join()?;
-    Ok(cost)
+    let seconds = copy.join()?;
+    Ok(Cost { seconds, forwarded })
 }
 
 fn acceptor(

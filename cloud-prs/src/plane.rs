@@ -20,7 +20,7 @@ mod upgrade;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ use tokio::sync::watch;
 pub use self::control::{Caller, ConnInfo, Control, PlaneEvent};
 use self::core::{Core, Party};
 use self::gate::Gate;
-pub use self::server_tls::server_config;
+pub use self::server_tls::{renewable_config, server_config};
 use crate::relay::{RelayFull, RouteSpec, Totals};
 
 mod server_tls;
@@ -169,16 +169,18 @@ impl Plane {
     ) {
         let inner = Arc::clone(&self.inner);
         let listen = accept::listen(inner, tcp, router, Arc::clone(&control));
-        tokio::select! {
-            () = listen => {}
-            () = self.record(&*control) => {}
-            () = self.tick() => {}
-            () = stun::serve(&self.inner, udp) => {}
-        }
-        // What the last links left to be recorded.
-        while let Some(event) = self.inner.core.with(core::State::poll_event) {
-            control.event(event).await;
-        }
+        let done = AtomicBool::new(false);
+        let serving = async {
+            tokio::select! {
+                () = listen => {}
+                () = self.tick() => {}
+                () = stun::serve(&self.inner, udp) => {}
+            }
+            done.store(true, Ordering::Relaxed);
+            self.inner.core.recorded.notify_one();
+        };
+        // What the last links left is recorded too.
+        tokio::join!(serving, self.record(&*control, &done));
     }
 
     /// Proves later links with another statement; the node's key must be the
@@ -276,13 +278,17 @@ impl Plane {
             .with(|state| state.tell_gateway(gateway, frame))
     }
 
-    /// Hands events to the application, one after the other.
-    async fn record<C: Control>(&self, control: &C) {
+    /// Hands events to the application, one after the other, until it is done
+    /// and none is left.
+    async fn record<C: Control>(&self, control: &C, done: &AtomicBool) {
         let core = &self.inner.core;
         loop {
-            let event = core.lock().poll_event();
+            // Looked at before the list: what came before it was set is there.
+            let last = done.load(Ordering::Relaxed);
+            let event = core.with(core::State::poll_event);
             match event {
                 Some(event) => control.event(event).await,
+                None if last => return,
                 None => core.recorded.notified().await,
             }
         }

@@ -196,7 +196,9 @@ impl Relay {
         };
         let bytes = payload.len() as u64;
         let Some((to, to_channel)) = route.other(end) else {
-            self.totals.unroutable += 1;
+            if !route.keep_early(end, segment, payload) {
+                self.totals.unroutable += 1;
+            }
             return;
         };
         let Some(receiver) = self.links.get_mut(&to) else {
@@ -228,7 +230,7 @@ impl Relay {
         if let Some(route) = self.routes.get_mut(&attached.session) {
             route.detach(attached.end);
         }
-        self.close(attached.session, reason, text);
+        self.close(attached.session, believed(attached.end, reason), text);
     }
 
     /// The broker moved a session's end.
@@ -388,5 +390,15 @@ impl Relay {
             to_technician: route.to_technician,
             to_gateway: route.to_gateway,
         });
+    }
+}
+
+/// What an end may say about why it leaves: nobody speaks for the server, nor
+/// the technician's end for the gateway.
+fn believed(end: End, reason: Reason) -> Reason {
+    match (end, reason.code()) {
+        (_, 0..=99) | (End::Gateway, 200..=399) => reason,
+        (End::Technician, _) => Reason::ClosedByTechnician,
+        (End::Gateway, _) => Reason::Finished,
     }
 }

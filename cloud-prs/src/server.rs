@@ -138,14 +138,11 @@ impl Control for Server {
         }
     }
 
-    async fn recover_route(&self, session: SessionId) -> Option<RouteSpec> {
-        match self.app.recover_route(session).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::error!(%error, "Route could not be looked up");
-                None
-            }
-        }
+    async fn recover_route(&self, session: SessionId) -> Result<Option<RouteSpec>, Reason> {
+        self.app.recover_route(session).await.map_err(|error| {
+            tracing::error!(%error, "Route could not be looked up");
+            Reason::DatabaseDown
+        })
     }
 
     async fn event(&self, event: PlaneEvent) {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use culvert_wire::frame::{
@@ -28,6 +29,8 @@ use tokio::time::Instant;
 use crate::queue::FairQueue;
 use crate::route::{self, Route};
 
+/// Time for an answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests that may be under way at once.
 const MAX_CALLS: usize = 64;
 
@@ -199,7 +202,10 @@ impl Link {
             }))?;
             answer
         };
-        answer.await.map_err(|_| self.shared.why())
+        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+            Ok(answer) => answer.map_err(|_| self.shared.why()),
+            Err(_) => Ok(refuse(504)),
+        }
     }
 
     /// Takes this end's side of a session's route; packets may follow at once.

@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
                     return Poll::Pending;
                 }
             }
-            if asked && !sent {
+            if !sent && (asked || !self.ws.has_room()) {
                 return Poll::Ready(Ok(()));
             }
         }

@@ -13,6 +13,10 @@ use tokio::net::TcpStream;
 /// Unsent bytes the kernel may hold (`TCP_NOTSENT_LOWAT`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NOTSENT_LOWAT: u32 = 16 * 1024;
+/// Unanswered bytes end the connection after this time (`TCP_USER_TIMEOUT`):
+/// a link that carries a session is found dead sooner than an idle one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNANSWERED: Duration = Duration::from_secs(15);
 
 /// Sets the options; call once after connect or accept.
 ///
@@ -24,6 +28,9 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     // Finds a dead peer even while this process sleeps.
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+    {
+        socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+        socket.set_tcp_user_timeout(Some(UNANSWERED))?;
+    }
     Ok(())
 }

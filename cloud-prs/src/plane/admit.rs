@@ -13,6 +13,7 @@ use culvert_wire::frame::{Frame, Refused, Welcome};
 use culvert_wire::hello::{LinkAuth, NONCE_LEN, Who};
 use culvert_wire::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
 use super::control::Control;
@@ -74,9 +75,14 @@ where
     };
     // It has proved itself: its place before the gate is free again.
     drop(pass);
+    let boot = match &auth.who {
+        Who::Gateway(hello) => Some(hello.boot),
+        Who::Claim(hello) => Some(hello.boot),
+        Who::Technician(_) => None,
+    };
     let core = Arc::clone(&inner.core);
     let link = core.with(|state| {
-        let link = state.arrive(party.clone(), from);
+        let link = state.arrive(party.clone(), boot, from);
         state.relay.send(link, &Frame::Welcome(welcome));
         link
     });
@@ -87,6 +93,8 @@ where
         link,
         party,
         binding,
+        look_ups: Arc::new(Semaphore::new(link::LOOK_UPS)),
+        asking: Arc::new(Semaphore::new(link::MAX_REQUESTS)),
     };
     Some(Box::pin(link::run(pipe, member)))
 }

@@ -8,6 +8,7 @@ use culvert_wire::frame::{ApiRequest, ApiResponse, InviteResult, Refused, Sessio
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello};
 use culvert_wire::id::{Lease, SessionId};
 use culvert_wire::key::PublicKey;
+use culvert_wire::reason::Reason;
 
 use crate::relay::{RelayEvent, RouteSpec};
 
@@ -68,8 +69,12 @@ pub trait Control: Send + Sync + 'static {
     -> impl Future<Output = ApiResponse> + Send;
 
     /// An end wants a route that the relay does not know: it may be from
-    /// before a restart.
-    fn recover_route(&self, session: SessionId) -> impl Future<Output = Option<RouteSpec>> + Send;
+    /// before a restart. An error's reason is told to the end, which may try
+    /// again.
+    fn recover_route(
+        &self,
+        session: SessionId,
+    ) -> impl Future<Output = Result<Option<RouteSpec>, Reason>> + Send;
 
     /// Something happened; told one after the other.
     fn event(&self, event: PlaneEvent) -> impl Future<Output = ()> + Send;
@@ -78,7 +83,7 @@ pub trait Control: Send + Sync + 'static {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaneEvent {
-    /// A gateway's first link is up.
+    /// A link of a gateway is up: each time.
     GatewayUp {
         /// Its key.
         key: PublicKey,

@@ -12,6 +12,7 @@ use std::task::{Context, Waker};
 
 use culvert_wire::UnixMs;
 use culvert_wire::frame::Frame;
+use culvert_wire::id::BootId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use tokio::sync::Notify;
@@ -48,6 +49,8 @@ pub(super) struct State {
     pub(super) relay: Relay,
     pub(super) parties: HashMap<LinkId, Party>,
     wakers: HashMap<LinkId, Waker>,
+    /// Which run of its gateway a link belongs to.
+    boots: HashMap<LinkId, BootId>,
     /// Newest last.
     gateways: HashMap<PublicKey, Vec<LinkId>>,
     events: VecDeque<PlaneEvent>,
@@ -88,20 +91,30 @@ impl Core {
 }
 
 impl State {
-    /// Takes a link in.
-    pub(super) fn arrive(&mut self, party: Party, from: SocketAddr) -> LinkId {
+    /// Takes a link in. A gateway's links of an earlier run are over: if that
+    /// run still lives (a clone), it comes back and is noticed.
+    pub(super) fn arrive(
+        &mut self,
+        party: Party,
+        boot: Option<BootId>,
+        from: SocketAddr,
+    ) -> LinkId {
         self.last_link += 1;
         let link = LinkId(self.last_link);
         self.relay.handle_up(link);
         if let Party::Gateway(key) = &party {
-            let links = self.gateways.entry(*key).or_default();
+            let key = *key;
+            self.events.push_back(PlaneEvent::GatewayUp { key, from });
+            let links = self.gateways.entry(key).or_default();
+            let surplus = (links.len() + 1).saturating_sub(LINKS_PER_GATEWAY);
+            for (place, old) in links.iter().enumerate() {
+                if place < surplus || self.boots.get(old).copied() != boot {
+                    self.relay.end_link(*old, Reason::Replaced, "");
+                }
+            }
             links.push(link);
-            if links.len() == 1 {
-                let key = *key;
-                self.events.push_back(PlaneEvent::GatewayUp { key, from });
-            } else if links.len() > LINKS_PER_GATEWAY {
-                let oldest = links[0];
-                self.relay.end_link(oldest, Reason::Replaced, "");
+            if let Some(boot) = boot {
+                self.boots.insert(link, boot);
             }
         }
         self.parties.insert(link, party);
@@ -112,6 +125,7 @@ impl State {
     pub(super) fn depart(&mut self, link: LinkId) {
         self.relay.handle_down(link);
         self.wakers.remove(&link);
+        self.boots.remove(&link);
         let Some(Party::Gateway(key)) = self.parties.remove(&link) else {
             return;
         };

@@ -10,10 +10,13 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, Bytes};
 use culvert_link::pipe::{Pipe, PipeError};
 use culvert_wire::DecodeError;
-use culvert_wire::frame::{ApiRequest, ApiResponse, Frame, Join, PACKETS_HEADER, Packets};
+use culvert_wire::frame::{
+    ApiRequest, ApiResponse, Frame, Join, MAX_CHANNELS, PACKETS_HEADER, Packets,
+};
 use culvert_wire::hello::Binding;
 use culvert_wire::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, trace};
 
@@ -26,8 +29,10 @@ use crate::relay::{JoinOutcome, LinkId};
 const TURN_BYTES: usize = culvert_link::queue::ROUTE_BYTES / 2;
 /// Messages taken in one go, however short they are.
 const TURN_MESSAGES: usize = 64;
-/// API requests and route look-ups of one link that run at once.
-const MAX_JOBS: usize = 16;
+/// API requests of one link that run at once.
+pub(super) const MAX_REQUESTS: usize = 16;
+/// Routes of one link that are looked up at once; others wait their turn.
+pub(super) const LOOK_UPS: usize = 4;
 
 /// What a link's task needs.
 #[derive(Debug)]
@@ -37,6 +42,10 @@ pub(super) struct Member<C> {
     pub(super) link: LinkId,
     pub(super) party: Party,
     pub(super) binding: Binding,
+    /// How many routes are looked up at once: [`LOOK_UPS`].
+    pub(super) look_ups: Arc<Semaphore>,
+    /// API requests under way.
+    pub(super) asking: Arc<Semaphore>,
 }
 
 /// Why a link's task ends.
@@ -230,26 +239,35 @@ impl<C: Control> Member<C> {
         if outcome == JoinOutcome::Answered {
             return Ok(());
         }
-        let busy = jobs.len() >= MAX_JOBS;
+        let full = jobs.len() >= MAX_CHANNELS;
         self.core.with(|state| {
             state.relay.handle_join_pending(link, join.channel);
-            if busy {
-                state.relay.handle_join_again(link, &join, now());
+            if full {
+                let reason = Reason::TooManySessions;
+                state.relay.refuse_quietly(link, join.channel, reason);
             }
         });
-        if !busy {
-            let (core, control) = (Arc::clone(&self.core), Arc::clone(&self.control));
-            jobs.spawn(async move {
-                let found = control.recover_route(join.session).await;
-                core.with(|state| {
-                    if let Some(spec) = found {
-                        // Full: the join is refused below.
-                        let _ = state.relay.handle_open(spec);
-                    }
-                    state.relay.handle_join_again(link, &join, now());
-                });
-            });
+        if full {
+            return Ok(());
         }
+        let (core, control) = (Arc::clone(&self.core), Arc::clone(&self.control));
+        let turn = Arc::clone(&self.look_ups);
+        jobs.spawn(async move {
+            // A link's sessions all come back at once: one after the other.
+            let _turn = turn.acquire().await;
+            let found = control.recover_route(join.session).await;
+            core.with(|state| {
+                if let Err(reason) = found {
+                    state.relay.refuse_quietly(link, join.channel, reason);
+                    return;
+                }
+                if let Ok(Some(spec)) = found {
+                    // Full: the join is refused below.
+                    let _ = state.relay.handle_open(spec);
+                }
+                state.relay.handle_join_again(link, &join, now());
+            });
+        });
         Ok(())
     }
 
@@ -258,17 +276,18 @@ impl<C: Control> Member<C> {
             return Err(Stop::Direction);
         };
         let id = request.id;
-        if jobs.len() >= MAX_JOBS {
+        let Ok(asking) = Arc::clone(&self.asking).try_acquire_owned() else {
             self.send(&Frame::ApiResponse(ApiResponse {
                 id,
                 status: 429,
                 body: Bytes::new(),
             }));
             return Ok(());
-        }
+        };
         let (core, control) = (Arc::clone(&self.core), Arc::clone(&self.control));
         let (caller, link) = (caller.clone(), self.link);
         jobs.spawn(async move {
+            let _asking = asking;
             let mut response = control.api(&caller, request).await;
             response.id = id;
             let answer = Frame::ApiResponse(response);

@@ -35,9 +35,16 @@ pub(super) fn judge<B>(
         .into_iter()
         .find(|known| lists(headers, SEC_WEBSOCKET_PROTOCOL, known))
     else {
-        return Err(needed(
+        // Not 426: that is what an upgrade looks like that was taken out on
+        // the way.
+        let mut answer = plain(
+            StatusCode::BAD_REQUEST,
             "no link version in common: update the older program",
-        ));
+        );
+        let slug = culvert_wire::reason::Reason::VersionUnsupported.slug();
+        let value = http::HeaderValue::from_static(slug);
+        answer.headers_mut().insert("culvert-reason", value);
+        return Err(answer);
     };
     let key = headers.get(SEC_WEBSOCKET_KEY).map(|value| value.as_bytes());
     let Some(key) = key.filter(|key| BASE64.decode(key).is_ok_and(|key| key.len() == 16)) else {

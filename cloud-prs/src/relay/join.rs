@@ -1,11 +1,12 @@
 //! Taking a side of a route.
 
 use culvert_wire::frame::{Channel, Closed, Frame, Join, MAX_CHANNELS};
+use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
 use culvert_wire::{Encode as _, UnixMs};
 
 use super::link::Attached;
-use super::{JoinOutcome, LinkId, Relay, RelayEvent};
+use super::{End, JoinOutcome, LinkId, Relay, RelayEvent};
 
 /// Refused joins after which a link is ended: nobody guesses for long.
 const MAX_BAD_JOINS: u32 = 32;
@@ -54,6 +55,10 @@ impl Relay {
             self.refuse(link, join.channel, Reason::TooManySessions);
             return;
         }
+        if !self.routes.contains_key(&join.session) {
+            self.refuse_quietly(link, join.channel, Reason::TicketInvalid);
+            return;
+        }
         let hash = join.ticket.as_ref().map(culvert_wire::ticket::Ticket::hash);
         let admitted = self.routes.get_mut(&join.session).and_then(|route| {
             let end = route.end_of(&join.end)?;
@@ -77,6 +82,7 @@ impl Relay {
         let peer = other.is_some();
         let channel = join.channel;
         self.send(link, &Frame::Joined { channel, peer });
+        self.hand_over_early(link, channel, session, end);
         if let Some((other, channel)) = other {
             let present = true;
             self.send(other, &Frame::Peer { channel, present });
@@ -88,7 +94,29 @@ impl Relay {
         });
     }
 
-    fn refuse(&mut self, link: LinkId, channel: Channel, reason: Reason) {
+    /// Gives an end what came before its first join.
+    fn hand_over_early(&mut self, link: LinkId, channel: Channel, session: SessionId, end: End) {
+        let Some(route) = self.routes.get_mut(&session) else {
+            return;
+        };
+        let early = route.take_early(end);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        for (segment, payload) in early {
+            let bytes = payload.len() as u64;
+            if state.queue.push(channel, channel, segment, payload) {
+                route.count_to(end, bytes);
+                self.totals.forwarded_bytes += bytes;
+                self.totals.forwarded_messages += 1;
+            }
+        }
+        self.wake(link);
+    }
+
+    /// Refuses a join without holding it against the link: a session that
+    /// ended meanwhile, or a database that does not answer.
+    pub fn refuse_quietly(&mut self, link: LinkId, channel: Channel, reason: Reason) {
         self.totals.refused_joins += 1;
         let text = String::new();
         self.send(
@@ -99,6 +127,10 @@ impl Relay {
                 text,
             }),
         );
+    }
+
+    fn refuse(&mut self, link: LinkId, channel: Channel, reason: Reason) {
+        self.refuse_quietly(link, channel, reason);
         if let Some(state) = self.links.get_mut(&link) {
             state.bad_joins += 1;
             if state.bad_joins > MAX_BAD_JOINS {

@@ -1,11 +1,17 @@
 //! One session's route: who may join, who has, until when.
 
+use bytes::Bytes;
 use culvert_wire::UnixMs;
 use culvert_wire::frame::Channel;
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::TicketHash;
 
 use super::{End, LinkId, RouteSpec, Side};
+
+/// Bytes kept for an end that was never there: a first flight of QUIC.
+const EARLY_BYTES: usize = 16 * 1024;
+/// What a kept message costs beside its payload.
+const EARLY_ENTRY: usize = 64;
 
 /// A route from its grant to its end.
 #[derive(Debug)]
@@ -27,6 +33,9 @@ struct Place {
     /// Whether its ticket was consumed.
     taken: bool,
     at: Option<(LinkId, Channel)>,
+    /// What came for it before its first join: the other end's first flight.
+    early: Vec<(u16, Bytes)>,
+    early_bytes: usize,
 }
 
 impl Place {
@@ -35,6 +44,8 @@ impl Place {
             taken: side.ticket.is_none(),
             side,
             at: None,
+            early: Vec::new(),
+            early_bytes: 0,
         }
     }
 }
@@ -86,6 +97,32 @@ impl Route {
         }
     }
 
+    /// Keeps packets for an end that has never been there; `false` when it has
+    /// or when they are too many.
+    pub(super) fn keep_early(&mut self, from: End, segment: u16, payload: Bytes) -> bool {
+        let place = match from {
+            End::Technician => &mut self.gateway,
+            End::Gateway => &mut self.technician,
+        };
+        let cost = payload.len() + EARLY_ENTRY;
+        if place.taken || place.early_bytes + cost > EARLY_BYTES {
+            return false;
+        }
+        place.early_bytes += cost;
+        // A copy of its own size: the message's buffer may be much longer.
+        place
+            .early
+            .push((segment, Bytes::copy_from_slice(&payload)));
+        true
+    }
+
+    /// What was kept for an end, once.
+    pub(super) fn take_early(&mut self, end: End) -> Vec<(u16, Bytes)> {
+        let place = self.place_mut(end);
+        place.early_bytes = 0;
+        std::mem::take(&mut place.early)
+    }
+
     /// Puts an end on a link; returns where it was.
     pub(super) fn attach(&mut self, end: End, at: (LinkId, Channel)) -> Option<(LinkId, Channel)> {
         self.place_mut(end).at.replace(at)
@@ -113,6 +150,14 @@ impl Route {
         match from {
             End::Technician => self.to_gateway += bytes,
             End::Gateway => self.to_technician += bytes,
+        }
+    }
+
+    /// Counts what went to an end.
+    pub(super) fn count_to(&mut self, to: End, bytes: u64) {
+        match to {
+            End::Technician => self.to_technician += bytes,
+            End::Gateway => self.to_gateway += bytes,
         }
     }
 

@@ -54,7 +54,7 @@ async fn upgrade_requests_that_are_none_say_what_is_missing() {
         (
             "GET",
             format!("{upgrade}{key}Sec-WebSocket-Protocol: culvert.link.9\r\n"),
-            426,
+            400,
         ),
         ("GET", format!("{upgrade}{protocol}"), 400),
         ("GET", format!("{upgrade}{protocol}{key}"), 400),

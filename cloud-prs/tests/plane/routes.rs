@@ -354,3 +354,154 @@ async fn more_links_of_one_gateway_than_it_needs_end_the_oldest() {
         .told(|event| matches!(event, PlaneEvent::GatewayDown { .. }))
         .await;
 }
+
+/// The first flight of a session start is not lost to the race of two joins.
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_before_the_other_ends_first_join_are_kept_for_it() {
+    let world = start().await;
+    let (gateway, _ge) = world.gateway(200).await;
+    let (technician, _te) = world.technician(50).await;
+    let session = world.open(1);
+    let near = technician
+        .join(session, Some(ticket(1)), &key(101))
+        .unwrap();
+    for number in 0..20_u8 {
+        assert!(near.try_send(1200, &[number; 1200]));
+    }
+    while !near.joined() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    technician.api(Method::Get, "/me", "").await.unwrap();
+
+    let far = gateway.join(session, Some(ticket(1)), &key(200)).unwrap();
+
+    for number in 0..12_u8 {
+        assert_eq!(receive(&far).await, Ok(vec![number; 1200]), "in order");
+    }
+    through(&near, &far, b"what did not fit is dropped").await;
+    // The other order, and nothing is kept for one who was there already.
+    gateway.close(Reason::Finished);
+    while near.peer_present() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    near.try_send(1200, b"lost");
+    technician.api(Method::Get, "/me", "").await.unwrap();
+    let (again, _ge) = world.gateway(200).await;
+    let far = again.join(session, None, &key(200)).unwrap();
+    through(&near, &far, b"fresh").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_sessions_of_a_link_come_back_after_a_restart() {
+    let world = start().await;
+    for number in 0..60 {
+        let mut known = spec(number);
+        known.gateway.ticket = None;
+        world
+            .app
+            .known_routes
+            .lock()
+            .unwrap()
+            .insert(known.session, known);
+    }
+    let (gateway, _ge) = world.gateway(200).await;
+
+    let routes: Vec<_> = (0..60)
+        .map(|number| gateway.join(session(number), None, &key(200)).unwrap())
+        .collect();
+
+    for route in &routes {
+        while !route.joined() {
+            assert!(route.closed().is_none(), "{:?}", route.closed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_database_is_named_and_held_against_nobody() {
+    let world = start().await;
+    *world.app.database_down.lock().unwrap() = true;
+    let (gateway, _ge) = world.gateway(200).await;
+    for number in 0..40 {
+        let route = gateway.join(session(number), None, &key(200)).unwrap();
+        assert_eq!(receive(&route).await, Err(Reason::DatabaseDown));
+    }
+    *world.app.database_down.lock().unwrap() = false;
+    let mut known = spec(1);
+    known.gateway.ticket = None;
+    world
+        .app
+        .known_routes
+        .lock()
+        .unwrap()
+        .insert(known.session, known);
+
+    let route = gateway.join(session(1), None, &key(200)).unwrap();
+
+    while !route.joined() {
+        assert!(route.closed().is_none());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// D7, clones: a new run ends the links of the old one, which comes back if it
+/// still lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_of_another_run_ends_the_links_of_the_one_before() {
+    let world = start().await;
+    let (first, _e1) = world.gateway_of(200, 1).await;
+    let (same, _e2) = world.gateway_of(200, 1).await;
+    assert!(!first.is_closed());
+
+    let (_other, _e3) = world.gateway_of(200, 2).await;
+
+    assert_eq!(first.closed().await.0, Reason::Replaced);
+    assert_eq!(same.closed().await.0, Reason::Replaced);
+    let ups = |event: &&PlaneEvent| matches!(event, PlaneEvent::GatewayUp { .. });
+    world
+        .told(|event| matches!(event, PlaneEvent::GatewayUp { .. }))
+        .await;
+    for _ in 0..100 {
+        if world.app.events.lock().unwrap().iter().filter(ups).count() == 3 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("each arrival is told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_cannot_say_that_an_administrator_ended_the_session() {
+    let world = start().await;
+    let (gateway, _ge) = world.gateway(200).await;
+    let (technician, _te) = world.technician(50).await;
+    for (number, by_gateway, said, told) in [
+        (
+            1,
+            false,
+            Reason::EndedByAdministrator,
+            Reason::ClosedByTechnician,
+        ),
+        (2, false, Reason::HostRefused, Reason::ClosedByTechnician),
+        (3, true, Reason::HostRefused, Reason::HostRefused),
+        (4, true, Reason::AccessRevoked, Reason::Finished),
+    ] {
+        let session = world.open(number);
+        let end = key(100 + number);
+        let near = technician
+            .join(session, Some(ticket(number)), &end)
+            .unwrap();
+        let far = gateway
+            .join(session, Some(ticket(number)), &key(200))
+            .unwrap();
+        through(&near, &far, b"x").await;
+        let (leaving, staying) = if by_gateway {
+            (&far, &near)
+        } else {
+            (&near, &far)
+        };
+        leaving.leave(said, "");
+        assert_eq!(receive(staying).await, Err(told));
+    }
+}

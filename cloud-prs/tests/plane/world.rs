@@ -42,6 +42,7 @@ pub(crate) struct App {
     pub(crate) events: Mutex<Vec<PlaneEvent>>,
     pub(crate) known_routes: Mutex<HashMap<SessionId, RouteSpec>>,
     pub(crate) look_ups: Mutex<u32>,
+    pub(crate) database_down: Mutex<bool>,
     pub(crate) refuse: Mutex<Option<Refused>>,
 }
 
@@ -108,9 +109,13 @@ impl Control for App {
         }
     }
 
-    async fn recover_route(&self, session: SessionId) -> Option<RouteSpec> {
+    async fn recover_route(&self, session: SessionId) -> Result<Option<RouteSpec>, Reason> {
         *self.look_ups.lock().unwrap() += 1;
-        self.known_routes.lock().unwrap().get(&session).cloned()
+        if *self.database_down.lock().unwrap() {
+            return Err(Reason::DatabaseDown);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(self.known_routes.lock().unwrap().get(&session).cloned())
     }
 
     async fn event(&self, event: PlaneEvent) {
@@ -189,11 +194,16 @@ impl World {
 
     /// A gateway whose welcome has come.
     pub(crate) async fn gateway(&self, seed: u8) -> (Link, Events) {
+        self.gateway_of(seed, seed).await
+    }
+
+    /// The same, of a certain run.
+    pub(crate) async fn gateway_of(&self, seed: u8, boot: u8) -> (Link, Events) {
         let me = Me::Gateway {
             key: key(seed),
             hello: GatewayHello {
                 identity: key(seed).public(),
-                boot: BootId::from_random([seed; 16]),
+                boot: BootId::from_random([boot; 16]),
                 lease: None,
                 revocations: 0,
             },

@@ -99,7 +99,10 @@ pub enum ConnectError {
         issuer: Option<String>,
     },
     /// Something answered that is not our server, or it refuses.
-    #[error("the server answered with HTTP status {status} instead of a link")]
+    #[error(
+        "HTTP status {status} came instead of a link (certificate by {})",
+        issuer.as_deref().unwrap_or("somebody without a name")
+    )]
     Http {
         /// The HTTP status.
         status: u16,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use culvert_wire::hello::{LINK_PATH, NONCE_HEADER, NONCE_LEN, SUBPROTOCOLS};
+use culvert_wire::reason::Reason;
 use data_encoding::{BASE32_NOPAD, BASE64};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
@@ -48,7 +49,9 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
 fn check(answer: &Answer, key: &str, issuer: Option<&str>) -> Result<(), ConnectError> {
     match answer.status {
         101 => {}
-        426 => return Err(ConnectError::Version),
+        400 if answer.value("culvert-reason") == Some(Reason::VersionUnsupported.slug()) => {
+            return Err(ConnectError::Version);
+        }
         status => {
             return Err(ConnectError::Http {
                 status,

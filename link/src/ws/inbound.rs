@@ -243,3 +243,100 @@ impl From<Incoming> for Bytes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: usize = 100_000;
+
+    /// Feeds bytes in pieces of `step`, through both doors, as `Ws` does.
+    fn run(role: Role, bytes: &[u8], step: usize) -> (Vec<Incoming>, Option<Fault>) {
+        let mut inbound = Inbound::new(role, LIMIT, &[]);
+        let mut messages = Vec::new();
+        let mut rest = bytes;
+        loop {
+            match inbound.poll() {
+                Ok(Some(message)) => {
+                    messages.push(message);
+                    continue;
+                }
+                Ok(None) if rest.is_empty() => return (messages, None),
+                Ok(None) => {}
+                Err(fault) => return (messages, Some(fault)),
+            }
+            let (piece, after) = rest.split_at(step.min(rest.len()));
+            match inbound.body() {
+                Some((payload, missing)) => {
+                    let (now, _) = piece.split_at(missing.min(piece.len()));
+                    payload.extend_from_slice(now);
+                    rest = &rest[now.len()..];
+                }
+                None => {
+                    inbound.feed(piece);
+                    rest = after;
+                }
+            }
+            assert!(
+                inbound.held() <= (2 * LIMIT).saturating_add(step),
+                "memory is bounded"
+            );
+        }
+    }
+
+    impl Inbound {
+        fn held(&self) -> usize {
+            let body = match &self.state {
+                State::Body { payload, .. } => payload.len(),
+                State::Head | State::Closed => 0,
+            };
+            let partial = self
+                .partial
+                .as_ref()
+                .map_or(0, |partial| partial.data.len());
+            self.rest.len() + body + partial
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_give_messages_or_one_fault_however_they_are_cut(
+            bytes in prop::collection::vec(any::<u8>(), 0..2000),
+            client: bool,
+            step in 1_usize..300,
+        ) {
+            let role = if client { Role::Client } else { Role::Server };
+            prop_assert_eq!(run(role, &bytes, step), run(role, &bytes, usize::MAX));
+        }
+
+        #[test]
+        fn nearly_valid_frames_give_the_same_in_any_pieces(
+            frames in prop::collection::vec((0_u8..16, any::<bool>(), 0_usize..5000), 1..12),
+            flip: Option<(usize, u8)>,
+            step in 1_usize..6000,
+        ) {
+            let mut bytes = Vec::new();
+            for (opcode, fin, length) in frames {
+                bytes.push(opcode | u8::from(fin) << 7);
+                match u8::try_from(length) {
+                    Ok(short @ 0..126) => bytes.push(short),
+                    _ => {
+                        bytes.push(126);
+                        bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+                    }
+                }
+                bytes.extend(std::iter::repeat_n(b'a', length));
+            }
+            if let Some((at, mask)) = flip {
+                let length = bytes.len();
+                bytes[at % length] ^= mask;
+            }
+            prop_assert_eq!(
+                run(Role::Client, &bytes, step),
+                run(Role::Client, &bytes, usize::MAX)
+            );
+        }
+    }
+}

@@ -225,7 +225,11 @@ async fn each_wrong_answer_inside_tls_has_its_own_cause() {
     for (answer, wanted) in [
         (&b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"[..], "http"),
         (b"HTTP/1.1 200 Sign in to the guest network\r\n\r\n", "http"),
-        (b"HTTP/1.1 426 Upgrade Required\r\n\r\n", "version"),
+        (b"HTTP/1.1 426 Upgrade Required\r\n\r\n", "http"),
+        (
+            b"HTTP/1.1 400 No\r\nCulvert-Reason: version_unsupported\r\n\r\n",
+            "version",
+        ),
         (
             b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
             "websocket",

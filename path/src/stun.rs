@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    /// RFC 5769 §2.2: sample IPv4 response of the XOR-MAPPED-ADDRESS part.
+    /// T16, RFC 5769 §2.2: sample IPv4 response of the XOR-MAPPED-ADDRESS part.
     #[test]
     fn the_rfcs_address_is_read() {
         let id = *b"\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae";

@@ -39,6 +39,9 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one request of the HTTP API, its body included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Life of a connection that does not become a link: a reader that takes its
+/// answer byte by byte does not keep its place for ever.
+const HTTP_LIFETIME: Duration = Duration::from_secs(300);
 /// Longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 /// Links that may wait for their task to be started; others wait in theirs.
@@ -154,8 +157,10 @@ async fn connection<C: Control>(
                 .with_upgrades(),
         )
     };
-    if let Err(error) = serve.await {
-        debug!(from = %info.peer, %error, "HTTP connection ended");
+    match timeout(HTTP_LIFETIME, serve).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(from = %info.peer, %error, "HTTP connection ended"),
+        Err(_) => debug!(from = %info.peer, "HTTP connection was open long enough"),
     }
     let pending = upgraded
         .lock()

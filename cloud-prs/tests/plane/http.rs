@@ -1,4 +1,5 @@
-//! The same port for the router and for wrong upgrade requests.
+//! K16, K17: links, the API and the web side share one port. Here: the router,
+//! and wrong upgrade requests.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The UDP port of the same number.
+//! R40: one UDP port, of the same number.
 
 use std::time::Duration;
 

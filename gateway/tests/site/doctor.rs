@@ -299,12 +299,22 @@ fn what_goes_wrong_inside_the_connection_is_found() {
         }
         {
             let _newer = serve_tls(|mut tls| async move {
-                let answer = b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n";
+                let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\
+                    Culvert-Reason: version_unsupported\r\n\r\n";
                 tls.write_all(answer).await.ok()?;
                 hang(tls).await
             })
             .await;
             expect(&gateway, "version").await;
+        }
+        {
+            let _stripped = serve_tls(|mut tls| async move {
+                let answer = b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n";
+                tls.write_all(answer).await.ok()?;
+                hang(tls).await
+            })
+            .await;
+            expect(&gateway, "websocket_blocked").await;
         }
         {
             let _chat = serve_tls(|mut tls| async move {

@@ -111,7 +111,7 @@ pub enum ConnectError {
     },
     /// The upgrade was answered wrongly.
     #[error("the WebSocket upgrade failed: {0}")]
-    Upgrade(&'static str),
+    Upgrade(String),
     /// No common protocol version.
     #[error("the server speaks no protocol version that this program knows: update the older one")]
     Version,

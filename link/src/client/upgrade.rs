@@ -39,8 +39,12 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     let answer = match http1::read(&mut stream).await {
         Ok(answer) => answer,
         Err(AnswerError::Io(error)) => return Err(ConnectError::Tls(error)),
-        Err(AnswerError::Ended) => return Err(ConnectError::Upgrade("the connection ended")),
-        Err(AnswerError::NotHttp) => return Err(ConnectError::Upgrade("the answer is not HTTP")),
+        Err(AnswerError::Ended) => {
+            return Err(ConnectError::Upgrade("the connection ended".to_owned()));
+        }
+        Err(AnswerError::NotHttp) => {
+            return Err(ConnectError::Upgrade("the answer is not HTTP".to_owned()));
+        }
     };
     check(&answer, &key, issuer)?;
     Ok((stream, answer.rest))
@@ -51,6 +55,13 @@ fn check(answer: &Answer, key: &str, issuer: Option<&str>) -> Result<(), Connect
         101 => {}
         400 if answer.value("culvert-reason") == Some(Reason::VersionUnsupported.slug()) => {
             return Err(ConnectError::Version);
+        }
+        // Our server never says this to us: what it got was no upgrade.
+        426 => {
+            return Err(ConnectError::Upgrade(format!(
+                "it was taken out on the way (certificate by {})",
+                issuer.unwrap_or("somebody without a name")
+            )));
         }
         status => {
             return Err(ConnectError::Http {
@@ -66,13 +77,19 @@ fn check(answer: &Answer, key: &str, issuer: Option<&str>) -> Result<(), Connect
             .any(|part| part.trim().eq_ignore_ascii_case(wanted))
     };
     if !says("upgrade", "websocket") || !says("connection", "upgrade") {
-        return Err(ConnectError::Upgrade("the answer is not for a WebSocket"));
+        return Err(ConnectError::Upgrade(
+            "the answer is not for a WebSocket".to_owned(),
+        ));
     }
     if answer.value("sec-websocket-accept") != Some(&accept_key(key.as_bytes())) {
-        return Err(ConnectError::Upgrade("the answer is for another request"));
+        return Err(ConnectError::Upgrade(
+            "the answer is for another request".to_owned(),
+        ));
     }
     if answer.value("sec-websocket-extensions").is_some() {
-        return Err(ConnectError::Upgrade("an extension was not asked for"));
+        return Err(ConnectError::Upgrade(
+            "an extension was not asked for".to_owned(),
+        ));
     }
     match answer.value("sec-websocket-protocol") {
         Some(chosen) if SUBPROTOCOLS.contains(&chosen) => Ok(()),

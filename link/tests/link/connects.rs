@@ -159,6 +159,7 @@ async fn any_web_certificate_will_do_while_the_proof_holds() {
     assert!(connect(&dial(server.address), gateway(), "t").await.is_ok());
 }
 
+/// P9: a box may believe it is 1970 or 2099; nothing here reads its clock.
 #[tokio::test]
 async fn link_time_is_the_servers_and_its_checks_are_never_off() {
     let mut late = prover();
@@ -225,7 +226,7 @@ async fn each_wrong_answer_inside_tls_has_its_own_cause() {
     for (answer, wanted) in [
         (&b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"[..], "http"),
         (b"HTTP/1.1 200 Sign in to the guest network\r\n\r\n", "http"),
-        (b"HTTP/1.1 426 Upgrade Required\r\n\r\n", "http"),
+        (b"HTTP/1.1 426 Upgrade Required\r\n\r\n", "websocket"),
         (
             b"HTTP/1.1 400 No\r\nCulvert-Reason: version_unsupported\r\n\r\n",
             "version",

@@ -172,8 +172,8 @@ impl Control for Open {
         }
     }
 
-    async fn recover_route(&self, _: SessionId) -> Option<RouteSpec> {
-        None
+    async fn recover_route(&self, _: SessionId) -> Result<Option<RouteSpec>, Reason> {
+        Ok(None)
     }
 
     async fn event(&self, _: PlaneEvent) {}

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use culvert_connect::home::Home;
 use culvert_lab::{Ns, Programs, Site, SiteOptions, Stack, free_cloud_address};
 use tokio::net::TcpListener;
 
@@ -72,6 +73,11 @@ impl Rig<'_> {
             .context("the session did not come up")?;
         ensure!(&first == b"SSH-", "not an SSH server: {first:?}");
         Ok((proxy, took))
+    }
+
+    /// The technician's folder.
+    pub(crate) fn home(&self) -> Home {
+        Home::at(self.stack.data(HOME).join("culvert"))
     }
 
     /// The gateway's process.

@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use culvert_wire::UnixMs;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::app::App;
@@ -25,10 +27,23 @@ const TEXT: &str = "text/plain; version=0.0.4";
 struct Here {
     app: Arc<App>,
     plane: Plane,
+    /// Until when the node's statement is valid.
+    until: watch::Receiver<UnixMs>,
+}
+
+impl Here {
+    fn statement_left_ms(&self) -> u64 {
+        self.until.borrow().ms_since(self.app.now())
+    }
 }
 
 /// Serves until dropped; for ever idle without an address.
-pub async fn serve(listener: Option<TcpListener>, app: Arc<App>, plane: Plane) {
+pub async fn serve(
+    listener: Option<TcpListener>,
+    app: Arc<App>,
+    plane: Plane,
+    until: watch::Receiver<UnixMs>,
+) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
@@ -36,7 +51,7 @@ pub async fn serve(listener: Option<TcpListener>, app: Arc<App>, plane: Plane) {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Here { app, plane });
+        .with_state(Here { app, plane, until });
     if let Err(error) = axum::serve(listener, router).await {
         warn!(%error, "Metrics are not served any more");
     }
@@ -44,6 +59,12 @@ pub async fn serve(listener: Option<TcpListener>, app: Arc<App>, plane: Plane) {
 }
 
 async fn ready(State(here): State<Here>) -> impl IntoResponse {
+    if here.statement_left_ms() == 0 {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the node's statement is over\n",
+        );
+    }
     match figures(&here.app).await {
         Ok(_) => (StatusCode::OK, "ready\n"),
         Err(_) => (
@@ -147,6 +168,12 @@ async fn metrics(State(here): State<Here>) -> impl IntoResponse {
         "stun_refused_total",
         "STUN requests not answered",
         counters.stun_refused,
+    );
+    put(
+        "gauge",
+        "statement_left_seconds",
+        "How long the node's statement is still valid",
+        here.statement_left_ms() / 1000,
     );
     if let Ok(figures) = figures(&here.app).await {
         put(

@@ -1,5 +1,7 @@
 //! `culvert-prs serve`: opens everything, serves until told to stop, drains.
 
+mod statement;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,10 +11,11 @@ use std::time::Duration;
 
 use culvert_config::ConfigError;
 use culvert_config::prs::Prs;
-use culvert_link::server::Prover;
+use culvert_wire::UnixMs;
 use culvert_wire::key::SigningKey;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::app::{App, Clock, Installation, report};
@@ -21,11 +24,16 @@ use crate::data::{Data, DataError};
 use crate::keys::{KeyError, Keys};
 use crate::plane::{self, Limits, Plane, PlaneSettings};
 use crate::server::Server;
-use crate::store::{Place, Store, StoreError, gateways};
+use crate::store::{Place, Store, StoreError, clock, gateways};
 use crate::{http, metrics};
 
-/// A statement with less than this left is warned about.
-const SOON_MS: u64 = 14 * 24 * 3600 * 1000;
+/// A clock behind the highest time noted by more than this is wrong, in
+/// milliseconds: NTP corrects less.
+const BEHIND_MS: u64 = 60_000;
+/// 2046-01-01: no copy of this program serves that long.
+const LAST_NOW: UnixMs = UnixMs(2_398_377_600_000);
+/// Time for a stopped server's last records.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How often new audit heads go to their file.
 const HEADS_EVERY: Duration = Duration::from_secs(60);
 
@@ -56,6 +64,23 @@ pub enum ServeError {
     /// The statement is over.
     #[error("the node's statement is not valid now: run `culvert-prs key renew-statement`")]
     Statement,
+    /// The clock is wrong.
+    #[error(
+        "the system's clock says {now}, but this server was at {noted} already: set the clock, \
+         and run an NTP client"
+    )]
+    ClockBehind {
+        /// What it says.
+        now: String,
+        /// What was noted.
+        noted: String,
+    },
+    /// The clock is wrong.
+    #[error("the system's clock says {now}, which cannot be: set the clock, and run an NTP client")]
+    ClockAhead {
+        /// What it says.
+        now: String,
+    },
     /// Keys from an example.
     #[error(
         "the keys in the data folder are published samples: run `culvert-prs init` in an empty \
@@ -112,18 +137,15 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
     let Some(_lock) = data.lock()? else {
         return Err(ServeError::Running(data.dir().to_owned()));
     };
-    let (settings, keys, app) = open(data).await?;
+    let (settings, mut keys, app) = open(data).await?;
     refuse_samples(&settings, &keys)?;
     let now = app.now();
+    believable(&app, now).await?;
+    statement::renew_if_due(data, &mut keys, now)?;
     if !keys.holds(now) {
         return Err(ServeError::Statement);
     }
-    if keys.valid_until().ms_since(now) < SOON_MS {
-        warn!(
-            until = report::date(keys.valid_until()),
-            "Statement ends soon, run `culvert-prs key renew-statement`"
-        );
-    }
+    statement::warn_if_soon(&keys, now);
     let plane = make_plane(data, &settings, &keys, &app)?;
     all_offline(&app).await?;
     app.attach(Arc::new(plane.clone()));
@@ -137,17 +159,39 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         None => None,
     };
     let stop = stop_signal()?;
+    let hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
+    let (until, valid_until) = watch::channel(keys.valid_until());
     info!(%listen, fingerprint = %keys.provider().fingerprint(), "Listening");
     tokio::select! {
         () = plane.serve(tcp, Some(udp), router, Arc::clone(&server)) => {}
         () = app.work() => {}
-        () = metrics::serve(side, Arc::clone(&app), plane.clone()) => {}
+        () = metrics::serve(side, Arc::clone(&app), plane.clone(), valid_until) => {}
+        () = statement::keep(data, keys, &plane, hang_up, until) => {}
         () = keep_heads(data, &app) => {}
         () = drain(stop, &plane, &settings) => {}
     }
     server.settle().await;
     app.store().close().await;
     info!("Stopped");
+    Ok(())
+}
+
+/// Refuses a clock that cannot be right: what is signed by it would not hold,
+/// or would hold too long.
+async fn believable(app: &App, now: UnixMs) -> Result<(), ServeError> {
+    let mut db = app.store().read().await?;
+    let noted = clock::highest(&mut db).await?.unwrap_or(now);
+    if noted.ms_since(now) > BEHIND_MS {
+        return Err(ServeError::ClockBehind {
+            now: report::date(now),
+            noted: report::date(noted),
+        });
+    }
+    if now > LAST_NOW {
+        return Err(ServeError::ClockAhead {
+            now: report::date(now),
+        });
+    }
     Ok(())
 }
 
@@ -159,11 +203,7 @@ fn make_plane(data: &Data, settings: &Prs, keys: &Keys, app: &App) -> Result<Pla
     let (chain, key) = certificate::load(data, settings.certificate.as_ref())?;
     Ok(Plane::new(PlaneSettings {
         tls: plane::server_config(chain, key)?,
-        prover: Prover {
-            node: keys.node.clone(),
-            statement: keys.statement.clone(),
-            rotations: keys.rotations.clone(),
-        },
+        prover: statement::prover(keys),
         limits: Limits::default(),
     }))
 }
@@ -209,7 +249,8 @@ fn stop_signal() -> Result<Stop, ServeError> {
     Ok((on(SignalKind::terminate())?, on(SignalKind::interrupt())?))
 }
 
-/// Waits for a signal, then lets links and sessions go.
+/// Waits for a signal, then lets links and sessions go; returns only when the
+/// plane does not end by itself after that.
 async fn drain((mut term, mut int): Stop, plane: &Plane, settings: &Prs) {
     tokio::select! {
         _ = term.recv() => {}
@@ -218,9 +259,10 @@ async fn drain((mut term, mut int): Stop, plane: &Plane, settings: &Prs) {
     tokio::select! {
         () = plane.drain(settings.come_back, settings.drain) => {}
         // A second signal means now.
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+        _ = term.recv() => return,
+        _ = int.recv() => return,
     }
+    tokio::time::sleep(LAST_WORDS).await;
 }
 
 /// Appends the signed heads of the audit trail to a file that may be shipped

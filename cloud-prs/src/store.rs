@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod claims;
+pub mod clock;
 mod column;
 pub mod customers;
 mod error;

@@ -13,7 +13,7 @@ use super::App;
 use super::links::Links;
 use super::trail::Doer;
 use crate::store::orders::{self, Listed, Order};
-use crate::store::{StoreError, gateways, revocations, sessions};
+use crate::store::{StoreError, clock, gateways, revocations, sessions};
 
 /// How often the list is looked at: a fourth of the 2 s that ending may take.
 const POLL: Duration = Duration::from_millis(500);
@@ -48,6 +48,7 @@ impl App {
         if round.is_multiple_of(SEEN_EVERY) {
             let mut write = self.store.write().await?;
             gateways::touch_online(&mut write, self.now()).await?;
+            clock::raise(&mut write, self.now()).await?;
             // No session outlives its last renewal by more than this.
             let old = self.now().0.saturating_sub(2 * self.here.session_ms);
             revocations::forget_before(&mut write, culvert_wire::UnixMs(old)).await?;

@@ -41,6 +41,7 @@ impl Key {
         let provider = self.provider_key.unwrap_or_else(|| data.path(PROVIDER_KEY));
         let mut keys = Keys::load(&data)?;
         let now = Clock::System.now();
+        let rotated_node = matches!(self.what, What::RotateNode);
         match self.what {
             What::RenewStatement { days } => keys.renew(&data, &provider, now, days)?,
             What::RotateNode => keys.rotate_node(&data, &provider, now)?,
@@ -55,6 +56,10 @@ impl Key {
             "valid until:  {}",
             report::date(keys.valid_until())
         ))?;
-        out::line("Restart the server: it read its keys when it started.")
+        out::line(if rotated_node {
+            "Restart the server: it has the old node key."
+        } else {
+            "A running server takes this over within the hour, at SIGHUP at once."
+        })
     }
 }

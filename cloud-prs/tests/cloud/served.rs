@@ -22,6 +22,7 @@ use culvert_wire::key::{Context, PublicKey, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Connection as _;
@@ -110,7 +111,18 @@ impl Prs {
             .unwrap();
         // Commands that read nothing have gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        let (done, ended) = std::sync::mpsc::channel();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let watch = std::thread::spawn(move || {
+            if ended.recv_timeout(2 * PATIENCE).is_err() {
+                // A command that should have ended: a server, perhaps.
+                let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        let _ = done.send(());
+        watch.join().unwrap();
+        output
     }
 
     fn admin(&self, args: &[&str], input: &str) -> Output {
@@ -158,7 +170,7 @@ impl Prs {
 
     fn signal(&self, signal: Signal) {
         let id = self.child.as_ref().unwrap().id();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(id).unwrap());
+        let pid = Pid::from_raw(i32::try_from(id).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
@@ -591,7 +603,9 @@ fn a_server_with_an_expired_statement_does_not_start_and_says_what_to_do() {
     let statement = prs.data().join("keys/statement");
     let provider = culvert_cloud_prs::data::Data::at(prs.data());
     let mut keys = culvert_cloud_prs::keys::Keys::load(&provider).unwrap();
-    let key_file = prs.data().join("keys/provider.key");
+    // The provider key lives elsewhere, so the server cannot help itself.
+    let key_file = prs.folder.path().join("provider.key");
+    std::fs::rename(prs.data().join("keys/provider.key"), &key_file).unwrap();
     keys.renew(&provider, &key_file, UnixMs(1_700_000_000_000), 1)
         .unwrap();
     assert!(statement.exists());
@@ -600,7 +614,8 @@ fn a_server_with_an_expired_statement_does_not_start_and_says_what_to_do() {
     assert!(said.contains("key renew-statement"), "{said}");
     assert!(bad(&prs.run(&["check"], "")).contains("must be mended"));
 
-    good(&prs.run(&["key", "renew-statement"], ""));
+    let file = key_file.to_str().unwrap();
+    good(&prs.run(&["key", "renew-statement", "--provider-key", file], ""));
     assert!(!good_or_bad(&prs.run(&["check"], "")).contains("BAD     statement"));
 }
 

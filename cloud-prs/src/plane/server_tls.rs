@@ -41,5 +41,9 @@ fn finish(mut config: ServerConfig) -> Arc<ServerConfig> {
     // Links never resume, and what is not kept needs no memory.
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    #[cfg(feature = "keylog")]
+    {
+        config.key_log = Arc::new(rustls::KeyLogFile::new());
+    }
     Arc::new(config)
 }

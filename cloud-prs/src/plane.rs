@@ -216,6 +216,13 @@ impl Plane {
             .with(|state| state.relay.handle_end(session, reason));
     }
 
+    /// Closes a route that its gateway refused, with the gateway's sentence.
+    pub fn refuse_route(&self, session: SessionId, reason: Reason, text: &str) {
+        self.inner
+            .core
+            .with(|state| state.relay.handle_refusal(session, reason, text));
+    }
+
     /// Calls a gateway; `false` when it has no link.
     pub fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool {
         let frame = Frame::Invite(Box::new(invite));

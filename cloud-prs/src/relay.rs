@@ -247,6 +247,11 @@ impl Relay {
         self.close(session, reason, "");
     }
 
+    /// A gateway refused a session: its sentence reaches the technician.
+    pub fn handle_refusal(&mut self, session: SessionId, reason: Reason, text: &str) {
+        self.close(session, reason, text);
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: UnixMs) {
         while let Some((at, session)) = self.timers.first().copied()

@@ -188,6 +188,10 @@ impl Links for Plane {
         Self::end_route(self, session, reason);
     }
 
+    fn refuse_route(&self, session: SessionId, reason: Reason, text: &str) {
+        Self::refuse_route(self, session, reason, text);
+    }
+
     fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool {
         Self::invite(self, gateway, invite)
     }

@@ -318,11 +318,34 @@ impl App {
     pub async fn invite_answered(&self, key: &PublicKey, result: InviteResult) {
         let session = result.session;
         let reason = match &result.refused {
-            Some((reason, _)) if result.serial == 0 => *reason,
+            Some((reason, text)) if result.serial == 0 => {
+                self.refused_at_gateway(key, session, *reason, text).await;
+                *reason
+            }
             Some(_) | None => return self.answers.give(result),
         };
         let outcome = self.finish(session, Some(key), reason, None).await;
         log(outcome, "Refused session could not be noted");
+    }
+
+    /// Tells the technician at once, in the gateway's words, if the session
+    /// was the gateway's own.
+    async fn refused_at_gateway(
+        &self,
+        key: &PublicKey,
+        session: SessionId,
+        reason: Reason,
+        text: &str,
+    ) {
+        let Some(links) = self.links() else { return };
+        let own = async {
+            let mut db = self.store.read().await?;
+            let found = sessions::by_id(&mut db, session).await?;
+            Ok::<bool, StoreError>(found.is_some_and(|s| s.gateway_key == *key))
+        };
+        if matches!(own.await, Ok(true)) {
+            links.refuse_route(session, reason, text);
+        }
     }
 
     /// A gateway's record of a session that ended.

@@ -18,6 +18,8 @@ pub trait Links: Send + Sync {
     fn extend_route(&self, session: SessionId, ends_at: UnixMs);
     /// Closes a route.
     fn end_route(&self, session: SessionId, reason: Reason);
+    /// Closes a route that its gateway refused, with the gateway's sentence.
+    fn refuse_route(&self, session: SessionId, reason: Reason, text: &str);
     /// Calls a gateway; `false` when it has no link.
     fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool;
     /// Gives a gateway an order; `false` when it has no link.

@@ -12,7 +12,7 @@ use culvert_wire::id::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{Branch, From, PASSWORD, Person, World, ask, console};
+use crate::world::{Branch, From, PASSWORD, Person, World, console};
 
 /// What a route's ids and body are made of.
 #[derive(Clone)]
@@ -410,9 +410,11 @@ fn missing() -> Things {
 
 async fn send(world: &World, from: &From<'_>, row: &Row, things: &Things) -> (u16, String) {
     let (method, path) = path(row.route, things);
-    let body = match (row.body)(things) {
-        Value::Null => String::new(),
-        body => body.to_string(),
+    let body = (row.body)(things);
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
     };
     world.send(from, &method, &path, &body).await
 }
@@ -655,5 +657,4 @@ async fn bad_bodies_are_refused_without_repeating_them() {
     }
     let (status, _) = world.send(&olga, "GET", "/api/v1/hosts?limit=-1", "").await;
     assert_eq!(status, 400);
-    let _ = ask(&world.a);
 }

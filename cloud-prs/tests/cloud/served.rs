@@ -526,6 +526,49 @@ async fn a_session_outlives_a_killed_server() {
     assert_eq!(live.sessions.len(), 1);
 }
 
+/// Threat 9, D7: two live boxes with one identity; both are put aside.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_live_boxes_with_one_identity_are_both_quarantined() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, original, _events, welcome) = prs.claim().await;
+    let lease = welcome.lease.unwrap();
+    // The copy of the card starts with the original's files.
+    let hello = |boot: u8| Me::Gateway {
+        key: key.clone(),
+        hello: GatewayHello {
+            identity: key.public(),
+            boot: BootId::from_random([boot; 16]),
+            lease: Some(lease),
+            revocations: 0,
+        },
+    };
+    let (copy, mut copy_events) = connect(&prs.dial(), hello(2), "box 1").await.unwrap();
+    let handed = welcomed(&mut copy_events).await.lease.unwrap();
+    copy.send(Frame::LeaseStored(handed)).unwrap();
+    // The newer process has the place: the original's link ends, it comes back.
+    timeout(PATIENCE, original.closed()).await.unwrap();
+    // The copy's acknowledgement may still be on its way.
+    let found = async {
+        loop {
+            let (_link, mut events) = connect(&prs.dial(), hello(1), "box 1").await.unwrap();
+            if welcomed(&mut events).await.lease.is_none() {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.unwrap();
+
+    let listed = good(&prs.admin(&["gateway", "list"], ""));
+    assert!(listed.contains("quarantined"), "{listed}");
+    let (_copy, mut events) = connect(&prs.dial(), hello(2), "box 1").await.unwrap();
+    assert_eq!(welcomed(&mut events).await.lease, None);
+    let trail = good(&prs.admin(&["audit", "list"], ""));
+    assert!(trail.contains("gateway.quarantine"));
+    let log = prs.log.lock().unwrap().clone();
+    assert!(log.contains("ERROR") && log.contains("Two boxes use one identity"));
+}
+
 /// SIGTERM: links are told when to come back, then the process ends well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_server_tells_its_links_when_to_come_back() {

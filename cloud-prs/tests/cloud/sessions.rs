@@ -140,6 +140,28 @@ on_both! {
 }
 
 on_both! {
+    a_refused_invitation_ends_the_session_in_the_gateways_words, world => {
+        let session = world.session(&world.ann, &world.a).await.session;
+        let why = (Reason::NotInAllowList, "192.168.7.9 is not listed".to_owned());
+        let result = culvert_wire::frame::InviteResult {
+            session,
+            serial: 0,
+            refused: Some(why.clone()),
+        };
+        // Another box has nothing to say about it.
+        let foreign = world.b.box_key.public();
+        world.app.invite_answered(&foreign, result.clone()).await;
+        assert!(world.wires.refused.lock().unwrap().is_empty());
+
+        world.app.invite_answered(&world.a.box_key.public(), result).await;
+
+        let refused = world.wires.refused.lock().unwrap().clone();
+        assert_eq!(refused, vec![(session, why.0, why.1)]);
+        assert!(world.app.recover_route(session).await.unwrap().is_none());
+    }
+}
+
+on_both! {
     /// Its old process is gone: technicians know at once.
     a_gateway_that_starts_anew_ends_the_sessions_of_before, world => {
         let answer = world.session(&world.ann, &world.a).await;

@@ -26,6 +26,7 @@ pub(crate) struct Wires {
     pub(crate) closed_callers: Mutex<Vec<(PublicKey, Reason)>>,
     pub(crate) app: Mutex<Option<std::sync::Weak<App>>>,
     pub(crate) broker: Mutex<Option<PublicKey>>,
+    pub(crate) refused: Mutex<Vec<(SessionId, Reason, String)>>,
     pub(crate) refuses: Mutex<Option<(Reason, String)>>,
 }
 
@@ -66,6 +67,11 @@ impl Links for Wires {
 
     fn end_route(&self, session: SessionId, reason: Reason) {
         self.ended.lock().unwrap().push((session, reason));
+    }
+
+    fn refuse_route(&self, session: SessionId, reason: Reason, text: &str) {
+        let refused = (session, reason, text.to_owned());
+        self.refused.lock().unwrap().push(refused);
     }
 
     fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool {

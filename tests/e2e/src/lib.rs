@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod canary;
+pub mod decrypted;
 pub mod stubborn;
 pub mod world;
 

@@ -16,11 +16,23 @@ pub fn with(
     options: SiteOptions,
     test: impl FnOnce(&mut World<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    with_programs(options, Programs::beside_this_one()?, test)
+}
+
+/// The same with programs of the test's choice.
+///
+/// # Errors
+/// What the lab or the test says.
+pub fn with_programs(
+    options: SiteOptions,
+    programs: Programs,
+    test: impl FnOnce(&mut World<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let site = Site::start(SiteOptions {
         cloud: free_cloud_address()?,
         ..options
     })?;
-    let stack = Stack::start(&site, Programs::beside_this_one()?)?;
+    let stack = Stack::start(&site, programs)?;
     let mut world = World { site: &site, stack };
     let result = test(&mut world);
     if result.is_err() {

@@ -1,13 +1,14 @@
 //! The relay holds nothing of what a session carries, and would be seen to
 //! hold it if the ends did not encrypt (S14, S22; threats 1 and 2).
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use culvert_e2e::bare::Bare;
 use culvert_e2e::stubborn::Stubborn;
 use culvert_e2e::world;
-use culvert_lab::{Ns, SiteOptions, memory_holds, random_word};
+use culvert_lab::{Ns, SiteOptions, core_of, files_hold, memory_holds, random_word};
 use tokio::io::AsyncWriteExt as _;
 
 /// Rounds of sending and searching in the encrypted session.
@@ -16,7 +17,8 @@ const ROUNDS: usize = 8;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
-fn the_relays_memory_holds_what_an_unencrypted_end_sends_and_never_what_a_session_carries() {
+fn the_relays_memory_and_a_core_hold_what_an_unencrypted_end_sends_and_never_what_a_session_carries()
+ {
     world::with(SiteOptions::default(), |world| {
         world.stack.start_gateway()?;
         let technician = world.stack.technician(Ns::Host, "technician")?;
@@ -38,6 +40,10 @@ fn the_relays_memory_holds_what_an_unencrypted_end_sends_and_never_what_a_sessio
         }
 
         anyhow::ensure!(written > 0, "nothing was sent through the session");
+        // The session lives still: `client` is in use below.
+        let found = core_holds(relay, world.site.temp_dir(), &sealed)?;
+        anyhow::ensure!(!found, "a core of the relay holds what a session carried");
+        anyhow::ensure!(client.session.ending().is_none(), "the session has ended");
 
         let bare = runtime.block_on(Bare::join(&home, "server"))?;
         let begun = Instant::now();
@@ -45,7 +51,9 @@ fn the_relays_memory_holds_what_an_unencrypted_end_sends_and_never_what_a_sessio
             for _ in 0..200 {
                 bare.send(&open);
             }
-            if memory_holds(relay, &[&open])?.is_some() {
+            if memory_holds(relay, &[&open])?.is_some()
+                && core_holds(relay, world.site.temp_dir(), &open)?
+            {
                 break;
             }
             anyhow::ensure!(
@@ -55,7 +63,19 @@ fn the_relays_memory_holds_what_an_unencrypted_end_sends_and_never_what_a_sessio
         }
         let found = memory_holds(relay, &[&sealed])?;
         anyhow::ensure!(found.is_none(), "the relay holds what a session carried");
+        anyhow::ensure!(
+            !world.stack.tls_keys().exists(),
+            "the ordinary server writes its TLS keys"
+        );
         Ok(())
     })
     .unwrap();
+}
+
+/// Whether a core of the relay, taken now, holds a word.
+fn core_holds(relay: u32, folder: &Path, word: &str) -> anyhow::Result<bool> {
+    let core = core_of(relay, folder)?;
+    let found = files_hold(&core, &[word])?;
+    std::fs::remove_file(core)?;
+    Ok(found.is_some())
 }

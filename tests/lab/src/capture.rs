@@ -41,14 +41,21 @@ pub struct Flow {
 }
 
 impl Capture {
-    pub(crate) fn start(site: &Site, ns: Ns, interface: &str) -> Result<Self, LabError> {
+    /// `only` is a filter in tcpdump's words; empty: everything.
+    pub(crate) fn start(
+        site: &Site,
+        ns: Ns,
+        interface: &str,
+        only: &str,
+    ) -> Result<Self, LabError> {
         let name = format!("capture-{}-{interface}", ns.name());
         let file = site.temp_dir().join(format!("{name}.pcap"));
         let mut command = site.command(ns, "tcpdump");
         command
             .args(["-i", interface, "-Z", "root", "-U", "-n", "-s", "0"])
             .args(["--immediate-mode", "-w"])
-            .arg(&file);
+            .arg(&file)
+            .arg(only);
         let tcpdump = site.spawn(&name, &mut command)?;
         ready::until("tcpdump", Duration::from_secs(10), || {
             let log = tcpdump.log();
@@ -66,9 +73,14 @@ impl Capture {
         &self.file
     }
 
+    /// Ends the capture and leaves its file.
+    pub fn stop(&mut self) {
+        self.tcpdump.stop(Duration::from_secs(10));
+    }
+
     /// Ends the capture and reads it.
     pub fn finish(mut self) -> Result<Traffic, LabError> {
-        self.tcpdump.stop(Duration::from_secs(10));
+        self.stop();
         let bytes = fs::read(&self.file).map_err(LabError::file(&self.file))?;
         read_pcap(&bytes)
     }

@@ -16,6 +16,7 @@
 
 mod capture;
 mod dialogue;
+mod dump;
 mod error;
 mod hello;
 mod internet;
@@ -36,6 +37,7 @@ mod stack;
 
 pub use capture::{Capture, Flow, Traffic};
 pub use dialogue::Dialogue;
+pub use dump::core_of;
 pub use error::LabError;
 pub use hello::{BadHello, check_client_hello};
 pub use internet::Overheard;

@@ -147,7 +147,16 @@ impl Site {
 
     /// Captures what passes the network card of `ns`.
     pub fn capture(&self, ns: Ns, interface: &str) -> Result<Capture, LabError> {
-        Capture::start(self, ns, interface)
+        Capture::start(self, ns, interface, "")
+    }
+
+    /// Captures what the cloud server sends and receives, of every end.
+    ///
+    /// Needs root: it is the machine's own loopback.
+    pub fn capture_cloud(&self) -> Result<Capture, LabError> {
+        let cloud = self.options.cloud;
+        let only = format!("host {} and tcp port {}", cloud.ip(), cloud.port());
+        Capture::start(self, Ns::Host, "lo", &only)
     }
 
     /// Whether the site runs as an ordinary user.

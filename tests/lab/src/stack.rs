@@ -170,6 +170,11 @@ impl<'a> Stack<'a> {
         self.site.temp_dir().join(name)
     }
 
+    /// Where the cloud server's TLS keys are, if its build writes them.
+    pub fn tls_keys(&self) -> PathBuf {
+        self.data("tls-keys")
+    }
+
     fn init(&self) -> Result<String, LabError> {
         let mut command = self.cloud_command();
         command.arg("init").arg("--data").arg(self.data("cloud"));
@@ -237,8 +242,10 @@ impl<'a> Stack<'a> {
     }
 
     fn cloud_command(&self) -> Command {
-        self.site
-            .command(Ns::Host, self.programs.path("culvert-prs"))
+        let mut command = self.site.command(Ns::Host, self.programs.server());
+        // The ordinary server does not look at it.
+        command.env("SSLKEYLOGFILE", self.tls_keys());
+        command
     }
 
     fn gateway_command(&self) -> Command {

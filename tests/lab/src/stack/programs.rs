@@ -8,6 +8,7 @@ use crate::LabError;
 #[derive(Clone, Debug)]
 pub struct Programs {
     folder: PathBuf,
+    server: &'static str,
 }
 
 impl Programs {
@@ -25,12 +26,33 @@ impl Programs {
         })?;
         Ok(Self {
             folder: folder.to_owned(),
+            server: "culvert-prs",
+        })
+    }
+
+    /// The same, with the build of the cloud server that writes its TLS keys.
+    pub fn with_key_log(self) -> Result<Self, LabError> {
+        let server = "culvert-prs-keylog";
+        if self.path(server).exists() {
+            return Ok(Self { server, ..self });
+        }
+        Err(LabError::Failed {
+            what: format!("finding {server}"),
+            output: format!(
+                "build it first: cargo build --workspace --bin {server} \
+                 --features culvert-cloud-prs/keylog"
+            ),
         })
     }
 
     /// The folder they are in.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The cloud server.
+    pub(super) fn server(&self) -> PathBuf {
+        self.path(self.server)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

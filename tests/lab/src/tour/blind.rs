@@ -2,13 +2,15 @@
 //!
 //! Every word that was typed, written or shown so far, and one more in a
 //! session that lives while it is looked for, is searched in the cloud
-//! server's memory, in its files and in every log. Controls in the same run:
+//! server's memory, in a core of it, in its files and in every log. Controls in the same run:
 //! the same searches find the words at both ends, where protocols that hide
 //! nothing by themselves leave them, and find in the cloud server what it does
 //! know.
 
+use std::fs;
+
 use anyhow::{bail, ensure};
-use culvert_lab::{Dialogue, TECHNICIAN, files_hold, memory_holds};
+use culvert_lab::{Dialogue, TECHNICIAN, core_of, files_hold, memory_holds};
 
 use super::Tour;
 use super::lines::log_in_by_telnet;
@@ -32,6 +34,15 @@ fn nothing_in_the_cloud(tour: &Tour<'_>) -> anyhow::Result<()> {
     if let Some(word) = memory_holds(tour.cloud_pid, &canaries)? {
         bail!("the cloud server's memory holds {word}");
     }
+    let core = core_of(tour.cloud_pid, tour.site.temp_dir())?;
+    if let Some(word) = files_hold(&core, &canaries)? {
+        bail!("a core of the cloud server holds {word}");
+    }
+    ensure!(
+        files_hold(&core, &[TECHNICIAN])?.is_some(),
+        "the search misses a name in a core of the cloud server"
+    );
+    fs::remove_file(core)?;
     for place in ["cloud", "logs/culvert-prs.log", "logs/culvert-gateway.log"] {
         let path = tour.site.temp_dir().join(place);
         ensure!(path.exists(), "{place} is not there to be searched");

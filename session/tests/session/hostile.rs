@@ -104,7 +104,6 @@ async fn fill(options: Options) {
     sleep(Duration::from_secs(20)).await;
 
     let received = world.gateway.stats().paths[0].received_bytes;
-    println!("kept for readers that never read: {received} B");
     assert!(received < window * 5 / 4, "{received}");
     assert!(received > window / 2, "{received}");
     unread.abort();

@@ -129,14 +129,24 @@ pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
     Ok((settings, keys, Arc::new(app)))
 }
 
+/// Takes the data folder for this server alone. One that was killed a moment
+/// ago holds it until the kernel has taken it apart: wait for that.
+async fn only_server(data: &Data) -> Result<std::fs::File, ServeError> {
+    for _ in 0..50 {
+        if let Some(lock) = data.lock()? {
+            return Ok(lock);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(ServeError::Running(data.dir().to_owned()))
+}
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// [`ServeError`], before anything is listened on.
 pub async fn serve(data: &Data) -> Result<(), ServeError> {
-    let Some(_lock) = data.lock()? else {
-        return Err(ServeError::Running(data.dir().to_owned()));
-    };
+    let _lock = only_server(data).await?;
     let (settings, mut keys, app) = open(data).await?;
     refuse_samples(&settings, &keys)?;
     let now = app.now();

@@ -19,6 +19,13 @@ pub struct Decrypted {
 }
 
 impl Decrypted {
+    /// Which side tshark indents differs; the end is who asks for the upgrade.
+    fn end_first(&mut self) {
+        if self.tls[Sender::Server as usize].starts_with(b"GET ") {
+            self.tls.swap(0, 1);
+        }
+    }
+
     /// Whether this connection carried `word` in a direction.
     #[must_use]
     pub fn holds(&self, from: Sender, word: &str) -> bool {
@@ -52,17 +59,28 @@ pub enum Sender {
 /// When tshark cannot read the capture.
 pub fn read(capture: &mut Capture, keys: &Path, port: u16) -> anyhow::Result<Vec<Decrypted>> {
     capture.stop();
-    let count = connections(capture.file())?;
+    let sizes = connections(capture.file())?;
     let mut tshark = Command::new("tshark");
     tshark.arg("-r").arg(capture.file());
     tshark.args(["-o", &format!("tls.keylog_file:{}", keys.display())]);
     tshark.args(["-d", &format!("tcp.port=={port},tls"), "-q"]);
-    for number in 0..count {
+    // Loopback's packets are captured in another order now and then.
+    tshark.args(["-o", "tcp.reassemble_out_of_order:TRUE"]);
+    for number in 0..sizes.len() {
         tshark.args(["-z", &format!("follow,tls,raw,{number}")]);
     }
-    let mut found = sort(&output(&mut tshark)?, count)?;
+    let mut found = sort(&output(&mut tshark)?, sizes.len())?;
+    for (one, size) in found.iter().zip(&sizes) {
+        let read = one.tls.iter().map(Vec::len).sum::<usize>();
+        // The rest is the handshake's and the records' own.
+        ensure!(
+            read >= size.saturating_sub(HANDSHAKE) / 2,
+            "of {size} bytes of a connection only {read} were read"
+        );
+    }
     found.retain(|one| one.tls.iter().any(|bytes| !bytes.is_empty()));
     for one in &mut found {
+        one.end_first();
         for from in [0, 1] {
             one.messages[from] = payloads(&one.tls[from]);
         }
@@ -70,7 +88,7 @@ pub fn read(capture: &mut Capture, keys: &Path, port: u16) -> anyhow::Result<Vec
     Ok(found)
 }
 
-/// tshark's text: headings, then lines of raw bytes, the server's indented.
+/// tshark's text: headings, then lines of raw bytes, one side's indented.
 fn sort(text: &str, count: usize) -> anyhow::Result<Vec<Decrypted>> {
     let mut found: Vec<Decrypted> = (0..count).map(|_| Decrypted::default()).collect();
     let mut number = 0;
@@ -120,16 +138,21 @@ fn frame(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     ))
 }
 
-/// How many TCP connections a capture has.
-fn connections(capture: &Path) -> anyhow::Result<usize> {
+/// How many bytes each TCP connection of a capture has carried.
+fn connections(capture: &Path) -> anyhow::Result<Vec<usize>> {
     let mut tshark = Command::new("tshark");
     tshark.arg("-r").arg(capture);
-    tshark.args(["-T", "fields", "-e", "tcp.stream"]);
-    let text = output(&mut tshark)?;
-    let numbers = text
-        .lines()
-        .filter_map(|line| line.trim().parse::<usize>().ok());
-    Ok(numbers.max().map_or(0, |last| last + 1))
+    tshark.args(["-T", "fields", "-e", "tcp.stream", "-e", "tcp.len"]);
+    let mut sizes = Vec::new();
+    for line in output(&mut tshark)?.lines() {
+        let (number, length) = line.split_once('\t').context("another form")?;
+        let (number, length): (usize, usize) = (number.parse()?, length.parse()?);
+        if sizes.len() <= number {
+            sizes.resize(number + 1, 0);
+        }
+        sizes[number] += length;
+    }
+    Ok(sizes)
 }
 
 fn output(command: &mut Command) -> anyhow::Result<String> {
@@ -149,6 +172,9 @@ fn hex(line: &str) -> Option<Vec<u8>> {
         .map(|at| u8::from_str_radix(line.get(at..at + 2)?, 16).ok())
         .collect()
 }
+
+/// More than the handshake of a connection.
+const HANDSHAKE: usize = 6000;
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +199,9 @@ mod tests {
             hex(server)
         );
         let mut found = sort(&text, 2).expect("read");
-        let one = found.pop().expect("the second");
+        let mut one = found.pop().expect("the second");
+        one.tls.swap(0, 1);
+        one.end_first();
         assert_eq!(payloads(&one.tls[0]), b"canary");
         assert_eq!(payloads(&one.tls[1]), b"parrot");
         assert!(found[0].tls[0].is_empty());

@@ -2,7 +2,6 @@
 //! card reads no session, and would read an end that does not encrypt (S14,
 //! S22; threats 1 and 2).
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -11,7 +10,7 @@ use culvert_e2e::bare::Bare;
 use culvert_e2e::decrypted::{self, Decrypted, Sender};
 use culvert_e2e::stubborn::Stubborn;
 use culvert_e2e::world::{self, must_work};
-use culvert_lab::{Dialogue, Ns, Programs, SiteOptions, random_word};
+use culvert_lab::{Capture, Dialogue, Ns, Programs, SiteOptions, random_word};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How long words may take to pass.
@@ -24,7 +23,7 @@ fn a_capture_opened_with_the_relays_tls_keys_shows_an_unencrypted_end_and_no_ses
         let mut capture = world.site.capture_cloud()?;
         world.stack.start_gateway()?;
         let sealed = work(world)?;
-        let open = control(world, capture.file())?;
+        let open = control(world, &capture)?;
 
         let (keys, cloud) = (world.stack.tls_keys(), world.site.cloud());
         let links = decrypted::read(&mut capture, &keys, cloud.port())?;
@@ -46,11 +45,12 @@ fn a_capture_opened_with_the_relays_tls_keys_shows_an_unencrypted_end_and_no_ses
     .unwrap();
 }
 
-/// Sessions that carry words: ssh and telnet with the real programs, and words
-/// as they are in a session's stream. Returns the words.
+/// Sessions that carry words: ssh and telnet with the real programs, a page
+/// through `culvert proxy`, and a word as it is in a session's stream. Returns the words.
 fn work(world: &World<'_>) -> anyhow::Result<Vec<String>> {
     let technician = world.stack.technician(Ns::Host, "technician")?;
-    let (ssh, telnet, stream) = (random_word(24)?, random_word(24)?, random_word(24)?);
+    let (ssh, telnet) = (random_word(24)?, random_word(24)?);
+    let (asked, stream) = (random_word(24)?, random_word(24)?);
     let shown = must_work(&mut world.ssh(&technician, &format!("echo {ssh}")))?;
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     ensure!(shown.contains(&ssh), "ssh shows something else: {shown}");
@@ -69,6 +69,11 @@ fn work(world: &World<'_>) -> anyhow::Result<Vec<String>> {
     dialogue.wait_for(&telnet)?;
     dialogue.wait_for(&telnet)?;
 
+    // A page without TLS of its own, and a word asked for and shown.
+    let mut page = Dialogue::start(&mut technician.culvert(&["proxy", "device", "80"]))?;
+    page.say(&format!("GET /?{asked} HTTP/1.0\r\n\r"))?;
+    page.wait_for(&who.page_word)?;
+
     let runtime = tokio::runtime::Runtime::new()?;
     let mut client = runtime.block_on(Stubborn::open(technician.home(), "server"))?;
     let line = format!("{stream}\r\n");
@@ -80,22 +85,29 @@ fn work(world: &World<'_>) -> anyhow::Result<Vec<String>> {
         String::from_utf8_lossy(&answer).contains("Invalid SSH"),
         "sshd has not read the word"
     );
-    Ok(vec![ssh, telnet, stream, who.password.clone()])
+    let hosts = [who.password.clone(), who.page_word.clone()];
+    Ok([ssh, telnet, asked, stream]
+        .into_iter()
+        .chain(hosts)
+        .collect())
 }
 
 /// Sends a word from an end that leaves out the encryption; returns it.
-fn control(world: &World<'_>, capture: &Path) -> anyhow::Result<String> {
+fn control(world: &World<'_>, capture: &Capture) -> anyhow::Result<String> {
     let word = random_word(24)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let home = world.stack.data("technician");
     let bare = runtime.block_on(Bare::join(&home, "server"))?;
-    let size = || anyhow::Ok(std::fs::metadata(capture)?.len());
-    // Once to the relay, and once on from there.
-    let enough = size()? + 60_000;
-    for _ in 0..50 {
-        bare.send(&word);
-    }
-    world::eventually("the control's words", LIMIT, || Ok(size()? > enough))?;
+    // At the gateway it has gone through the relay: in at one link, out at another.
+    let at_gateway = world.site.capture(Ns::Gateway, "eth0")?;
+    let size = |capture: &Capture| anyhow::Ok(std::fs::metadata(capture.file())?.len());
+    let enough = (size(capture)? + 80_000, size(&at_gateway)? + 40_000);
+    world::eventually("the control's words at the gateway", LIMIT, || {
+        for _ in 0..10 {
+            bare.send(&word);
+        }
+        Ok(size(capture)? > enough.0 && size(&at_gateway)? > enough.1)
+    })?;
     Ok(word)
 }
 

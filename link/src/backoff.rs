@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(waits.next(0.0), LONGEST_WISH);
     }
 
-    /// The bar of issue 2: 5,000 gateways after a relay restart are all back
+    /// The bar of SPECIFICATION.md: 5,000 gateways after a relay restart are all back
     /// in 60 s, p99 in 30 s, and no 100 ms bin holds over 3 times the mean.
     #[test]
     fn five_thousand_boxes_return_without_a_herd() {

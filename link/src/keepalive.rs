@@ -133,7 +133,7 @@ mod tests {
         (None, gap)
     }
 
-    /// K-figure of issue 2: keep-alive at most every 25 s.
+    /// SPECIFICATION.md: keep-alive at most every 25 s.
     #[test]
     fn an_idle_link_speaks_at_least_every_25_seconds() {
         let start = Instant::now();

@@ -136,7 +136,7 @@ fn a_second_process_on_the_same_folder_refuses_to_run() {
     });
 }
 
-/// P18 and issue 2's bars, in the build that tests use (the release build is
+/// P18 and the bars of SPECIFICATION.md, in the build that tests use (the release build is
 /// smaller): 16 MiB idle, 32 MiB with eight sessions that have carried data.
 #[test]
 fn the_program_stays_small() {

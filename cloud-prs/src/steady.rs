@@ -5,7 +5,7 @@
 //! that is set while the server runs (an operator, a wrong NTP server, a
 //! restored virtual machine) must not make running sessions end, or let
 //! tickets live longer: such a step is spread over its own length ×
-//! [`SLEW_PARTS`] and said in the log.
+//! `SLEW_PARTS` and said in the log.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

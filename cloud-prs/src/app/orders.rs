@@ -1,6 +1,6 @@
 //! The running server's worker: carries out orders, ends what is overdue.
 //!
-//! Woken at once by changes of this process, and every [`POLL`] for those of
+//! Woken at once by changes of this process, and every `POLL` for those of
 //! the command line, which writes to the same database. A poll (and not a
 //! socket between the two) works the same on both databases, survives a crash
 //! between a change and its effect, and leaves the server no second door.

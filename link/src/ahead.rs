@@ -1,7 +1,7 @@
 //! Reads ahead of TLS: one system call for a whole batch of packets.
 //!
 //! rustls asks for 4 KiB at a time whenever it has caught up, which on a link
-//! is after every batch. Here up to [`AHEAD`] bytes are taken at once and
+//! is after every batch. Here up to `AHEAD` bytes are taken at once and
 //! handed on from memory. The buffer exists only while it holds something, so
 //! an idle link costs nothing. Writes pass through.
 

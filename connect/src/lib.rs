@@ -17,7 +17,7 @@
 //! | [`tunnel`], [`streams`], [`carry`] | a session, its streams, and local connections in them |
 //! | [`local`], [`socks`] | loopback ports and who may use them |
 //! | [`viewer`] | native programs and their exact arguments |
-//! | [`telnet`], [`terminal`] | telnet at this end |
+//! | [`terminal`] | telnet at this end |
 //! | [`failure`], [`text`] | what people and scripts are told |
 //! | [`signals`] | how a system asks a program to end |
 
@@ -37,7 +37,6 @@ pub mod reach;
 pub mod signals;
 pub mod socks;
 pub mod streams;
-pub mod telnet;
 pub mod terminal;
 pub mod text;
 pub mod tunnel;

@@ -7,9 +7,8 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use culvert_screen::telnet::Telnet;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-
-use crate::telnet::Telnet;
 
 /// Ctrl-]: what telnet programs have always used.
 const ESCAPE: u8 = 0x1d;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use culvert_connect::telnet::Telnet;
+use culvert_screen::telnet::Telnet;
 
 const SERVER: &str = "/usr/sbin/telnetd";
 /// A hung server must not hang the tests.

@@ -1,8 +1,8 @@
 //! Decoders of what people, files and LAN hosts say.
 
-use culvert_connect::telnet::Telnet;
 use culvert_connect::word::{HostWord, Numbers};
 use culvert_connect::{known, launch};
+use culvert_screen::telnet::Telnet;
 
 /// A settings file.
 pub(crate) fn gateway_toml(input: &[u8]) {

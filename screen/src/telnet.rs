@@ -5,7 +5,7 @@
 //! suppress go-ahead (RFC 858) and binary (RFC 856). Everything else is
 //! refused. An option is answered only when its state changes, so that two
 //! ends can never answer each other for ever. Pure; driven by
-//! [`terminal`](crate::terminal).
+//! `culvert telnet` and by the browser's endpoint.
 
 mod parse;
 

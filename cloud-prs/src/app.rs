@@ -57,6 +57,8 @@ pub struct Installation {
     pub provider: PublicKey,
     /// `host:port` of this server, for claim codes.
     pub public_addresses: Vec<String>,
+    /// The portal's own origins, as a browser's `Origin` names them.
+    pub origins: Vec<String>,
     /// How long a session lasts unless renewed, in milliseconds.
     pub session_ms: u64,
     /// How long a sign-in holds, in milliseconds, at most 12 hours.

@@ -35,6 +35,7 @@ use culvert_wire::revocation::SignedRevocation;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 pub use self::control::{Caller, ConnInfo, Control, PlaneEvent};
 use self::core::{Core, Party};
@@ -168,7 +169,8 @@ impl Plane {
         control: Arc<C>,
     ) {
         let inner = Arc::clone(&self.inner);
-        let listen = accept::listen(inner, tcp, router, Arc::clone(&control));
+        let tls = TlsAcceptor::from(Arc::clone(&inner.tls));
+        let listen = accept::listen(inner, tcp, Some(tls), router, Arc::clone(&control));
         let done = AtomicBool::new(false);
         let serving = async {
             tokio::select! {
@@ -181,6 +183,21 @@ impl Plane {
         };
         // What the last links left is recorded too.
         tokio::join!(serving, self.record(&*control, &done));
+    }
+
+    /// Serves the router without TLS, and no links, to this machine only:
+    /// never ends. Refuses every host name but the machine's own.
+    pub async fn serve_loopback<C: Control>(
+        &self,
+        listener: Option<TcpListener>,
+        router: Router,
+        control: Arc<C>,
+    ) {
+        if let Some(listener) = listener {
+            let inner = Arc::clone(&self.inner);
+            accept::listen(inner, listener, None, router, control).await;
+        }
+        std::future::pending().await
     }
 
     /// Proves later links with another statement; the node's key must be the

@@ -121,6 +121,7 @@ pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
         former: keys.former.clone(),
         provider: keys.provider(),
         public_addresses: settings.public_addresses.clone(),
+        origins: settings.portal.origins.clone(),
         session_ms: ms(settings.session),
         sign_in_ms: ms(settings.sign_in),
         claim_ms: ms(settings.claim_code),
@@ -168,12 +169,17 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         Some(address) => Some(TcpListener::bind(address).await.map_err(refused(address))?),
         None => None,
     };
+    let portal = match settings.portal.loopback {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(refused(address))?),
+        None => None,
+    };
     let stop = stop_signal()?;
     let hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
     let (until, valid_until) = watch::channel(keys.valid_until());
     info!(%listen, fingerprint = %keys.provider().fingerprint(), "Listening");
     tokio::select! {
-        () = plane.serve(tcp, Some(udp), router, Arc::clone(&server)) => {}
+        () = plane.serve(tcp, Some(udp), router.clone(), Arc::clone(&server)) => {}
+        () = plane.serve_loopback(portal, router, Arc::clone(&server)) => {}
         () = app.work() => {}
         () = metrics::serve(side, Arc::clone(&app), plane.clone(), valid_until) => {}
         () = statement::keep(data, keys, &plane, hang_up, until) => {}

@@ -4,12 +4,15 @@
 //! `examples/prs.toml`. Driven by `culvert-prs`. No secret stands in it: the
 //! keys are files beside it, and so is a database address with a password.
 
+mod portal;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::portal::Portal;
 use crate::{ConfigError, file};
 
 /// Name of the settings file in the data folder.
@@ -42,6 +45,8 @@ pub struct Prs {
     pub drain: Duration,
     /// Over what time links shall come back after a restart.
     pub come_back: Duration,
+    /// The portal.
+    pub portal: Portal,
 }
 
 /// A certificate from elsewhere.
@@ -67,6 +72,8 @@ struct Raw {
     claim_code_hours: Option<u16>,
     drain_seconds: Option<u16>,
     come_back_seconds: Option<u16>,
+    #[serde(default)]
+    portal: portal::Raw,
 }
 
 impl Prs {
@@ -95,6 +102,7 @@ impl Prs {
         }
         let metrics = raw.metrics.as_deref();
         Ok(Self {
+            portal: Portal::check(raw.portal, &raw.public_addresses)?,
             listen: socket("listen", &raw.listen)?,
             metrics: metrics.map(|text| socket("metrics", text)).transpose()?,
             public_addresses: raw.public_addresses,

@@ -4,7 +4,7 @@
 //! before the proof has a time limit and counts at the [`Gate`](super::gate).
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,11 +14,13 @@ use axum::body::Body;
 use culvert_link::ahead::Ahead;
 use culvert_link::{socket, tls};
 use culvert_wire::hello::{LINK_PATH, NONCE_LEN};
+use http::uri::Authority;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -52,14 +54,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 type Upgraded = Arc<Mutex<Option<(OnUpgrade, [u8; NONCE_LEN])>>>;
 
 /// Takes connections until it is dropped or the plane drains; then waits for
-/// those that are open.
+/// those that are open. Without an acceptor they are plain HTTP, and no link.
 pub(super) async fn listen<C: Control>(
     inner: Arc<Inner>,
     listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     router: Router,
     control: Arc<C>,
 ) {
-    let acceptor = TlsAcceptor::from(Arc::clone(&inner.tls));
     let mut connections = JoinSet::new();
     let (ready, mut links) = mpsc::channel(WAITING_LINKS);
     let mut draining = inner.draining.subscribe();
@@ -88,16 +90,10 @@ pub(super) async fn listen<C: Control>(
         let (inner, acceptor) = (Arc::clone(&inner), acceptor.clone());
         let (router, control, ready) = (router.clone(), Arc::clone(&control), ready.clone());
         connections.spawn(async move {
-            if let Some((tls, exporter)) = handshake(tcp, from, acceptor).await {
-                let info = ConnInfo {
-                    peer: from,
-                    exporter,
-                };
-                let link = connection(&inner, tls, info, router, control, pass).await;
-                if let Some(link) = link {
-                    // Fails when the plane drains: the link is dropped.
-                    let _ = ready.send(link).await;
-                }
+            let link = begin(&inner, tcp, from, acceptor, router, control, pass).await;
+            if let Some(link) = link {
+                // Fails when the plane drains: the link is dropped.
+                let _ = ready.send(link).await;
             }
         });
     }
@@ -107,15 +103,38 @@ pub(super) async fn listen<C: Control>(
     while connections.join_next().await.is_some() {}
 }
 
+/// One connection to its end, or to the link it became.
+async fn begin<C: Control>(
+    inner: &Inner,
+    tcp: TcpStream,
+    from: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    control: Arc<C>,
+    pass: Pass,
+) -> Option<LinkTask> {
+    if let Err(error) = socket::prepare(&tcp) {
+        debug!(%from, %error, "Socket options refused");
+        return None;
+    }
+    let mut info = ConnInfo {
+        peer: from,
+        exporter: [0; NONCE_LEN],
+        plain: true,
+    };
+    let Some(acceptor) = acceptor else {
+        return connection(inner, tcp, info, router, control, pass).await;
+    };
+    let (tls, exporter) = handshake(tcp, from, acceptor).await?;
+    (info.exporter, info.plain) = (exporter, false);
+    connection(inner, tls, info, router, control, pass).await
+}
+
 async fn handshake(
     tcp: TcpStream,
     from: SocketAddr,
     acceptor: TlsAcceptor,
 ) -> Option<(TlsStream<Ahead<TcpStream>>, [u8; NONCE_LEN])> {
-    if let Err(error) = socket::prepare(&tcp) {
-        debug!(%from, %error, "Socket options refused");
-        return None;
-    }
     // Boxed: the handshake's state must not weigh on the link's task for ever.
     match timeout(TLS_TIMEOUT, Box::pin(acceptor.accept(Ahead::new(tcp)))).await {
         Ok(Ok(tls)) => {
@@ -133,14 +152,18 @@ async fn handshake(
     }
 }
 
-async fn connection<C: Control>(
+async fn connection<S, C>(
     inner: &Inner,
-    tls: TlsStream<Ahead<TcpStream>>,
+    io: S,
     info: ConnInfo,
     router: Router,
     control: Arc<C>,
     pass: Pass,
-) -> Option<LinkTask> {
+) -> Option<LinkTask>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    C: Control,
+{
     let upgraded: Upgraded = Arc::default();
     let serve: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = {
         let upgraded = Arc::clone(&upgraded);
@@ -153,7 +176,7 @@ async fn connection<C: Control>(
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(MAX_HEAD)
-                .serve_connection(TokioIo::new(tls), service)
+                .serve_connection(TokioIo::new(io), service)
                 .with_upgrades(),
         )
     };
@@ -167,11 +190,7 @@ async fn connection<C: Control>(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     let (pending, nonce) = pending?;
-    let parts = pending
-        .await
-        .ok()?
-        .downcast::<TokioIo<TlsStream<Ahead<TcpStream>>>>()
-        .ok()?;
+    let parts = pending.await.ok()?.downcast::<TokioIo<S>>().ok()?;
     let (io, leftover) = (parts.io.into_inner(), parts.read_buf);
     let admit = admit::run(
         inner,
@@ -192,7 +211,13 @@ async fn respond(
     router: Router,
     upgraded: &Upgraded,
 ) -> Response<Body> {
-    if request.uri().path() == LINK_PATH {
+    if info.plain && !loopback_host(&request) {
+        // A name of somebody else's that was made to point here.
+        let mut answer = Response::new(Body::from("this address is for localhost only"));
+        *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+        return answer;
+    }
+    if request.uri().path() == LINK_PATH && !info.plain {
         return match upgrade::judge(&request) {
             Ok((nonce, answer)) => {
                 let pending = hyper::upgrade::on(&mut request);
@@ -214,4 +239,15 @@ async fn respond(
             answer
         }
     }
+}
+
+/// Whether a request names this machine by a name that only it can have.
+fn loopback_host(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(http::header::HOST);
+    let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) else {
+        return false;
+    };
+    let name = authority.host();
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

@@ -33,8 +33,10 @@ impl Caller {
 pub struct ConnInfo {
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
-    /// The TLS exporter of it.
+    /// The TLS exporter of it; zeros on the plain listener.
     pub exporter: [u8; NONCE_LEN],
+    /// Whether it came without TLS, over the demo's loopback listener.
+    pub plain: bool,
 }
 
 /// The application's decisions; asked for, never waited for by other links.

@@ -104,6 +104,7 @@ pub(crate) async fn app_on(place: Place, broker: &SigningKey, clock: Arc<AtomicU
         former: vec![],
         provider: SigningKey::from_seed(&[200; 32]).public(),
         public_addresses: vec!["prs.example.com:443".into()],
+        origins: vec!["https://prs.example.com".into()],
         session_ms: HOUR,
         sign_in_ms: 12 * HOUR,
         claim_ms: 72 * HOUR,

@@ -6,6 +6,7 @@
 mod drain;
 mod hostile;
 mod http;
+mod loopback;
 mod routes;
 mod stun;
 mod world;

@@ -10,6 +10,7 @@ mod caller;
 mod extract;
 mod gateways;
 mod people;
+mod portal;
 mod refusal;
 mod refused;
 mod sessions;
@@ -45,7 +46,7 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
         .merge(all())
         .split_for_parts();
     let router = router
-        .fallback(nothing_here)
+        .fallback(portal::serve)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(
@@ -98,10 +99,17 @@ async fn nothing_here() -> Result<(), refusal::Refusal> {
     Err(AppError::not_found().into())
 }
 
-/// Answers are for nobody's cache and no browser's guess.
+/// Answers, but the portal's files, are for nobody's cache and no browser's guess.
 async fn plain_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -7,7 +7,9 @@
 //! touches a socket: links are behind [`Links`].
 
 pub mod accounts;
+mod actors;
 pub mod admission;
+mod agent;
 mod answers;
 pub mod broker;
 mod caller;
@@ -30,6 +32,7 @@ mod throttle;
 pub mod tokens;
 pub mod trail;
 pub mod tree;
+mod visitor;
 pub mod voiding;
 
 use std::sync::{Arc, OnceLock};
@@ -42,6 +45,7 @@ pub use caller::Caller;
 pub use clock::Clock;
 pub use error::AppError;
 pub use links::Links;
+pub use visitor::{Via, Visitor};
 
 use crate::authz::{Action, Actor, Identity};
 use crate::store::Store;
@@ -112,6 +116,11 @@ impl App {
     /// The time.
     pub fn now(&self) -> UnixMs {
         self.clock.now()
+    }
+
+    /// Where browsers find the portal.
+    pub fn origins(&self) -> &[String] {
+        &self.here.origins
     }
 
     /// The server's links; none at the console.

@@ -1,7 +1,8 @@
 //! The HTTP API: routes, bodies, statuses; every decision is `app`'s.
 //!
-//! The same router answers HTTPS requests (API tokens) and requests that
-//! came over a technician's link (sign-ins bound to the link's device key).
+//! The same router answers HTTPS requests (API tokens, browsers' cookies) and
+//! requests that came over a technician's link (sign-ins bound to the link's
+//! device key).
 //! A refused call of somebody known is an audit row. `openapi.json` is this
 //! module's description, held by a test.
 
@@ -9,6 +10,7 @@ mod account;
 mod caller;
 mod extract;
 mod gateways;
+mod origin;
 mod people;
 mod portal;
 mod refusal;
@@ -38,7 +40,8 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
         .title("Culvert")
         .version("1")
         .description(Some(
-            "Calls come over a link (sign-in) or with an API token as `Authorization: Bearer`.",
+            "Calls come over a link (sign-in), from the portal's page (cookie), or with an API \
+             token as `Authorization: Bearer`.",
         ))
         .build();
     let base = OpenApiBuilder::new().info(info).build();

@@ -11,6 +11,8 @@ mod api_matrix;
 mod audit_trail;
 #[path = "cloud/backups.rs"]
 mod backups;
+#[path = "cloud/browsers.rs"]
+mod browsers;
 #[path = "cloud/claiming.rs"]
 mod claiming;
 #[path = "cloud/ending_access.rs"]

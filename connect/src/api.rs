@@ -9,7 +9,8 @@ use std::time::Duration;
 use culvert_link::Link;
 use culvert_wire::api::{
     ApiError, HostEntry, HostList, LaunchAnswer, Me, NewLaunch, NewSession, RedeemAnswer,
-    RedeemLaunch, RenewAnswer, SessionAnswer, SessionList, SignIn, SignInAnswer, TokenList,
+    RedeemLaunch, RenewAnswer, SecondStep, SessionAnswer, SessionList, SignIn, SignInAnswer,
+    TokenList,
 };
 use culvert_wire::frame::Method;
 use culvert_wire::id::{SessionId, TokenId};
@@ -37,6 +38,15 @@ impl Api<'_> {
     /// [`Failure`], as for every request.
     pub async fn sign_in(&self, body: &SignIn) -> Result<SignInAnswer, Failure> {
         self.send(Method::Post, "/api/v1/sign-in", Some(body)).await
+    }
+
+    /// Proves a second factor; the link is signed in from then on.
+    ///
+    /// # Errors
+    /// [`Failure`], as for every request.
+    pub async fn second_step(&self, body: &SecondStep) -> Result<SignInAnswer, Failure> {
+        self.send(Method::Post, "/api/v1/sign-in/second", Some(body))
+            .await
     }
 
     /// Ends the sign-in of this link.

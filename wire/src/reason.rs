@@ -117,6 +117,7 @@ reasons! {
     415 NotAllowed "not_allowed" "your role does not allow this";
     416 Invalid "invalid" "the request is not valid";
     417 Conflict "conflict" "this does not go together with what is already there";
+    418 StepUpNeeded "step_up_needed" "confirm with your password, a code or a passkey first";
     // 500-599: faults.
     500 Internal "internal" "something failed inside the program; its log says more";
     501 StorageFull "storage_full" "the server's disk is full";

@@ -1,37 +1,28 @@
-//! Signing in and out, and finding out who a token stands for.
+//! Signing in and out.
 
-use culvert_wire::api::{Me, Named, Role, Secret, SignIn, SignInAnswer, TokenKind};
+use culvert_wire::api::{Me, Named, SignIn, SignInAnswer, SignedIn, TokenKind, TwoFactor};
 use culvert_wire::id::TokenId;
-use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
-use data_encoding::BASE32_NOPAD;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use sqlx::AnyConnection;
 
 use super::throttle::Verdict;
+use super::tokens::{new_token, token_hash};
 use super::trail::{Doer, Event};
-use super::{App, AppError, Call, Caller};
-use crate::authz::{Action, Actor, Identity, Reach};
-use crate::store::orders::{self, Order};
+use super::{App, AppError, Call, Via};
+use crate::authz::{Action, Identity};
 use crate::store::tokens::Token;
-use crate::store::{StoreError, customers, permissions, tokens, users};
-
-/// What every token begins with, so that a leaked one is recognised.
-const TOKEN_PREFIX: &str = "culvert_";
-/// How old the note of a token's last use may become, in milliseconds.
-const TOUCH_MS: u64 = 60_000;
-/// Longest label of a sign-in or token, in bytes.
-pub(super) const MAX_LABEL: usize = 100;
+use crate::store::users::User;
+use crate::store::{StoreError, customers, tokens, users};
 
 impl App {
-    /// Signs a person in on a link: the token is bound to its device key.
-    /// Known and unknown names take the same work and read the same.
+    /// Signs a person in: on a link the token is bound to its device key, for
+    /// a browser it becomes the cookie. Known and unknown names take the same
+    /// work and read the same.
     ///
     /// # Errors
     /// [`AppError`].
-    pub async fn sign_in(&self, caller: &Caller, ask: &SignIn) -> Result<SignInAnswer, AppError> {
-        let from = caller.from.ip();
+    pub async fn sign_in(&self, via: Via<'_>, ask: &SignIn) -> Result<SignInAnswer, AppError> {
+        let from = via.from();
         let source = from.to_string();
         match self.throttle.begin(&ask.name, from, self.now()) {
             Verdict::Try => {}
@@ -56,20 +47,33 @@ impl App {
             return Err(AppError::because(Reason::SignInRefused));
         };
         self.throttle.succeeded(&ask.name, from, self.now());
+        let signed = self.admit(via, &user, &via.label(&ask.label)).await?;
+        Ok(SignInAnswer::Done(Box::new(signed)))
+    }
+
+    /// Makes the sign-in of somebody who has proved herself.
+    async fn admit(&self, via: Via<'_>, user: &User, label: &str) -> Result<SignedIn, AppError> {
+        let source = via.from().to_string();
         let token = new_token();
+        let (kind, device) = match via {
+            Via::Link(caller) => (TokenKind::SignIn, Some(caller.device)),
+            Via::Web(_) => (TokenKind::Browser, None),
+        };
         let row = Token {
             id: TokenId::from_random(rand::random()),
             user: user.id,
-            kind: TokenKind::SignIn,
+            kind,
             hash: token_hash(token.reveal().as_bytes()),
-            device: Some(caller.device),
-            label: label(&ask.label),
+            device,
+            label: label.to_owned(),
             scopes: vec![],
             customers: vec![],
             created: self.now(),
             expires: self.now().plus_ms(self.here.sign_in_ms),
             last_used: None,
             revoked: None,
+            source: source.clone(),
+            stepped_up: Some(self.now()),
         };
         let mut write = self.store.write().await?;
         // The account may have changed while the password was compared.
@@ -82,15 +86,17 @@ impl App {
         };
         let actor = actor.ok_or_else(|| AppError::because(Reason::SignInRefused))?;
         let call = Call { actor, source };
-        let event = Event::done("sign-in", None, row.id).after(
-            json!({ "device": caller.device.fingerprint().to_string(), "label": row.label }),
-        );
+        let device = device.map(|device| device.fingerprint().to_string());
+        let event = Event::done("sign-in", None, row.id)
+            .after(json!({ "device": device, "label": row.label }));
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
-        caller.set(Some((row.id, user.id)));
+        if let Via::Link(caller) = via {
+            caller.set(Some((row.id, user.id)));
+        }
         tracing::info!(user = %user.id, token = %row.id, "Signed in");
-        Ok(SignInAnswer {
-            token,
+        Ok(SignedIn {
+            token: Some(token),
             id: row.id,
             expires: row.expires,
             me: self.me(&call).await?,
@@ -148,161 +154,17 @@ impl App {
             id: customer.id,
             name: customer.name,
         });
+        let rights = Action::ALL.iter().filter(|action| call.actor.may(**action));
         Ok(Me {
             user: Named {
                 id: *user,
                 name: name.clone(),
             },
-            role: call.actor.role,
+            role: Some(call.actor.role),
             customers: customers.collect(),
+            two_factor: TwoFactor::default(),
+            rights: rights.map(|action| action.name().to_owned()).collect(),
+            step_up_until: None,
         })
     }
-
-    /// Who a token stands for, with her rights as they are now. A sign-in
-    /// counts only with its device key.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn actor_by_secret(
-        &self,
-        secret: &[u8],
-        device: Option<&PublicKey>,
-    ) -> Result<Option<Actor>, StoreError> {
-        let mut db = self.store.read().await?;
-        let Some(token) = tokens::by_hash(&mut db, &token_hash(secret)).await? else {
-            return Ok(None);
-        };
-        if token.kind == TokenKind::SignIn && (device.is_none() || token.device.as_ref() != device)
-        {
-            return Ok(None);
-        }
-        self.actor_of(&mut db, &token).await
-    }
-
-    /// Who the sign-in or API token of a link stands for now.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn actor_by_id(&self, id: TokenId) -> Result<Option<Actor>, StoreError> {
-        let mut db = self.store.read().await?;
-        let Some(token) = tokens::by_id(&mut db, id).await? else {
-            return Ok(None);
-        };
-        let actor = self.actor_of(&mut db, &token).await?;
-        drop(db);
-        let used = token.last_used.unwrap_or(token.created);
-        if actor.is_some() && self.now().ms_since(used) > TOUCH_MS {
-            let mut write = self.store.write().await?;
-            tokens::touch(&mut write, id, self.now()).await?;
-            write.commit().await?;
-        }
-        Ok(actor)
-    }
-
-    /// The rights of a token as they are now; none when it does not hold.
-    pub(super) async fn actor_of(
-        &self,
-        db: &mut AnyConnection,
-        token: &Token,
-    ) -> Result<Option<Actor>, StoreError> {
-        if !token.holds(self.now()) {
-            return Ok(None);
-        }
-        let Some(user) = users::by_id(db, token.user).await? else {
-            return Ok(None);
-        };
-        if user.disabled {
-            return Ok(None);
-        }
-        let reach = match user.role {
-            Role::Owner => Reach::All,
-            Role::Technician => Reach::Only(permissions::ids_of_user(db, user.id).await?),
-        };
-        let limit = &token.customers;
-        let reach = match reach {
-            reach if limit.is_empty() => reach,
-            Reach::All => Reach::Only(limit.iter().copied().collect()),
-            Reach::Only(hers) => Reach::Only(
-                limit
-                    .iter()
-                    .copied()
-                    .filter(|id| hers.contains(id))
-                    .collect(),
-            ),
-        };
-        Ok(Some(Actor {
-            identity: Identity::Person {
-                user: user.id,
-                name: user.name,
-                token: token.id,
-            },
-            role: user.role,
-            reach,
-            scopes: match token.kind {
-                TokenKind::SignIn => None,
-                TokenKind::Api => Some(token.scopes.clone()),
-            },
-        }))
-    }
-
-    /// Takes a token back in the caller's transaction; its links and the
-    /// sessions it asked for end.
-    pub(super) async fn drop_token(
-        &self,
-        write: &mut crate::store::Write,
-        call: &Call,
-        id: TokenId,
-        action: &'static str,
-    ) -> Result<(), AppError> {
-        let now = self.now();
-        if !tokens::revoke(write, id, now).await? {
-            return Err(AppError::not_found());
-        }
-        let doer = Doer::from(call);
-        let event = Event::done(action, None, id);
-        self.record(write, &doer, event).await?;
-        let filter = crate::store::sessions::Filter {
-            token: Some(id),
-            live: Some(true),
-            ..Default::default()
-        };
-        let live = crate::store::sessions::list(write, &filter).await?;
-        self.end_sessions(write, &doer, live, Reason::SignedOut)
-            .await?;
-        Ok(orders::add(write, Order::CloseToken(id), Reason::SignedOut, now).await?)
-    }
-
-    /// The answer to a sign-in over anything but a link: there is no device
-    /// key to bind it to.
-    pub fn sign_in_without_link() -> AppError {
-        AppError::new(
-            Reason::NotAllowed,
-            "sign in with `culvert login`: a sign-in is bound to a device key",
-        )
-    }
-}
-
-/// A fresh token.
-pub(super) fn new_token() -> Secret {
-    let random = BASE32_NOPAD.encode(&rand::random::<[u8; 32]>());
-    Secret::new(format!("{TOKEN_PREFIX}{}", random.to_ascii_lowercase()))
-}
-
-/// What the store keeps instead of a token.
-pub(super) fn token_hash(token: &[u8]) -> String {
-    BASE32_NOPAD
-        .encode(&Sha256::digest(token))
-        .to_ascii_lowercase()
-}
-
-/// A label without control characters, cut to its longest length.
-pub(super) fn label(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.trim().chars().filter(|c| !c.is_control()) {
-        if out.len() + c.len_utf8() > MAX_LABEL {
-            break;
-        }
-        out.push(c);
-    }
-    out
 }

@@ -1,15 +1,23 @@
 //! API tokens and sign-ins: making, listing, taking back.
 
-use culvert_wire::api::{NewToken, NewTokenAnswer, TokenInfo, TokenKind};
+use culvert_wire::api::{NewToken, NewTokenAnswer, Secret, TokenInfo, TokenKind};
 use culvert_wire::id::{TokenId, UserId};
+use culvert_wire::reason::Reason;
+use data_encoding::BASE32_NOPAD;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
-use super::sign_in::{label, new_token, token_hash};
-use super::trail::Event;
+use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Identity};
-use crate::store::customers;
+use crate::store::orders::{self, Order};
 use crate::store::tokens::{self, Token};
+use crate::store::{Write, customers, sessions};
+
+/// What every token begins with, so that a leaked one is recognised.
+const TOKEN_PREFIX: &str = "culvert_";
+/// Longest label of a sign-in or token, in bytes.
+const MAX_LABEL: usize = 100;
 
 /// Longest life of an API token, in days.
 const MAX_DAYS: u32 = 366;
@@ -49,6 +57,8 @@ impl App {
             expires: self.now().plus_ms(u64::from(ask.days) * DAY_MS),
             last_used: None,
             revoked: None,
+            source: call.source.clone(),
+            stepped_up: None,
         };
         let mut write = self.store.write().await?;
         for id in &row.customers {
@@ -86,6 +96,7 @@ impl App {
                 id: row.id,
                 kind: row.kind,
                 label: row.label,
+                from: row.source,
                 scopes: row.scopes,
                 created: row.created,
                 expires: row.expires,
@@ -113,4 +124,56 @@ impl App {
             .await?;
         Ok(self.commit(write).await?)
     }
+
+    /// Takes a token back in the caller's transaction; its links and the
+    /// sessions it asked for end.
+    pub(super) async fn drop_token(
+        &self,
+        write: &mut Write,
+        call: &Call,
+        id: TokenId,
+        action: &'static str,
+    ) -> Result<(), AppError> {
+        let now = self.now();
+        if !tokens::revoke(write, id, now).await? {
+            return Err(AppError::not_found());
+        }
+        let doer = Doer::from(call);
+        let event = Event::done(action, None, id);
+        self.record(write, &doer, event).await?;
+        let filter = sessions::Filter {
+            token: Some(id),
+            live: Some(true),
+            ..Default::default()
+        };
+        let live = sessions::list(write, &filter).await?;
+        self.end_sessions(write, &doer, live, Reason::SignedOut)
+            .await?;
+        Ok(orders::add(write, Order::CloseToken(id), Reason::SignedOut, now).await?)
+    }
+}
+
+/// A fresh token.
+pub(super) fn new_token() -> Secret {
+    let random = BASE32_NOPAD.encode(&rand::random::<[u8; 32]>());
+    Secret::new(format!("{TOKEN_PREFIX}{}", random.to_ascii_lowercase()))
+}
+
+/// What the store keeps instead of a token.
+pub(super) fn token_hash(token: &[u8]) -> String {
+    BASE32_NOPAD
+        .encode(&Sha256::digest(token))
+        .to_ascii_lowercase()
+}
+
+/// A label without control characters, cut to its longest length.
+pub(super) fn label(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.trim().chars().filter(|c| !c.is_control()) {
+        if out.len() + c.len_utf8() > MAX_LABEL {
+            break;
+        }
+        out.push(c);
+    }
+    out
 }

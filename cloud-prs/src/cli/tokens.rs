@@ -51,6 +51,7 @@ async fn list(app: &App, call: &Call, as_json: bool) -> anyhow::Result<()> {
         tokens.into_iter().map(|(user, token)| {
             let kind = match token.kind {
                 TokenKind::SignIn => "sign-in",
+                TokenKind::Browser => "browser",
                 TokenKind::Api => "api",
             };
             [

@@ -5,29 +5,43 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse as _, Response};
 use culvert_wire::api::{
     ApiError, Me, NewToken, NewTokenAnswer, Secret, SignIn, SignInAnswer, TokenList,
 };
 use culvert_wire::id::TokenId;
 
-use super::caller::{Over, Who};
+use super::caller::{Entrance, Who};
 use super::extract::{Body, Id};
 use super::refusal::Refusal;
 use crate::app::App;
 
-/// Signs the link's person in.
+/// Signs in the person at a link, or in a browser, whose cookie it sets.
 #[utoipa::path(post, path = "/api/v1/sign-in", tag = "account", security(()),
     request_body = SignIn,
     responses((status = 200, body = SignInAnswer), (status = "4XX", body = ApiError)))]
 pub(super) async fn sign_in(
     State(app): State<Arc<App>>,
-    Over(link): Over,
+    entrance: Entrance,
     Body(ask): Body<SignIn>,
-) -> Result<Json<SignInAnswer>, Refusal> {
-    match link {
-        Some(link) => Ok(Json(app.sign_in(&link, &ask).await?)),
-        None => Err(App::sign_in_without_link().into()),
+) -> Result<Response, Refusal> {
+    let answer = app.sign_in(entrance.via(), &ask).await?;
+    Ok(signed_in(&entrance, answer))
+}
+
+/// A sign-in's answer; a browser gets the token as a cookie only.
+fn signed_in(entrance: &Entrance, mut answer: SignInAnswer) -> Response {
+    let mut cookie = None;
+    if let (Entrance::Web(web), SignInAnswer::Done(signed)) = (entrance, &mut answer) {
+        let token = signed.token.take();
+        cookie = token.map(|token| web.set_cookie(token.reveal()));
     }
+    let mut response = Json(answer).into_response();
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// Ends the sign-in that asks.
@@ -36,9 +50,15 @@ pub(super) async fn sign_in(
 pub(super) async fn sign_out(
     State(app): State<Arc<App>>,
     Who(call): Who,
-) -> Result<StatusCode, Refusal> {
+    entrance: Entrance,
+) -> Result<Response, Refusal> {
     app.sign_out(&call).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Entrance::Web(web) = entrance {
+        let cookie = web.clear_cookie();
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 /// Who asks.

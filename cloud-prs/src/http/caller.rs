@@ -1,4 +1,5 @@
-//! Who calls: the sign-in of a link, or an API token in a header.
+//! Who calls: the sign-in of a link, an API token in a header, or a browser's
+//! cookie.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,9 +8,9 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use culvert_wire::reason::Reason;
 
+use super::origin::Web;
 use super::refusal::Refusal;
-use crate::app::{App, AppError, Call, Caller};
-use crate::plane::ConnInfo;
+use crate::app::{App, AppError, Call, Caller, Via};
 
 /// Where the extractor leaves the caller for the audit row of a refusal.
 pub(super) type Known = Arc<OnceLock<Call>>;
@@ -21,6 +22,7 @@ impl FromRequestParts<Arc<App>> for Who {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let mut by_cookie = None;
         let actor = match parts.extensions.get::<Arc<Caller>>() {
             Some(link) => match link.token() {
                 Some(token) => app.actor_by_id(token).await,
@@ -29,7 +31,16 @@ impl FromRequestParts<Arc<App>> for Who {
             None => match bearer(parts) {
                 // No device key here: a sign-in's token is worth nothing.
                 Some(token) => app.actor_by_secret(token.as_bytes(), None).await,
-                None => Ok(None),
+                None => {
+                    by_cookie = Web::of(parts);
+                    match by_cookie
+                        .as_ref()
+                        .and_then(|web| web.cookie(&parts.headers))
+                    {
+                        Some(token) => app.actor_by_cookie(token.as_bytes()).await,
+                        None => Ok(None),
+                    }
+                }
             },
         };
         let actor = actor
@@ -41,6 +52,9 @@ impl FromRequestParts<Arc<App>> for Who {
         };
         if let Some(known) = parts.extensions.get::<Known>() {
             let _ = known.set(call.clone());
+        }
+        if let Some(web) = by_cookie {
+            web.own_page(&parts.method, &parts.headers, app.origins())?;
         }
         Ok(Self(call))
     }
@@ -57,14 +71,34 @@ impl FromRequestParts<Arc<App>> for Source {
     }
 }
 
-/// The link that a request came over.
-pub(super) struct Over(pub(super) Option<Arc<Caller>>);
+/// By which way somebody signs in: a link, or the portal's own page.
+pub(super) enum Entrance {
+    /// A link.
+    Link(Arc<Caller>),
+    /// The portal's page in a browser.
+    Web(Web),
+}
 
-impl FromRequestParts<Arc<App>> for Over {
+impl Entrance {
+    /// The same, for the application.
+    pub(super) fn via(&self) -> Via<'_> {
+        match self {
+            Self::Link(link) => Via::Link(link),
+            Self::Web(web) => Via::Web(&web.visitor),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Entrance {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Refusal> {
-        Ok(Self(parts.extensions.get::<Arc<Caller>>().cloned()))
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        if let Some(link) = parts.extensions.get::<Arc<Caller>>() {
+            return Ok(Self::Link(Arc::clone(link)));
+        }
+        let web = Web::of(parts).ok_or_else(AppError::not_allowed)?;
+        web.own_page(&parts.method, &parts.headers, app.origins())?;
+        Ok(Self::Web(web))
     }
 }
 
@@ -76,9 +110,8 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 fn source(parts: &Parts) -> String {
     let link = parts.extensions.get::<Arc<Caller>>();
-    let web = parts.extensions.get::<ConnInfo>();
     link.map(|link| link.from.ip())
-        .or_else(|| web.map(|info| info.peer.ip()))
+        .or_else(|| Web::of(parts).map(|web| web.visitor.from))
         .map(|ip| ip.to_canonical().to_string())
         .unwrap_or_default()
 }

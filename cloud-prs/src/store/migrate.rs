@@ -6,8 +6,13 @@ use sqlx::Row as _;
 
 use super::{Place, Store, StoreError};
 
-/// Numbered steps, in order; a released one never changes.
-const STEPS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_start.sql"))];
+/// Numbered steps, in order; a released one never changes. Numbers may be
+/// missing, and a step may come to a database that has later ones already: each
+/// is run once.
+const STEPS: [(i64, &str); 2] = [
+    (1, include_str!("migrations/0001_start.sql")),
+    (2, include_str!("migrations/0002_sign_ins.sql")),
+];
 /// The schema that this version reads and writes.
 pub const SCHEMA: i64 = STEPS[STEPS.len() - 1].0;
 
@@ -19,36 +24,72 @@ pub(super) async fn run(store: &Store) -> Result<(), StoreError> {
     let sql = "INSERT INTO meta (name, value) VALUES ('lock', '') ON CONFLICT (name) DO NOTHING";
     sqlx::query(sql).execute(&mut *connection).await?;
     let found = version(&mut connection).await?;
+    let done = done(&mut connection).await?;
     drop(connection);
-    if found == SCHEMA {
-        return Ok(());
-    }
-    if found > SCHEMA {
+    let known = |step: &i64| STEPS.iter().any(|(number, _)| number == step);
+    if let Some(found) = done
+        .iter()
+        .copied()
+        .chain([found])
+        .find(|n| *n > 0 && !known(n))
+    {
         return Err(StoreError::Newer {
             found,
             known: SCHEMA,
         });
+    }
+    if STEPS.iter().all(|(number, _)| done.contains(number)) {
+        return Ok(());
     }
     if found > 0 {
         keep_copy(store, found).await?;
     }
     let mut write = store.write().await?;
     // Another process may have done it while this one waited for its turn.
-    let found = version(&mut write).await?;
-    for (number, sql) in STEPS.into_iter().filter(|(number, _)| *number > found) {
+    let mut done = self::done(&mut write).await?;
+    for (number, sql) in STEPS {
+        if done.contains(&number) {
+            continue;
+        }
         for statement in statements(sql) {
             sqlx::query(sqlx::AssertSqlSafe(statement))
                 .execute(&mut *write)
                 .await?;
         }
-        let note = "INSERT INTO meta (name, value) VALUES ('schema', $1) \
-                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        sqlx::query(note)
-            .bind(number.to_string())
-            .execute(&mut *write)
-            .await?;
+        done.push(number);
     }
+    let highest = done.iter().copied().max().unwrap_or(SCHEMA);
+    note(&mut write, "schema", &highest.to_string()).await?;
+    let done: Vec<String> = done.iter().map(ToString::to_string).collect();
+    note(&mut write, "steps", &done.join(" ")).await?;
     write.commit().await
+}
+
+async fn note(db: &mut AnyConnection, name: &str, value: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    sqlx::query(sql).bind(name).bind(value).execute(db).await?;
+    Ok(())
+}
+
+/// The steps that a database has had.
+async fn done(connection: &mut AnyConnection) -> Result<Vec<i64>, StoreError> {
+    let row = sqlx::query("SELECT value FROM meta WHERE name = 'steps'")
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = row else {
+        // Before the list was kept there was one step.
+        return Ok((1..=version(connection).await?).collect());
+    };
+    let text: String = row.try_get(0)?;
+    let number = |word: &str| word.parse().map_err(|_| unknown("steps"));
+    text.split_whitespace().map(number).collect()
+}
+
+fn unknown(column: &str) -> StoreError {
+    StoreError::Value {
+        column: column.into(),
+    }
 }
 
 /// The schema of a database, 0 for an empty one.
@@ -58,9 +99,7 @@ async fn version(connection: &mut AnyConnection) -> Result<i64, StoreError> {
         .await?;
     let Some(row) = row else { return Ok(0) };
     let text: String = row.try_get(0)?;
-    text.parse().map_err(|_| StoreError::Value {
-        column: "schema".into(),
-    })
+    text.parse().map_err(|_| unknown("schema"))
 }
 
 async fn keep_copy(store: &Store, found: i64) -> Result<(), StoreError> {

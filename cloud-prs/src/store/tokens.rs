@@ -37,21 +37,31 @@ pub struct Token {
     pub last_used: Option<UnixMs>,
     /// When it was taken back.
     pub revoked: Option<UnixMs>,
+    /// From where it was made.
+    pub source: String,
+    /// When its person last proved herself once more.
+    pub stepped_up: Option<UnixMs>,
 }
 
 impl Token {
-    /// Whether it still holds.
+    /// Whether it still holds. A browser that was left alone is signed out.
     pub fn holds(&self, now: UnixMs) -> bool {
-        self.revoked.is_none() && now < self.expires
+        let used = self.last_used.unwrap_or(self.created);
+        let idle = self.kind == TokenKind::Browser && now.ms_since(used) >= IDLE_MS;
+        self.revoked.is_none() && now < self.expires && !idle
     }
 }
 
+/// How long a browser's sign-in may go unused, in milliseconds.
+const IDLE_MS: u64 = 60 * 60 * 1000;
 const SIGN_IN: &str = "sign_in";
+const BROWSER: &str = "browser";
 const API: &str = "api";
 
 fn read(row: &AnyRow) -> Result<Token, StoreError> {
     let kind = match row.text("kind")?.as_str() {
         SIGN_IN => TokenKind::SignIn,
+        BROWSER => TokenKind::Browser,
         API => TokenKind::Api,
         _ => {
             return Err(StoreError::Value {
@@ -72,6 +82,8 @@ fn read(row: &AnyRow) -> Result<Token, StoreError> {
         expires: row.time("expires")?,
         last_used: row.maybe_time("last_used")?,
         revoked: row.maybe_time("revoked")?,
+        source: row.text("source")?,
+        stepped_up: row.maybe_time("stepped_up")?,
     })
 }
 
@@ -81,9 +93,11 @@ fn read(row: &AnyRow) -> Result<Token, StoreError> {
 /// [`StoreError`].
 pub async fn add(db: &mut AnyConnection, token: &Token) -> Result<(), StoreError> {
     let sql = "INSERT INTO tokens (id, user_id, kind, hash, device, label, scopes, customers, \
-               created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+               created, expires, source, stepped_up) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let kind = match token.kind {
         TokenKind::SignIn => SIGN_IN,
+        TokenKind::Browser => BROWSER,
         TokenKind::Api => API,
     };
     sqlx::query(sql)
@@ -97,6 +111,8 @@ pub async fn add(db: &mut AnyConnection, token: &Token) -> Result<(), StoreError
         .bind(serde_json::to_string(&token.customers).expect("ids are plain data"))
         .bind(big(token.created.0))
         .bind(big(token.expires.0))
+        .bind(&token.source)
+        .bind(token.stepped_up.map(|at| big(at.0)))
         .execute(db)
         .await?;
     Ok(())
@@ -142,7 +158,9 @@ pub async fn holding(
         .bind(big(now.0))
         .fetch_all(db)
         .await?;
-    rows.iter().map(read).collect()
+    let mut tokens: Vec<Token> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    tokens.retain(|token| token.holds(now));
+    Ok(tokens)
 }
 
 /// Takes a token back; says whether it was not so before.

@@ -218,7 +218,7 @@ on_both! {
                 password: culvert_wire::api::Secret::new(crate::world::PASSWORD.into()),
                 label: String::new(),
             };
-            world.app.sign_in(&link, &again).await.unwrap();
+            world.app.sign_in(culvert_cloud_prs::app::Via::Link(&link), &again).await.unwrap();
             let actor = world.app.actor_by_id(link.token().unwrap()).await.unwrap().unwrap();
             let call = culvert_cloud_prs::app::Call { actor, source: String::new() };
             let disable = AccountChange { disabled: Some(true), ..Default::default() };

@@ -56,10 +56,8 @@ async fn a_full_disk_refuses_new_sessions_with_its_own_reason() {
     assert_eq!(started, recorded);
 
     limit_pages(&world, "PRAGMA max_page_count = 1000000").await;
-    assert_eq!(
-        world.send(&ann, "POST", "/api/v1/sessions", &body).await.0,
-        201
-    );
+    let (status, said) = world.send(&ann, "POST", "/api/v1/sessions", &body).await;
+    assert_eq!(status, 201, "{said}");
     assert!(world.app.audit_verify(&[]).await.unwrap().is_ok());
 }
 

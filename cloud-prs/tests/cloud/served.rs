@@ -12,6 +12,7 @@ use culvert_link::{Dial, Event, Events, Link, Me, ProxyPolicy, Route, connect};
 use culvert_wire::UnixMs;
 use culvert_wire::api::{
     HostList, NewSession, RenewAnswer, Secret, SessionAnswer, SessionList, SignIn, SignInAnswer,
+    SignedIn,
 };
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::frame::{Frame, Invite, InviteResult, Method, Welcome};
@@ -27,6 +28,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Connection as _;
 use tokio::time::timeout;
+
+use crate::world::signed;
 
 /// Longer than anything here takes on a machine that is busy otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -257,7 +260,7 @@ impl Prs {
     }
 
     /// Signs somebody in over a link of hers.
-    async fn sign_in(&self, name: &str, device: &SigningKey) -> (Link, SignInAnswer) {
+    async fn sign_in(&self, name: &str, device: &SigningKey) -> (Link, SignedIn) {
         let me = Me::Technician {
             key: device.clone(),
             token: None,
@@ -269,7 +272,7 @@ impl Prs {
             label: "laptop".into(),
         };
         let answer = api(&link, Method::Post, "/api/v1/sign-in", &ask).await;
-        (link, answer.unwrap())
+        (link, signed(answer.unwrap()))
     }
 }
 
@@ -495,7 +498,7 @@ async fn a_session_outlives_a_killed_server() {
     let (gateway, _events) = prs.box_again(&key, 1, lease).await;
     let me = Me::Technician {
         key: device.clone(),
-        token: Some(signed.token.reveal().to_owned().into()),
+        token: Some(signed.token.as_ref().unwrap().reveal().to_owned().into()),
     };
     let (technician, _tech_events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
     // With the ticket of before the route is refused, with the key it is not.
@@ -608,7 +611,11 @@ async fn the_log_holds_no_secret_and_no_customer_address_above_debug() {
 
     let log = prs.log.lock().unwrap().clone();
 
-    for secret in [PASSWORD, signed.token.reveal(), &answer.ticket.reveal()] {
+    for secret in [
+        PASSWORD,
+        signed.token.as_ref().unwrap().reveal(),
+        &answer.ticket.reveal(),
+    ] {
         assert!(!log.contains(secret));
     }
     let loud = |line: &&str| {
@@ -751,7 +758,7 @@ async fn a_backup_taken_while_serving_restores_a_server_on_which_nothing_old_wor
     prs.serve();
     let me = Me::Technician {
         key: device,
-        token: Some(signed.token.reveal().to_owned().into()),
+        token: Some(signed.token.as_ref().unwrap().reveal().to_owned().into()),
     };
     let (link, _tech_events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
     let refused = api::<serde_json::Value>(&link, Method::Get, "/api/v1/me", &()).await;

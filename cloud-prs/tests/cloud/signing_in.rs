@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use culvert_cloud_prs::app::Caller;
+use culvert_cloud_prs::app::{Caller, Via};
 use culvert_wire::api::{Secret, SignIn};
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
@@ -106,19 +106,22 @@ async fn guessing_is_throttled_without_locking_the_account_elsewhere() {
     for _ in 0..6 {
         last = world
             .app
-            .sign_in(&guesser, &sign_in("ann", "guess guess"))
+            .sign_in(Via::Link(&guesser), &sign_in("ann", "guess guess"))
             .await
             .err();
     }
     assert_eq!(last.unwrap().reason, Reason::Throttled);
-    let refused = world.app.sign_in(&guesser, &sign_in("ann", PASSWORD)).await;
+    let refused = world
+        .app
+        .sign_in(Via::Link(&guesser), &sign_in("ann", PASSWORD))
+        .await;
     assert_eq!(refused.unwrap_err().reason, Reason::Throttled);
 
     let elsewhere = stranger("198.51.100.1:1");
     assert!(
         world
             .app
-            .sign_in(&elsewhere, &sign_in("ann", PASSWORD))
+            .sign_in(Via::Link(&elsewhere), &sign_in("ann", PASSWORD))
             .await
             .is_ok()
     );
@@ -131,14 +134,17 @@ async fn sign_ins_and_refusals_are_recorded_without_what_was_typed() {
     let link = stranger("203.0.113.1:1");
     world.pass(1);
     let typed = "my-password-in-the-name-field";
-    let _ = world.app.sign_in(&link, &sign_in(typed, PASSWORD)).await;
     let _ = world
         .app
-        .sign_in(&link, &sign_in("ann", "canary-password"))
+        .sign_in(Via::Link(&link), &sign_in(typed, PASSWORD))
+        .await;
+    let _ = world
+        .app
+        .sign_in(Via::Link(&link), &sign_in("ann", "canary-password"))
         .await;
     world
         .app
-        .sign_in(&link, &sign_in("ann", PASSWORD))
+        .sign_in(Via::Link(&link), &sign_in("ann", PASSWORD))
         .await
         .unwrap();
 

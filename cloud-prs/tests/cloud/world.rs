@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::HeaderMap;
 use culvert_cloud_prs::app::accounts::Account;
 use culvert_cloud_prs::app::claims::ClaimFor;
 use culvert_cloud_prs::app::tree::HostSpec;
-use culvert_cloud_prs::app::{App, Call, Caller, Clock, Installation};
+use culvert_cloud_prs::app::{App, Call, Caller, Clock, Installation, Via};
 use culvert_cloud_prs::http;
+use culvert_cloud_prs::plane::ConnInfo;
 use culvert_cloud_prs::store::{Place, Store};
-use culvert_wire::api::{NewSession, NewToken, Role, Secret, SessionAnswer, SignIn, TokenScope};
+use culvert_wire::api::{
+    NewSession, NewToken, Role, Secret, SessionAnswer, SignIn, SignInAnswer, SignedIn, TokenScope,
+};
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::grant::Protocol;
 use culvert_wire::hello::{Binding, ClaimHello, LinkAuth, Who};
@@ -26,6 +30,10 @@ use crate::wires::Wires;
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
+/// Where the portal is.
+pub(crate) const ORIGIN: &str = "https://prs.example.com";
+/// Where it is without TLS.
+pub(crate) const PLAIN_ORIGIN: &str = "http://localhost:8080";
 /// When the world begins.
 pub(crate) const BEGINNING: u64 = 1_800_000_000_000;
 /// An hour in milliseconds.
@@ -104,7 +112,7 @@ pub(crate) async fn app_on(place: Place, broker: &SigningKey, clock: Arc<AtomicU
         former: vec![],
         provider: SigningKey::from_seed(&[200; 32]).public(),
         public_addresses: vec!["prs.example.com:443".into()],
-        origins: vec!["https://prs.example.com".into()],
+        origins: vec![ORIGIN.into(), PLAIN_ORIGIN.into()],
         session_ms: HOUR,
         sign_in_ms: 12 * HOUR,
         claim_ms: 72 * HOUR,
@@ -193,20 +201,101 @@ impl World {
         path: &str,
         body: &str,
     ) -> (u16, String) {
+        let (status, _, body) = self.ask(from, method, path, body).await;
+        (status, body)
+    }
+
+    /// The same with the answer's headers.
+    pub(crate) async fn ask(
+        &self,
+        from: &From<'_>,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, HeaderMap, String) {
         let mut request = axum::http::Request::builder().method(method).uri(path);
         match from {
             From::Nobody => {}
             From::Link(link) => request = request.extension(Arc::clone(link)),
             From::Web(token) => {
                 let value = format!("Bearer {}", token.reveal());
-                request = request.header("authorization", value);
+                request = request
+                    .extension(web_peer(false))
+                    .header("authorization", value);
+            }
+            From::Page(page) => {
+                request = request.header("user-agent", FIREFOX);
+                request = request.extension(web_peer(page.plain));
+                for (name, value) in &page.headers {
+                    request = request.header(*name, value);
+                }
             }
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8(bytes.to_vec()).unwrap())
+        (status, headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// Signs somebody in with a browser: her page.
+    pub(crate) async fn browse(&self, name: &str) -> Page {
+        let page = Page::default();
+        let body = format!(r#"{{"name":"{name}","password":"{PASSWORD}"}}"#);
+        let from = From::Page(&page);
+        let (status, headers, body) = self.ask(&from, "POST", "/api/v1/sign-in", &body).await;
+        assert_eq!(status, 200, "{body}");
+        page.with_cookie(&headers)
+    }
+}
+
+fn web_peer(plain: bool) -> ConnInfo {
+    ConnInfo {
+        peer: from(),
+        exporter: [1; 32],
+        plain,
+    }
+}
+
+/// A browser of the tests.
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";
+
+/// A page in a browser: the headers that it sends.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) plain: bool,
+}
+
+impl Default for Page {
+    /// The portal's own, without a cookie.
+    fn default() -> Self {
+        Self {
+            headers: vec![
+                ("origin", ORIGIN.into()),
+                ("sec-fetch-site", "same-origin".into()),
+            ],
+            plain: false,
+        }
+    }
+}
+
+impl Page {
+    /// The same with the cookie that an answer set.
+    pub(crate) fn with_cookie(mut self, answer: &HeaderMap) -> Self {
+        let set = answer["set-cookie"].to_str().unwrap();
+        let (pair, _) = set.split_once(';').unwrap();
+        self.headers.push(("cookie", pair.into()));
+        self
+    }
+
+    /// The same with another value of a header, or without it.
+    pub(crate) fn but(mut self, name: &'static str, value: Option<&str>) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers
+            .extend(value.map(|value| (name, value.to_owned())));
+        self
     }
 }
 
@@ -215,6 +304,7 @@ pub(crate) enum From<'a> {
     Nobody,
     Link(&'a Arc<Caller>),
     Web(&'a Secret),
+    Page(&'a Page),
 }
 
 /// A request for SSH to a branch's host.
@@ -295,13 +385,21 @@ async fn person(app: &App, wires: &Wires, name: &str, role: Role, seed: u8) -> P
         password,
         label: "laptop".into(),
     };
-    let answer = app.sign_in(&link, &ask).await.unwrap();
+    let answer = signed(app.sign_in(Via::Link(&link), &ask).await.unwrap());
     wires.callers.lock().unwrap().push(Arc::clone(&link));
     Person {
         id: account.id,
         link,
         token: answer.id,
-        secret: answer.token,
+        secret: answer.token.unwrap(),
+    }
+}
+
+/// What a sign-in that needs nothing more gave.
+pub(crate) fn signed(answer: SignInAnswer) -> SignedIn {
+    match answer {
+        SignInAnswer::Done(signed) => *signed,
+        SignInAnswer::SecondFactor(_) => panic!("a second factor is needed"),
     }
 }
 

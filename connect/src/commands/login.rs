@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use culvert_link::ConnectError;
 use culvert_wire::UnixMs;
-use culvert_wire::api::{Secret, SignIn as SignInBody};
+use culvert_wire::api::{Factor, SecondStep, Secret, SignIn as SignInBody, SignInAnswer, SignedIn};
 use culvert_wire::hello::ProofError;
 use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::statement::StatementError;
@@ -41,19 +41,25 @@ pub(super) async fn login(home: Home, login: Login) -> Result<(), Failure> {
     })?;
     let user = user_name(login.user, old.as_ref())?;
     let password = password(login.password_stdin)?;
-    let answer = Api(&link)
-        .sign_in(&SignInBody {
+    let answer = sign_in(
+        Api(&link),
+        SignInBody {
             name: user,
             password,
             label: device_label(),
-        })
-        .await?;
+        },
+    )
+    .await?;
+    let token = answer.token.ok_or_else(|| Failure::Answer {
+        what: "signing in".into(),
+        status: 200,
+    })?;
     server.learn(&link)?;
     server.account.user.clone_from(&answer.me.user.name);
     server.account.save(&server.home)?;
     let keep = Duration::from_millis(answer.expires.ms_since(link.link_time()));
     SignIn {
-        token: answer.token.reveal().to_owned(),
+        token: token.reveal().to_owned(),
         expires: answer.expires,
     }
     .save(&server.home, keep)?;
@@ -63,6 +69,39 @@ pub(super) async fn login(home: Home, login: Login) -> Result<(), Failure> {
         plain(&server.account.user)
     ));
     Ok(())
+}
+
+/// Signs in, with a second factor where the account has one.
+async fn sign_in(api: Api<'_>, body: SignInBody) -> Result<SignedIn, Failure> {
+    let needed = match api.sign_in(&body).await? {
+        SignInAnswer::Done(signed) => return Ok(*signed),
+        SignInAnswer::SecondFactor(needed) => needed,
+    };
+    if !needed
+        .methods
+        .iter()
+        .any(|method| *method != Factor::Passkey)
+    {
+        let text = "this account signs in with a passkey only, which needs a browser: set up an \
+                    authenticator program or recovery codes in the portal";
+        return Err(Failure::Person(text.into(), Exit::SignIn));
+    }
+    let code = prompt::line("Code of the authenticator program, or a recovery code: ")?;
+    let digits = code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit());
+    let code = Some(Secret::new(code));
+    let (totp, recovery) = if digits { (code, None) } else { (None, code) };
+    let step = SecondStep {
+        challenge: needed.challenge,
+        totp,
+        recovery,
+    };
+    match api.second_step(&step).await? {
+        SignInAnswer::Done(signed) => Ok(*signed),
+        SignInAnswer::SecondFactor(_) => Err(Failure::Answer {
+            what: "the second step of signing in".into(),
+            status: 200,
+        }),
+    }
 }
 
 /// Ends the sign-in at the server and forgets it here, whatever the server says.

@@ -58,6 +58,7 @@ fn meant(id: &str, tokens: &[TokenInfo]) -> Result<TokenId, Failure> {
 fn row(token: &TokenInfo, now: UnixMs) -> Vec<String> {
     let kind = match token.kind {
         TokenKind::SignIn => "sign-in",
+        TokenKind::Browser => "browser",
         TokenKind::Api => "API token",
     };
     let used = token.last_used.map_or_else(

@@ -47,8 +47,9 @@ impl std::str::FromStr for Role {
 #[error("a role is owner or technician")]
 pub struct ParseRoleError;
 
-/// `POST /api/v1/sign-in`, over a link only: the token is bound to the link's
-/// device key. The link itself is signed in from then on.
+/// `POST /api/v1/sign-in`. Over a link the token is bound to the link's device
+/// key, and the link itself is signed in from then on; over HTTPS the token is
+/// the browser's cookie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -57,17 +58,31 @@ pub struct SignIn {
     pub name: String,
     /// Its password.
     pub password: Secret,
-    /// What lists of sign-ins show, such as the computer's name.
+    /// What lists of sign-ins show, such as the computer's name; for a browser
+    /// its own name is taken.
     #[serde(default)]
     pub label: String,
 }
 
-/// Its answer. `POST /api/v1/sign-out` (no body) ends this sign-in.
+/// Its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct SignInAnswer {
-    /// What later links show in their hello, with the same device key.
-    pub token: Secret,
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum SignInAnswer {
+    /// Signed in.
+    Done(Box<SignedIn>),
+    /// The password fits; a second factor is needed.
+    SecondFactor(SecondFactorNeeded),
+}
+
+/// A sign-in that was made. `POST /api/v1/sign-out` (no body) ends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SignedIn {
+    /// What later links show in their hello, with the same device key; none
+    /// for a browser, which has it as a cookie that scripts cannot read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
     /// Which sign-in it is, for lists and revocation.
     pub id: TokenId,
     /// Until when it holds, at most 12 hours.
@@ -76,16 +91,75 @@ pub struct SignInAnswer {
     pub me: Me,
 }
 
+/// What to answer a sign-in that waits with, by `POST /api/v1/sign-in/second`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SecondFactorNeeded {
+    /// Any one of these will do.
+    pub methods: Vec<Factor>,
+    /// Names the sign-in that waits; good for 5 minutes.
+    pub challenge: Secret,
+}
+
+/// `POST /api/v1/sign-in/second`: exactly one of the two is given. A browser
+/// may send a `passkey` instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SecondStep {
+    /// Which sign-in waits.
+    pub challenge: Secret,
+    /// Six digits of the authenticator program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<Secret>,
+    /// A recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Secret>,
+}
+
+/// A second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// Six digits of an authenticator program (RFC 6238).
+    Totp,
+    /// A passkey (WebAuthn).
+    Passkey,
+    /// A recovery code, used up by this.
+    Recovery,
+}
+
 /// `GET /api/v1/me`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Me {
     /// The account.
     pub user: Named<UserId>,
-    /// Its role.
-    pub role: Role,
+    /// Its role at everything; none when it has roles at parts only.
+    pub role: Option<Role>,
     /// The customers it may work for.
     pub customers: Vec<Named<CustomerId>>,
+    /// Its second factors.
+    #[serde(default)]
+    pub two_factor: TwoFactor,
+    /// What it may do somewhere: names of actions, as the audit trail has them.
+    #[serde(default)]
+    pub rights: Vec<String>,
+    /// Until when dangerous actions need no new proof.
+    #[serde(default)]
+    pub step_up_until: Option<UnixMs>,
+}
+
+/// The second factors of an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TwoFactor {
+    /// Whether an authenticator program is set up.
+    pub totp: bool,
+    /// How many passkeys.
+    pub passkeys: u32,
+    /// How many recovery codes are left.
+    pub recovery_left: u32,
 }
 
 /// How a token was made.
@@ -95,6 +169,8 @@ pub struct Me {
 pub enum TokenKind {
     /// By signing in; bound to a device key.
     SignIn,
+    /// By signing in with a browser; its cookie.
+    Browser,
     /// For a program; works over HTTPS as `Authorization: Bearer`.
     Api,
 }
@@ -174,8 +250,11 @@ pub struct TokenInfo {
     pub id: TokenId,
     /// How it was made.
     pub kind: TokenKind,
-    /// What its maker called it.
+    /// What its maker called it; for a browser, what it says it is.
     pub label: String,
+    /// From where it was made.
+    #[serde(default)]
+    pub from: String,
     /// What it may be used for; empty for a sign-in, which may everything
     /// that its person may.
     pub scopes: Vec<TokenScope>,

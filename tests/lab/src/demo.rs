@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use culvert_lab::{
-    Ns, Programs, Site, SiteOptions, Stack, TECHNICIAN, Technician, usual_cloud_address,
+    Ns, Portal, Programs, Site, SiteOptions, Stack, TECHNICIAN, Technician, usual_cloud_address,
 };
 
 use crate::say;
@@ -23,12 +23,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
         cloud: usual_cloud_address()?,
         ..SiteOptions::default()
     })?;
-    let mut stack = Stack::start(&site, programs.clone())?;
+    let (mut stack, portal) = Stack::start_with_portal(&site, programs.clone())?;
     stack.start_gateway()?;
+    stack.more_customers()?;
     let technician = stack.technician(Ns::Host, "technician")?;
     give_to_the_caller(technician.home())?;
     let settings = write_settings(&site, &technician, programs.folder())?;
-    print_guide(&site, &stack, &settings);
+    print_guide(&site, &stack, &portal, &settings);
     ready.store(true, Ordering::Release);
     stop.recv()?;
     say("Stopping ...");
@@ -65,18 +66,24 @@ fn give_to_the_caller(home: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_guide(site: &Site, stack: &Stack<'_>, settings: &str) {
+fn print_guide(site: &Site, stack: &Stack<'_>, portal: &Portal, settings: &str) {
     let who = site.credentials();
     // Chromium refuses to run as root with its sandbox.
     let is_root = !site.is_unprivileged() && std::env::var_os("SUDO_UID").is_none();
     let for_root = if is_root { " -- --no-sandbox" } else { "" };
     say(&format!(
         "
-Everything runs. In another terminal, type this first:
+Everything runs. The portal, in a browser on this machine:
+
+  {url}
+  {TECHNICIAN} / {password}         a technician
+  {owner} / {owner_password}        the owner: customers, boxes, people, reports
+
+Or in another terminal. Type this first:
 
   . {settings}
 
-You are then signed in as the technician '{TECHNICIAN}' (password {password}).
+You are then signed in as the technician '{TECHNICIAN}'.
 
   culvert ls                          the customer's hosts
   culvert ssh {user}@server             password {login}
@@ -91,6 +98,9 @@ You are then signed in as the technician '{TECHNICIAN}' (password {password}).
 The site is {folder}; its gateway sees only 192.168.77.0/24,
 its router lets out nothing but TCP 443. Ctrl-C ends it all.
 ",
+        url = portal.url,
+        owner = portal.owner,
+        owner_password = portal.owner_password,
         password = stack.password(),
         user = who.user,
         login = who.password,

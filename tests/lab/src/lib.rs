@@ -51,4 +51,6 @@ pub use running::Running;
 pub use screen::{Pattern, Screen};
 pub use search::{files_hold, memory_holds};
 pub use site::Site;
-pub use stack::{Programs, Stack, TECHNICIAN, Technician, free_cloud_address, usual_cloud_address};
+pub use stack::{
+    Portal, Programs, Stack, TECHNICIAN, Technician, free_cloud_address, usual_cloud_address,
+};

@@ -4,6 +4,7 @@
 //! on the site's LAN, `culvert` where the technician is. Every command line of
 //! the three programs that the lab knows is in this file.
 
+mod portal;
 mod programs;
 mod technician;
 
@@ -21,6 +22,7 @@ use crate::network::{CLOUD_IP, CLOUD_PORT, DESKTOP_IP, DEVICE_IP, SERVER_IP};
 use crate::options::Uplink;
 use crate::{LabError, ProxyAuth, Running, Site, ready};
 
+pub use portal::Portal;
 pub use programs::Programs;
 pub use technician::Technician;
 
@@ -49,6 +51,7 @@ pub struct Stack<'a> {
     programs: Programs,
     cloud: Option<Running>,
     gateway: Option<Running>,
+    more_gateways: Vec<Running>,
     owner_password: String,
     password: String,
     provider_key: String,
@@ -58,17 +61,28 @@ impl<'a> Stack<'a> {
     /// Makes a fresh cloud server with the site's customer, hosts and people,
     /// and serves it. The gateway is started by [`Stack::start_gateway`].
     pub fn start(site: &'a Site, programs: Programs) -> Result<Self, LabError> {
+        Self::start_with(site, programs, |_| Ok(()))
+    }
+
+    /// The same; `prepare` may change the settings before the server starts.
+    fn start_with(
+        site: &'a Site,
+        programs: Programs,
+        prepare: impl FnOnce(&Self) -> Result<(), LabError>,
+    ) -> Result<Self, LabError> {
         let mut stack = Self {
             site,
             programs,
             cloud: None,
             gateway: None,
+            more_gateways: Vec::new(),
             owner_password: random_word(16)?,
             password: random_word(16)?,
             provider_key: String::new(),
         };
         stack.provider_key = stack.init()?;
         stack.populate()?;
+        prepare(&stack)?;
         stack.serve()?;
         Ok(stack)
     }

@@ -1,0 +1,156 @@
+//! The portal on the machine's own loopback, and more customers to look at.
+//!
+//! For `./demo` only: plain HTTP, no certificate to click away. The other
+//! customers' boxes are real ones that stand on the same LAN, so every host in
+//! the tree that is shown as reachable is.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+
+use super::{SITE, Stack, TECHNICIAN, run_to_end};
+use crate::network::{DESKTOP_IP, DEVICE_IP, GATEWAY_IP, SERVER_IP};
+use crate::{LabError, Programs, Site};
+
+/// Where the portal is opened, and who may.
+pub struct Portal {
+    /// What to type into a browser.
+    pub url: String,
+    /// The owner's name.
+    pub owner: &'static str,
+    /// Her password.
+    pub owner_password: String,
+}
+
+impl<'a> Stack<'a> {
+    /// Starts like [`Stack::start`], with the portal on a loopback port too.
+    pub fn start_with_portal(
+        site: &'a Site,
+        programs: Programs,
+    ) -> Result<(Self, Portal), LabError> {
+        let address = portal_address()?;
+        let stack = Self::start_with(site, programs, |stack| stack.add_portal(address))?;
+        let portal = Portal {
+            url: format!("http://localhost:{}", address.port()),
+            owner: "owner",
+            owner_password: stack.owner_password.clone(),
+        };
+        Ok((stack, portal))
+    }
+
+    fn add_portal(&self, address: SocketAddr) -> Result<(), LabError> {
+        let file = self.data("cloud").join("prs.toml");
+        let text = format!("\n[portal]\nloopback = \"{address}\"\n");
+        OpenOptions::new()
+            .append(true)
+            .open(&file)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(LabError::file(&file))
+    }
+
+    /// More customers: some with a box that runs, one that waits for its box.
+    pub fn more_customers(&mut self) -> Result<(), LabError> {
+        for (name, address, services) in MORE_AT_HARBOUR {
+            self.add_host(SITE, name, address, services)?;
+        }
+        for (customer, site, box_runs, hosts) in CUSTOMERS {
+            let place = format!("{customer}/{site}");
+            self.admin(&["customer", "add", customer])?;
+            self.admin(&["site", "add", "--customer", customer, site])?;
+            for (name, address, services) in *hosts {
+                self.add_host(&place, name, address, services)?;
+            }
+            let pair = ["--user", TECHNICIAN, "--customer", customer];
+            self.admin(&[&["permission", "grant"], pair.as_slice()].concat())?;
+            if *box_runs {
+                self.another_gateway(&place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_host(
+        &self,
+        site: &str,
+        name: &str,
+        address: &str,
+        services: &[&str],
+    ) -> Result<(), LabError> {
+        let mut args = vec!["host", "add", "--site", site, name, "--address", address];
+        for service in services {
+            args.extend(["--service", service]);
+        }
+        self.admin(&args).map(drop)
+    }
+
+    /// Claims a second box for a site, with files of its own, and starts it.
+    fn another_gateway(&mut self, place: &str) -> Result<(), LabError> {
+        let name = format!("gateway-{}", self.more_gateways.len() + 2);
+        let code = self.admin(&["gateway", "code", "--site", place])?;
+        let file = self.data(&format!("{name}-claim.txt"));
+        std::fs::write(&file, code).map_err(LabError::file(&file))?;
+        let settings = self.data(&format!("{name}.toml"));
+        let text = format!("data_dir = \"{}\"\n", self.data(&name).display());
+        std::fs::write(&settings, text).map_err(LabError::file(&settings))?;
+        let mut claim = self.gateway_command();
+        claim.arg("claim").arg("--config").arg(&settings);
+        claim.arg("--file").arg(&file);
+        run_to_end("claiming another gateway", &mut claim)?;
+        let mut run = self.gateway_command();
+        run.arg("run").arg("--config").arg(&settings);
+        let running = self.site.spawn(&name, &mut run)?;
+        self.more_gateways.push(running);
+        Ok(())
+    }
+}
+
+/// 127.0.0.1:8080, or another port of it where that is taken.
+fn portal_address() -> Result<SocketAddr, LabError> {
+    TcpListener::bind(("127.0.0.1", 8080))
+        .or_else(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .and_then(|listener| listener.local_addr())
+        .map_err(LabError::Forwarder)
+}
+
+/// Name, address, services.
+type Hosts = &'static [(&'static str, &'static str, &'static [&'static str])];
+
+/// More of the first customer's.
+const MORE_AT_HARBOUR: Hosts = &[
+    ("pump control", SERVER_IP, &["telnet"]),
+    ("gauge camera", DEVICE_IP, &["http"]),
+];
+
+/// Customer, site, whether its box runs, hosts.
+const CUSTOMERS: &[(&str, &str, bool, Hosts)] = &[
+    (
+        "Lindgren Dental",
+        "Front desk",
+        true,
+        &[
+            ("reception", DESKTOP_IP, &["vnc", "rdp"]),
+            ("x-ray station", DESKTOP_IP, &["rdp"]),
+            ("practice server", SERVER_IP, &["ssh"]),
+            ("label printer", DEVICE_IP, &["http", "https"]),
+        ],
+    ),
+    (
+        "Okafor Logistics",
+        "Warehouse 2",
+        true,
+        &[
+            ("scanner hub", SERVER_IP, &["ssh", "telnet"]),
+            ("loading screen", DESKTOP_IP, &["vnc"]),
+            ("door controller", DEVICE_IP, &["http"]),
+        ],
+    ),
+    (
+        "Mill Street School",
+        "Main building",
+        false,
+        &[
+            ("staff room", GATEWAY_IP, &["rdp"]),
+            ("timetable screen", GATEWAY_IP, &["vnc"]),
+        ],
+    ),
+];

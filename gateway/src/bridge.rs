@@ -69,6 +69,11 @@ impl Bridge {
         let (index, test) = match open.service {
             Service::Target(index) => (usize::from(index), false),
             Service::Test(index) => (usize::from(index), true),
+            Service::Terminal(index) => {
+                let text = "this version of the gateway has no terminals";
+                let refusal = Refusal::new(Reason::VersionUnsupported, text);
+                return refuse(stream, usize::from(index), refusal).await;
+            }
         };
         let tcp = match self.connect(index, ahead).await {
             Ok(tcp) => tcp,

@@ -191,6 +191,20 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
+    /// UTF-8 that may hold line ends and tabs, behind a 16-bit length; no other
+    /// control character, and no mark that turns the direction of writing.
+    ///
+    /// # Errors
+    /// [`DecodeError::Text`] when it is not, else as [`Reader::bytes16`].
+    pub fn lines(&mut self, field: &'static str, limit: usize) -> Result<&'a str, DecodeError> {
+        let text = std::str::from_utf8(self.bytes16(field, limit)?)
+            .map_err(|_| DecodeError::Text { field })?;
+        if text.chars().any(unfit_for_lines) {
+            return Err(DecodeError::Text { field });
+        }
+        Ok(text)
+    }
+
     /// A byte that says whether a value follows (1) or not (0).
     ///
     /// # Errors
@@ -293,6 +307,16 @@ impl Writer {
         self.bytes16(&clean.as_bytes()[..clean.floor_char_boundary(limit)]);
     }
 
+    /// Appends text that may hold line ends and tabs behind a 16-bit length:
+    /// what does not fit becomes a space, what exceeds `limit` is cut.
+    pub fn lines(&mut self, text: &str, limit: usize) {
+        let clean: String = text
+            .chars()
+            .map(|c| if unfit_for_lines(c) { ' ' } else { c })
+            .collect();
+        self.bytes16(&clean.as_bytes()[..clean.floor_char_boundary(limit)]);
+    }
+
     /// Appends 1 and the value, or 0.
     pub fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
         match value {
@@ -308,6 +332,13 @@ impl Writer {
     pub fn finish(self) -> Bytes {
         self.out.freeze()
     }
+}
+
+/// Control characters, and the marks of Unicode's bidirectional algorithm that
+/// make a text read otherwise than it is written.
+fn unfit_for_lines(c: char) -> bool {
+    let control = c.is_control() && c != '\n' && c != '\t';
+    control || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Refuses a length over its limit.

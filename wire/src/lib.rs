@@ -21,6 +21,8 @@
 //! | [`hello`] | the first messages of a link |
 //! | [`frame`] | the messages of an open link |
 //! | [`stream`] | the first bytes of a stream inside a session |
+//! | [`terminal`] | the messages of a terminal stream |
+//! | [`secret`] | bytes that nobody may print |
 //! | [`reason`] | why a session, a route or a link ended |
 //! | `api` | JSON bodies of the HTTP API (feature `api`) |
 
@@ -35,8 +37,10 @@ pub mod id;
 pub mod key;
 pub mod reason;
 pub mod revocation;
+pub mod secret;
 pub mod statement;
 pub mod stream;
+pub mod terminal;
 pub mod ticket;
 mod time;
 

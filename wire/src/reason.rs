@@ -90,6 +90,12 @@ reasons! {
     206 NotInAllowList "not_in_allow_list" "the gateway's own allow-list does not contain this address";
     207 TooManySessions "too_many_sessions" "the gateway carries as many sessions as it can";
     208 TargetUnknown "target_unknown" "this session was not granted for that target";
+    209 HostKeyRefused "host_key_refused" "the host's key was not accepted: it may be another host";
+    210 HostSignIn "host_sign_in" "the host did not accept the sign-in";
+    211 HostProtocol "host_protocol" "the host does not speak the protocol, or only forms of it that are not allowed";
+    212 BridgeEnded "bridge_ended" "the part of the gateway that talked to this host ended: only this connection is affected";
+    213 TerminalGone "terminal_gone" "that terminal is over: begin a new one";
+    214 CredentialRefused "credential_refused" "the stored credential is not for this host, account and gateway: enter it again";
     // 300-399: the path between.
     300 GatewayOffline "gateway_offline" "the gateway is not connected";
     301 PeerLost "peer_lost" "the other end stopped answering";

@@ -66,6 +66,9 @@ pub enum Service {
     Target(u8),
     /// Try the target and report, without passing a byte (S39).
     Test(u8),
+    /// A terminal on the grant's target of this index, which must be SSH: the
+    /// gateway speaks SSH, and the stream carries [`crate::terminal`].
+    Terminal(u8),
 }
 
 /// The opener's first bytes.
@@ -83,6 +86,7 @@ impl Encode for Open {
         let (kind, index) = match self.service {
             Service::Target(index) => (1, index),
             Service::Test(index) => (2, index),
+            Service::Terminal(index) => (3, index),
         };
         out.u8(kind);
         out.u8(index);
@@ -105,6 +109,7 @@ impl Decode for Open {
         let service = match kind {
             1 => Service::Target(index),
             2 => Service::Test(index),
+            3 => Service::Terminal(index),
             other => return Err(value("stream service", other)),
         };
         let lane = input.u8()?;
@@ -167,7 +172,12 @@ mod tests {
     #[test]
     fn every_opening_survives_the_wire_in_its_stated_length() {
         for lane in Lane::ALL {
-            for service in [Service::Target(0), Service::Target(15), Service::Test(3)] {
+            for service in [
+                Service::Target(0),
+                Service::Target(15),
+                Service::Test(3),
+                Service::Terminal(7),
+            ] {
                 let open = Open { service, lane };
                 assert_eq!(open.to_bytes().len(), OPEN_LEN);
                 assert_eq!(Open::from_bytes(&open.to_bytes()), Ok(open));

@@ -218,6 +218,7 @@ fn main() {
     for (number, frame) in frames.into_iter().enumerate() {
         save("frame", number, &frame.to_bytes());
     }
+    terminal();
     let open = Open {
         service: Service::Target(1),
         lane: Lane::Bulk,
@@ -241,6 +242,21 @@ fn main() {
     ];
     for (number, text) in texts.iter().enumerate() {
         save("texts", number, text.as_bytes());
+    }
+}
+
+/// The golden messages, each in pieces of another size.
+fn terminal() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../cloud-prs/portal/src/session/terminal.golden.json");
+    let golden = fs::read_to_string(path).expect("the golden messages");
+    let hex = golden.lines().filter_map(|line| line.split('"').nth(3));
+    for (number, hex) in hex.enumerate() {
+        let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
+        let bytes = digits.chunks(2).map(|two| two[0] * 16 + two[1]);
+        let mut seed = vec![u8::try_from(number + 1).expect("few messages")];
+        seed.extend(bytes.map(|byte| u8::try_from(byte).expect("two digits")));
+        save("terminal", number, &seed);
     }
 }
 

@@ -6,6 +6,7 @@
 //! libFuzzer program in `libfuzzer/` (needs nightly Rust and cargo-fuzz).
 
 mod peers;
+mod terminal;
 mod typed;
 
 use std::str::FromStr;
@@ -97,6 +98,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "telnet",
         run: typed::telnet,
+    },
+    Target {
+        name: "terminal",
+        run: terminal::stream,
     },
     Target {
         name: "words",

@@ -1,0 +1,34 @@
+//! The messages of a terminal stream, in pieces, from either end: what is
+//! accepted has one layout, and a bad length ends the reading.
+
+use culvert_wire::terminal::{FromPage, HEAD, MAX_BODY, ToPage, Unframer, framed};
+
+/// The first byte says how long the pieces are.
+pub(crate) fn stream(input: &[u8]) {
+    let Some((size, stream)) = input.split_first() else {
+        return;
+    };
+    let mut unframer = Unframer::default();
+    for piece in stream.chunks(usize::from(*size).max(1)) {
+        unframer.push(piece);
+        loop {
+            match unframer.next() {
+                Ok(None) => break,
+                Ok(Some((kind, body))) => judge(kind, &body),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn judge(kind: u8, body: &bytes::Bytes) {
+    assert!(body.len() <= MAX_BODY, "more held than allowed");
+    let whole = framed(kind, body);
+    assert_eq!(whole.len(), HEAD + body.len(), "framing changed the body");
+    if let Ok(Some(message)) = FromPage::decode(kind, body) {
+        assert_eq!(message.to_message(), whole, "two layouts for one message");
+    }
+    if let Ok(Some(message)) = ToPage::decode(kind, body) {
+        assert_eq!(message.to_message(), whole, "two layouts for one message");
+    }
+}

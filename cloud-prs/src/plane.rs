@@ -269,7 +269,7 @@ impl Plane {
     pub fn close_callers(&self, whose: impl Fn(&Caller) -> bool, reason: Reason) {
         self.inner.core.with(|state| {
             let picked = state.parties.iter().filter(|(_, party)| match party {
-                Party::Technician(caller) => whose(caller),
+                Party::Technician(caller) | Party::Browser(caller) => whose(caller),
                 Party::Gateway(_) => false,
             });
             let links: Vec<_> = picked.map(|(link, _)| *link).collect();

@@ -16,6 +16,8 @@
 //! Both signatures cover the TLS exporter (RFC 8446 §7.5, label
 //! [`EXPORTER_LABEL`]), so that neither works on another connection. Browsers
 //! cannot read an exporter: they use [`BROWSER_BINDING`] and rely on web PKI.
+//! Nor can a page set headers: a browser asks for [`BROWSER_LINK_PATH`], with
+//! its nonce as a second subprotocol behind [`NONCE_PROTOCOL`].
 
 use std::fmt;
 
@@ -28,10 +30,15 @@ use crate::statement::{
     MAX_ROTATIONS, NodeStatement, ProviderRotation, SignedStatement, StatementError,
     follow_rotations,
 };
+use crate::ticket::Ticket;
 use crate::{Decode, DecodeError, Encode, Reader, UnixMs, Writer};
 
 /// Path of the upgrade request.
 pub const LINK_PATH: &str = "/link";
+/// Path of a browser's upgrade request: cookie and origin are judged there.
+pub const BROWSER_LINK_PATH: &str = "/link/browser";
+/// A browser's nonce is the subprotocol that begins so, base32 without padding.
+pub const NONCE_PROTOCOL: &str = "culvert.nonce.";
 /// Request header that carries the endpoint's nonce, base32 without padding.
 pub const NONCE_HEADER: &str = "culvert-nonce";
 /// Subprotocols this version speaks, best first.
@@ -247,6 +254,16 @@ impl fmt::Debug for TechnicianHello {
     }
 }
 
+/// A page of the portal, as a technician's end. Who it is says the cookie of
+/// its upgrade request; the ticket was given to the same sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrowserHello {
+    /// A key made for this link alone.
+    pub link: PublicKey,
+    /// The one-time right to open one link.
+    pub ticket: Ticket,
+}
+
 /// Who the endpoint says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -256,6 +273,8 @@ pub enum Who {
     Claim(ClaimHello),
     /// A technician's program.
     Technician(TechnicianHello),
+    /// A page of the portal.
+    Browser(BrowserHello),
 }
 
 impl Who {
@@ -265,6 +284,7 @@ impl Who {
             Self::Gateway(hello) => &hello.identity,
             Self::Claim(hello) => &hello.identity,
             Self::Technician(hello) => &hello.device,
+            Self::Browser(hello) => &hello.link,
         }
     }
 }
@@ -357,6 +377,11 @@ fn body(who: &Who, version: &str) -> Bytes {
             hello.device.encode(&mut out);
             out.option(hello.token.as_ref(), |out, token| out.bytes16(token));
         }
+        Who::Browser(hello) => {
+            out.u8(4);
+            hello.link.encode(&mut out);
+            hello.ticket.encode(&mut out);
+        }
     }
     out.text(version, MAX_VERSION);
     out.finish()
@@ -401,6 +426,10 @@ impl Decode for LinkAuth {
                         .bytes16("token", MAX_TOKEN)
                         .map(Bytes::copy_from_slice)
                 })?,
+            }),
+            4 => Who::Browser(BrowserHello {
+                link: PublicKey::decode(input)?,
+                ticket: Ticket::decode(input)?,
             }),
             other => return Err(value("endpoint kind", other)),
         };
@@ -514,6 +543,13 @@ mod tests {
                 Who::Technician(TechnicianHello {
                     device: key(3).public(),
                     token: Some(Bytes::from_static(b"token")),
+                }),
+                None,
+            ),
+            (
+                Who::Browser(BrowserHello {
+                    link: key(3).public(),
+                    ticket: Ticket::from_random([8; 32]),
                 }),
                 None,
             ),

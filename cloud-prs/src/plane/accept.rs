@@ -13,7 +13,8 @@ use axum::Router;
 use axum::body::Body;
 use culvert_link::ahead::Ahead;
 use culvert_link::{socket, tls};
-use culvert_wire::hello::{LINK_PATH, NONCE_LEN};
+use culvert_wire::hello::{BROWSER_LINK_PATH, LINK_PATH, NONCE_LEN};
+use culvert_wire::reason::Reason;
 use http::uri::Authority;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -30,9 +31,10 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-use super::admit::LinkTask;
-use super::control::{ConnInfo, Control};
+use super::admit::{Asked, LinkTask};
+use super::control::{Caller, ConnInfo, Control};
 use super::gate::Pass;
+use super::upgrade::NonceIn;
 use super::{Inner, admit, upgrade};
 
 /// Time for the TLS handshake.
@@ -51,7 +53,7 @@ const WAITING_LINKS: usize = 256;
 /// Pause after the system refused a connection (no descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-type Upgraded = Arc<Mutex<Option<(OnUpgrade, [u8; NONCE_LEN])>>>;
+type Upgraded = Arc<Mutex<Option<(OnUpgrade, Asked)>>>;
 
 /// Takes connections until it is dropped or the plane drains; then waits for
 /// those that are open. Without an acceptor they are plain HTTP, and no link.
@@ -167,9 +169,14 @@ where
     let upgraded: Upgraded = Arc::default();
     let serve: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = {
         let upgraded = Arc::clone(&upgraded);
+        let control = Arc::clone(&control);
         let service = service_fn(move |request| {
             let (router, upgraded) = (router.clone(), Arc::clone(&upgraded));
-            async move { Ok::<_, Infallible>(respond(request, info, router, &upgraded).await) }
+            let control = Arc::clone(&control);
+            async move {
+                let answer = respond(request, info, router, &*control, &upgraded).await;
+                Ok::<_, Infallible>(answer)
+            }
         });
         Box::pin(
             hyper::server::conn::http1::Builder::new()
@@ -189,7 +196,7 @@ where
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    let (pending, nonce) = pending?;
+    let (pending, asked) = pending?;
     let parts = pending.await.ok()?.downcast::<TokioIo<S>>().ok()?;
     let (io, leftover) = (parts.io.into_inner(), parts.read_buf);
     let admit = admit::run(
@@ -198,17 +205,18 @@ where
         io,
         &leftover,
         info.exporter,
-        nonce,
+        asked,
         info.peer,
         pass,
     );
     Box::pin(admit).await
 }
 
-async fn respond(
+async fn respond<C: Control>(
     mut request: Request<Incoming>,
     info: ConnInfo,
     router: Router,
+    control: &C,
     upgraded: &Upgraded,
 ) -> Response<Body> {
     if info.plain && !loopback_host(&request) {
@@ -217,18 +225,12 @@ async fn respond(
         *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
         return answer;
     }
-    if request.uri().path() == LINK_PATH && !info.plain {
-        return match upgrade::judge(&request) {
-            Ok((nonce, answer)) => {
-                let pending = hyper::upgrade::on(&mut request);
-                let mut slot = upgraded.lock().unwrap_or_else(PoisonError::into_inner);
-                *slot = Some((pending, nonce));
-                answer
-            }
-            Err(answer) => answer,
-        };
-    }
     request.extensions_mut().insert(info);
+    match request.uri().path() {
+        LINK_PATH if !info.plain => return open_link(request, NonceIn::Header, None, upgraded),
+        BROWSER_LINK_PATH => return greet(request, control, upgraded).await,
+        _ => {}
+    }
     let answer = router.oneshot(request.map(Body::new));
     match timeout(REQUEST_TIMEOUT, answer).await {
         Ok(Ok(answer)) => answer,
@@ -250,4 +252,42 @@ fn loopback_host(request: &Request<Incoming>) -> bool {
     let name = authority.host();
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A browser's request for a link: judged by the application first.
+async fn greet<C: Control>(
+    request: Request<Incoming>,
+    control: &C,
+    upgraded: &Upgraded,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let greeted = match timeout(HEAD_TIMEOUT, control.greet_browser(&parts)).await {
+        Ok(greeted) => greeted,
+        Err(_) => Err(Reason::DatabaseDown),
+    };
+    match greeted {
+        Ok(browser) => {
+            let request = Request::from_parts(parts, body);
+            open_link(request, NonceIn::Subprotocol, Some(browser), upgraded)
+        }
+        Err(reason) => upgrade::refused(reason),
+    }
+}
+
+/// Answers an upgrade request, and leaves what becomes of it in `upgraded`.
+fn open_link(
+    mut request: Request<Incoming>,
+    nonce_in: NonceIn,
+    browser: Option<Caller>,
+    upgraded: &Upgraded,
+) -> Response<Body> {
+    match upgrade::judge(&request, nonce_in) {
+        Ok((nonce, answer)) => {
+            let pending = hyper::upgrade::on(&mut request);
+            let mut slot = upgraded.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some((pending, Asked { nonce, browser }));
+            answer
+        }
+        Err(answer) => answer,
+    }
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use culvert_link::server::{Arrival, arrive};
 use culvert_wire::frame::{Frame, Refused, Welcome};
-use culvert_wire::hello::{LinkAuth, NONCE_LEN, Who};
+use culvert_wire::hello::{BROWSER_BINDING, LinkAuth, NONCE_LEN, Who};
 use culvert_wire::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
-use super::control::Control;
+use super::control::{Caller, Control};
 use super::core::{Party, now};
 use super::gate::Pass;
 use super::link::{self, Member};
@@ -27,6 +27,15 @@ const FULL_RETRY: Duration = Duration::from_secs(30);
 
 /// A link's life from its welcome on.
 pub(super) type LinkTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What an upgrade request has brought.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The endpoint's nonce.
+    pub(super) nonce: [u8; NONCE_LEN],
+    /// Who a browser is, when it asked as one.
+    pub(super) browser: Option<Caller>,
+}
 
 /// Proves the server, learns who came, asks the application, and takes the
 /// link in.
@@ -40,7 +49,7 @@ pub(super) async fn run<S, C>(
     io: S,
     leftover: &[u8],
     exporter: [u8; NONCE_LEN],
-    nonce: [u8; NONCE_LEN],
+    asked: Asked,
     from: SocketAddr,
     pass: Pass,
 ) -> Option<LinkTask>
@@ -48,6 +57,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     C: Control,
 {
+    let Asked { nonce, browser } = asked;
+    let exporter = match browser {
+        Some(_) => BROWSER_BINDING,
+        None => exporter,
+    };
     let arrived = arrive(io, leftover, exporter, nonce, &inner.prover(), now()).await;
     let Arrival {
         pipe,
@@ -62,7 +76,7 @@ where
     };
     let admitted = match inner.refusal() {
         Some(refused) => Err(refused),
-        None => ask(&*control, &auth, &binding, from).await,
+        None => ask(&*control, &auth, &binding, browser.as_ref(), from).await,
     };
     let (party, welcome) = match admitted {
         Ok(admitted) => admitted,
@@ -78,7 +92,7 @@ where
     let boot = match &auth.who {
         Who::Gateway(hello) => Some(hello.boot),
         Who::Claim(hello) => Some(hello.boot),
-        Who::Technician(_) => None,
+        Who::Technician(_) | Who::Browser(_) => None,
     };
     let core = Arc::clone(&inner.core);
     let link = core.with(|state| {
@@ -103,27 +117,44 @@ async fn ask<C: Control>(
     control: &C,
     auth: &LinkAuth,
     binding: &culvert_wire::hello::Binding,
+    browser: Option<&Caller>,
     from: SocketAddr,
 ) -> Result<(Party, Welcome), Refused> {
-    match &auth.who {
-        Who::Gateway(hello) => {
+    match (&auth.who, browser) {
+        // What asked as a browser is nothing else, and the other way round:
+        // cookie and origin, or the TLS exporter.
+        (Who::Browser(hello), Some(greeted)) => {
+            let caller = control.admit_browser(hello, greeted, from).await?;
+            Ok((Party::Browser(caller), plain_welcome()))
+        }
+        (Who::Browser(_), None)
+        | (Who::Gateway(_) | Who::Claim(_) | Who::Technician(_), Some(_)) => Err(Refused {
+            reason: Reason::NotAllowed,
+            retry_after_ms: 0,
+            text: String::new(),
+        }),
+        (Who::Gateway(hello), None) => {
             let welcome = control.admit_gateway(hello, &auth.version, from).await?;
             Ok((Party::Gateway(hello.identity), welcome))
         }
-        Who::Claim(hello) => {
+        (Who::Claim(hello), None) => {
             let welcome = control.claim(auth, binding, from).await?;
             Ok((Party::Gateway(hello.identity), welcome))
         }
-        Who::Technician(hello) => {
+        (Who::Technician(hello), None) => {
             let caller = control.admit_technician(hello, &auth.version, from).await?;
-            let welcome = Welcome {
-                keepalive_ms: KEEPALIVE,
-                gateway: None,
-                lease: None,
-                version: super::VERSION.to_owned(),
-            };
-            Ok((Party::Technician(caller), welcome))
+            Ok((Party::Technician(caller), plain_welcome()))
         }
+    }
+}
+
+/// What an end that is no gateway is told.
+fn plain_welcome() -> Welcome {
+    Welcome {
+        keepalive_ms: KEEPALIVE,
+        gateway: None,
+        lease: None,
+        version: super::VERSION.to_owned(),
     }
 }
 

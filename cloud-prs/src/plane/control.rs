@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use culvert_wire::frame::{ApiRequest, ApiResponse, InviteResult, Refused, SessionEnded, Welcome};
-use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello};
+use culvert_wire::hello::{
+    Binding, BrowserHello, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello,
+};
 use culvert_wire::id::{Lease, SessionId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -65,6 +67,35 @@ pub trait Control: Send + Sync + 'static {
         version: &str,
         from: SocketAddr,
     ) -> impl Future<Output = Result<Caller, Refused>> + Send;
+
+    /// Somebody asks for a browser's link: is it the portal's own page (exact
+    /// Origin), with a live sign-in (cookie)? Asked before the upgrade; what
+    /// it gives comes back with [`Control::admit_browser`].
+    fn greet_browser(
+        &self,
+        asked: &http::request::Parts,
+    ) -> impl Future<Output = Result<Caller, Reason>> + Send {
+        let _ = asked;
+        async { Err(Reason::NotFound) }
+    }
+
+    /// A greeted browser has proved its link's key: is its ticket good, and of
+    /// the same sign-in? The ticket is used up, whatever the answer.
+    fn admit_browser(
+        &self,
+        hello: &BrowserHello,
+        greeted: &Caller,
+        from: SocketAddr,
+    ) -> impl Future<Output = Result<Caller, Refused>> + Send {
+        let _ = (hello, greeted, from);
+        async {
+            Err(Refused {
+                reason: Reason::NotFound,
+                retry_after_ms: 0,
+                text: String::new(),
+            })
+        }
+    }
 
     /// A request to the HTTP API came over a link.
     fn api(&self, caller: &Caller, request: ApiRequest)

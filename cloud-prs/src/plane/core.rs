@@ -41,6 +41,8 @@ pub(super) struct Core {
 pub(super) enum Party {
     Gateway(PublicKey),
     Technician(Caller),
+    /// A page of the portal: no API requests come over its link.
+    Browser(Caller),
 }
 
 /// Everything behind the lock.

@@ -306,7 +306,7 @@ impl<C: Control> Member<C> {
                 self.core.with(|state| state.report(self.link, event));
                 Ok(())
             }
-            Party::Technician(_) => Err(Stop::Direction),
+            Party::Technician(_) | Party::Browser(_) => Err(Stop::Direction),
         }
     }
 

@@ -1,14 +1,26 @@
-//! `GET /link`: judges the upgrade request (RFC 6455 §4.2) and answers it.
+//! `GET /link` and `GET /link/browser`: judges the upgrade request (RFC 6455
+//! §4.2) and answers it. Who may ask as a browser is the application's
+//! decision, before this.
 
 use axum::body::Body;
 use culvert_link::server::client_nonce;
-use culvert_wire::hello::{NONCE_HEADER, NONCE_LEN, SUBPROTOCOLS};
+use culvert_wire::hello::{NONCE_HEADER, NONCE_LEN, NONCE_PROTOCOL, SUBPROTOCOLS};
+use culvert_wire::reason::Reason;
 use data_encoding::BASE64;
 use http::header::{
     CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+/// Where an endpoint puts its nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NonceIn {
+    /// The header of native programs.
+    Header,
+    /// A subprotocol: pages cannot set headers.
+    Subprotocol,
+}
 
 /// Judges a request: the endpoint's nonce and the answer that opens a link, or
 /// the answer that does not.
@@ -18,6 +30,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 )]
 pub(super) fn judge<B>(
     request: &Request<B>,
+    nonce_in: NonceIn,
 ) -> Result<([u8; NONCE_LEN], Response<Body>), Response<Body>> {
     let headers = request.headers();
     if request.method() != Method::GET {
@@ -41,8 +54,7 @@ pub(super) fn judge<B>(
             StatusCode::BAD_REQUEST,
             "no link version in common: update the older program",
         );
-        let slug = culvert_wire::reason::Reason::VersionUnsupported.slug();
-        let value = http::HeaderValue::from_static(slug);
+        let value = http::HeaderValue::from_static(Reason::VersionUnsupported.slug());
         answer.headers_mut().insert("culvert-reason", value);
         return Err(answer);
     };
@@ -50,10 +62,13 @@ pub(super) fn judge<B>(
     let Some(key) = key.filter(|key| BASE64.decode(key).is_ok_and(|key| key.len() == 16)) else {
         return Err(plain(StatusCode::BAD_REQUEST, "no WebSocket key"));
     };
-    let nonce = headers
-        .get(NONCE_HEADER)
-        .and_then(|value| client_nonce(value.as_bytes()));
-    let Some(nonce) = nonce else {
+    let nonce = match nonce_in {
+        NonceIn::Header => headers.get(NONCE_HEADER).map(|value| value.as_bytes()),
+        NonceIn::Subprotocol => words(headers, SEC_WEBSOCKET_PROTOCOL)
+            .find_map(|word| word.strip_prefix(NONCE_PROTOCOL))
+            .map(str::as_bytes),
+    };
+    let Some(nonce) = nonce.and_then(client_nonce) else {
         return Err(plain(StatusCode::BAD_REQUEST, "no nonce"));
     };
     let answer = Response::builder()
@@ -69,12 +84,17 @@ pub(super) fn judge<B>(
 
 /// Whether a header lists a word.
 fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+    words(headers, name).any(|part| part.eq_ignore_ascii_case(word))
+}
+
+/// The words that a header lists.
+fn words(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers
         .get_all(name)
-        .iter()
+        .into_iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|part| part.trim().eq_ignore_ascii_case(word))
+        .map(str::trim)
 }
 
 fn needed(text: &'static str) -> Response<Body> {
@@ -84,6 +104,21 @@ fn needed(text: &'static str) -> Response<Body> {
     headers.insert(UPGRADE, value("websocket"));
     headers.insert(SEC_WEBSOCKET_VERSION, value("13"));
     headers.insert(SEC_WEBSOCKET_PROTOCOL, value(SUBPROTOCOLS[0]));
+    answer
+}
+
+/// The answer to a browser that may not have a link.
+pub(super) fn refused(reason: Reason) -> Response<Body> {
+    let status = match (reason, reason.code()) {
+        (Reason::SignInNeeded | Reason::SignedOut, _) => StatusCode::UNAUTHORIZED,
+        (Reason::NotFound, _) => StatusCode::NOT_FOUND,
+        (_, 500..=599) => StatusCode::SERVICE_UNAVAILABLE,
+        (_, _) => StatusCode::FORBIDDEN,
+    };
+    let mut answer = Response::new(Body::from(reason.sentence()));
+    *answer.status_mut() = status;
+    let value = http::HeaderValue::from_static(reason.slug());
+    answer.headers_mut().insert("culvert-reason", value);
     answer
 }
 

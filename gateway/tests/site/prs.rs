@@ -319,7 +319,7 @@ impl Inner {
                         None => false,
                     }
                 }
-                Who::Gateway(_) | Who::Technician(_) => true,
+                Who::Gateway(_) | Who::Technician(_) | Who::Browser(_) => true,
             };
             state.greeting(&who, claimed)
         };

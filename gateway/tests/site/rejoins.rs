@@ -77,7 +77,7 @@ fn each_link_shows_the_same_boot_and_the_last_lease() {
             .into_iter()
             .filter_map(|who| match who {
                 Who::Gateway(hello) => Some(hello),
-                Who::Claim(_) | Who::Technician(_) => None,
+                Who::Claim(_) | Who::Technician(_) | Who::Browser(_) => None,
             })
             .collect();
         assert_eq!(hellos[0].lease, None);

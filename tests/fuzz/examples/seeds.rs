@@ -12,7 +12,7 @@ use culvert_wire::frame::{
 };
 use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
 use culvert_wire::hello::{
-    Binding, ClaimHello, GatewayHello, LinkAuth, ServerProof, TechnicianHello, Who,
+    Binding, BrowserHello, ClaimHello, GatewayHello, LinkAuth, ServerProof, TechnicianHello, Who,
 };
 use culvert_wire::id::{BootId, ClaimId, GatewayId, Lease, SessionId, UserId};
 use culvert_wire::key::{Context, SigningKey};
@@ -130,6 +130,10 @@ fn main() {
         Who::Technician(TechnicianHello {
             device: key(3).public(),
             token: Some(Bytes::from_static(b"token")),
+        }),
+        Who::Browser(BrowserHello {
+            link: key(3).public(),
+            ticket: Ticket::from_random([7; 32]),
         }),
     ];
     for (number, who) in whos.into_iter().enumerate() {

@@ -49,6 +49,10 @@ pub enum Context {
     Revocation,
     /// A broker key over the head of an audit chain.
     AuditHead,
+    /// A root key over a list of release keys.
+    UpdateKeys,
+    /// A release key over a manifest.
+    UpdateManifest,
 }
 
 impl Context {
@@ -65,6 +69,8 @@ impl Context {
             Self::Grant => b"culvert grant v1\0",
             Self::Revocation => b"culvert revocation v1\0",
             Self::AuditHead => b"culvert audit head v1\0",
+            Self::UpdateKeys => b"culvert update keys v1\0",
+            Self::UpdateManifest => b"culvert update manifest v1\0",
         }
     }
 }

@@ -23,6 +23,8 @@
 //! | [`stream`] | the first bytes of a stream inside a session |
 //! | [`terminal`] | the messages of a terminal stream |
 //! | [`secret`] | bytes that nobody may print |
+//! | [`supervisor`] | what the gateway and the supervisor of a box say |
+//! | [`update`] | signed releases of the box's system |
 //! | [`reason`] | why a session, a route or a link ended |
 //! | `api` | JSON bodies of the HTTP API (feature `api`) |
 
@@ -41,8 +43,10 @@ pub mod secret;
 pub mod statement;
 pub mod stream;
 pub mod terminal;
+pub mod supervisor;
 pub mod ticket;
 mod time;
+pub mod update;
 
 pub use codec::{Decode, DecodeError, Encode, Reader, Writer};
 pub use time::UnixMs;

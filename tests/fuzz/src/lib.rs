@@ -5,6 +5,7 @@
 //! Driven by `tests/replay.rs` in `./check` and, for discovery, by the
 //! libFuzzer program in `libfuzzer/` (needs nightly Rust and cargo-fuzz).
 
+mod appliance;
 mod peers;
 mod terminal;
 mod typed;
@@ -21,7 +22,9 @@ use culvert_wire::key::{Fingerprint, PublicKey};
 use culvert_wire::revocation::SignedRevocation;
 use culvert_wire::statement::{ProviderRotation, SignedStatement};
 use culvert_wire::stream::{Answer, Open};
+use culvert_wire::supervisor::{FromGateway, FromSupervisor};
 use culvert_wire::ticket::Ticket;
+use culvert_wire::update::SignedKeyList;
 use culvert_wire::{Decode, Encode};
 
 /// One decoder.
@@ -94,6 +97,26 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "gateway_toml",
         run: typed::gateway_toml,
+    },
+    Target {
+        name: "key_list",
+        run: canonical::<SignedKeyList>,
+    },
+    Target {
+        name: "manifest",
+        run: appliance::manifest,
+    },
+    Target {
+        name: "payload",
+        run: appliance::payload,
+    },
+    Target {
+        name: "from_gateway",
+        run: canonical::<FromGateway>,
+    },
+    Target {
+        name: "from_supervisor",
+        run: canonical::<FromSupervisor>,
     },
     Target {
         name: "telnet",

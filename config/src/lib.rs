@@ -9,8 +9,10 @@
 //! | module | file |
 //! |---|---|
 //! | [`gateway`] | `gateway.toml`, the box at the customer site |
+//! | [`boxfile`] | `culvert.toml`, on the card of one box |
 //! | [`prs`] | `prs.toml`, the cloud server |
 
+pub mod boxfile;
 mod error;
 mod file;
 pub mod gateway;

@@ -1,0 +1,19 @@
+//! The board of a box: what differs from one to the next, and the records by
+//! which its boot loader and its system agree on a slot.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`profile`] | one `.toml` per board: packages, boot loader, lights, watchdog |
+//! | [`environment`] | U-Boot's checksummed environment format (pure) |
+//! | [`record`] | the two copies of the state record, and a power cut between |
+//! | [`slots`] | which slot boots, tries, good and failed releases (pure) |
+//! | [`hardware`] | lights, watchdog, serial number, through sysfs |
+//!
+//! Knows nothing of links, sessions or signatures. Driven by the supervisor
+//! and by the image builder.
+
+pub mod environment;
+pub mod hardware;
+pub mod profile;
+pub mod record;
+pub mod slots;

@@ -1,0 +1,294 @@
+//! Which slot boots.
+//!
+//! Every boot spends a try of its slot, in the boot loader; health restores
+//! them. A new release is on trial until it was healthy once: out of tries, or
+//! given up by the supervisor, the other slot boots again. A release that
+//! failed is not taken a second time. The floor rises only with a good release
+//! and is asked only when one is installed.
+//!
+//! No I/O. The boot loader's half is the script that the image builder writes;
+//! [`Slots::choose`] says the same in Rust, for tests and for people.
+
+use crate::environment::Environment;
+
+/// Tries of a slot that was healthy.
+pub const TRIES: u64 = 3;
+
+/// One of the two places for a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// Partition `slot-a`.
+    A,
+    /// Partition `slot-b`.
+    B,
+}
+
+impl Slot {
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    /// The letter in names.
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
+    /// The partition's name.
+    pub const fn partition(self) -> &'static str {
+        match self {
+            Self::A => "slot-a",
+            Self::B => "slot-b",
+        }
+    }
+
+    /// Reads a letter.
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        match letter {
+            "a" => Some(Self::A),
+            "b" => Some(Self::B),
+            _ => None,
+        }
+    }
+
+    fn tries(self) -> &'static str {
+        match self {
+            Self::A => "a_tries",
+            Self::B => "b_tries",
+        }
+    }
+
+    fn good(self) -> &'static str {
+        match self {
+            Self::A => "a_good",
+            Self::B => "b_good",
+        }
+    }
+}
+
+/// What the record says of the slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// The slot to boot first.
+    pub want: Slot,
+    /// Tries left: a, b.
+    pub tries: [u64; 2],
+    /// Whether the slot's release was healthy once: a, b.
+    pub good: [bool; 2],
+    /// Lower versions are not installed.
+    pub version_floor: u64,
+    /// Releases with an older list of keys are not installed.
+    pub generation_floor: u32,
+    /// The release that failed last; not taken again.
+    pub failed: Option<u64>,
+    /// Whether the link was up when the release on trial was installed: it is
+    /// healthy only when the link is up again.
+    pub link_was_up: bool,
+}
+
+impl Slots {
+    /// A box as it was flashed: both slots hold the same good release.
+    pub const fn flashed(version: u64, generation: u32) -> Self {
+        Self {
+            want: Slot::A,
+            tries: [TRIES, TRIES],
+            good: [true, true],
+            version_floor: version,
+            generation_floor: generation,
+            failed: None,
+            link_was_up: false,
+        }
+    }
+
+    /// Reads the record; what is missing or strange counts as never told.
+    pub fn read(record: &Environment) -> Self {
+        let tries = |slot: Slot| record.number(slot.tries()).unwrap_or(0);
+        let good = |slot: Slot| record.value(slot.good()) == Some("1");
+        Self {
+            want: record
+                .value("want")
+                .and_then(Slot::from_letter)
+                .unwrap_or(Slot::A),
+            tries: [tries(Slot::A), tries(Slot::B)],
+            good: [good(Slot::A), good(Slot::B)],
+            version_floor: record.number("floor").unwrap_or(0),
+            generation_floor: record
+                .number("generation")
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or(0),
+            failed: record.number("failed").filter(|&version| version != 0),
+            link_was_up: record.value("linked") == Some("1"),
+        }
+    }
+
+    /// Writes all of it into the record.
+    pub fn write(&self, record: &mut Environment) {
+        let flag = |on: bool| if on { "1" } else { "0" };
+        record.put("want", self.want.letter());
+        for slot in [Slot::A, Slot::B] {
+            record.put_number(slot.tries(), self.tries[slot as usize]);
+            record.put(slot.good(), flag(self.good[slot as usize]));
+        }
+        record.put_number("floor", self.version_floor);
+        record.put_number("generation", self.generation_floor.into());
+        record.put_number("failed", self.failed.unwrap_or(0));
+        record.put("linked", flag(self.link_was_up));
+    }
+
+    /// Which slot the boot loader takes: the wanted one, else the other, as
+    /// long as it has tries and can be loaded. Nobody has tries left: the two
+    /// take turns, so that no box ever stops for good.
+    pub fn choose(&mut self, loads: impl Fn(Slot) -> bool) -> Option<Slot> {
+        for slot in [self.want, self.want.other()] {
+            if self.tries[slot as usize] > 0 {
+                self.tries[slot as usize] -= 1;
+                if loads(slot) {
+                    return Some(slot);
+                }
+            }
+        }
+        let turn = self.want;
+        self.want = turn.other();
+        [turn, turn.other()].into_iter().find(|&slot| loads(slot))
+    }
+
+    /// The idle slot will be overwritten: from now on it cannot boot.
+    pub fn begin_install(&mut self, running: Slot) {
+        let idle = running.other();
+        self.want = running;
+        self.tries[idle as usize] = 0;
+        self.good[idle as usize] = false;
+    }
+
+    /// The idle slot holds a verified release: it boots next, on trial.
+    pub fn end_install(&mut self, running: Slot, link_is_up: bool) {
+        let idle = running.other();
+        self.want = idle;
+        self.tries[idle as usize] = TRIES;
+        self.good[idle as usize] = false;
+        self.link_was_up = link_is_up;
+    }
+
+    /// The running release is healthy.
+    pub fn healthy(&mut self, running: Slot, version: u64, generation: u32) {
+        self.want = running;
+        self.tries[running as usize] = TRIES;
+        if !self.good[running as usize] {
+            self.good[running as usize] = true;
+            self.version_floor = self.version_floor.max(version);
+            self.generation_floor = self.generation_floor.max(generation);
+        }
+        // The slot to fall back to is as good as it was when it last ran.
+        let idle = running.other();
+        if self.good[idle as usize] {
+            self.tries[idle as usize] = TRIES;
+        }
+    }
+
+    /// The running release, on trial, did not become healthy.
+    pub fn give_up(&mut self, running: Slot, version: u64) {
+        self.want = running.other();
+        self.tries[running as usize] = 0;
+        self.failed = Some(version);
+    }
+
+    /// Whether the running release is still on trial.
+    pub fn on_trial(&self, running: Slot) -> bool {
+        !self.good[running as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn booted(slots: &mut Slots) -> Slot {
+        slots.choose(|_| true).expect("a slot boots")
+    }
+
+    #[test]
+    fn the_record_holds_everything() {
+        let mut slots = Slots::flashed(5, 2);
+        slots.failed = Some(9);
+        slots.link_was_up = true;
+        slots.tries = [2, 0];
+        slots.good = [true, false];
+        slots.want = Slot::B;
+        let mut record = Environment::default();
+
+        slots.write(&mut record);
+
+        let bytes = record.encode().unwrap();
+        let read = Slots::read(&Environment::decode(&bytes).unwrap());
+        assert_eq!(read, slots);
+    }
+
+    /// R7: three failed boots of a new release, and the old one is back.
+    #[test]
+    fn a_release_that_never_comes_up_is_left_after_three_tries() {
+        let mut slots = Slots::flashed(1, 1);
+        slots.begin_install(Slot::A);
+        slots.end_install(Slot::A, true);
+
+        let seen: Vec<Slot> = (0..4).map(|_| booted(&mut slots)).collect();
+
+        assert_eq!(seen, [Slot::B, Slot::B, Slot::B, Slot::A]);
+        assert_eq!(slots.version_floor, 1);
+    }
+
+    /// R8: the floor rises with a good release and never with one on trial.
+    #[test]
+    fn a_good_release_raises_the_floor_and_a_failed_one_is_remembered() {
+        let mut slots = Slots::flashed(1, 1);
+        slots.begin_install(Slot::A);
+        slots.end_install(Slot::A, true);
+        assert_eq!(booted(&mut slots), Slot::B);
+        assert!(slots.on_trial(Slot::B));
+
+        let mut failed = slots;
+        failed.give_up(Slot::B, 2);
+        assert_eq!(booted(&mut failed), Slot::A);
+        assert_eq!((failed.failed, failed.version_floor), (Some(2), 1));
+
+        slots.healthy(Slot::B, 2, 3);
+        assert_eq!((slots.version_floor, slots.generation_floor), (2, 3));
+        assert!(!slots.on_trial(Slot::B));
+        assert_eq!(booted(&mut slots), Slot::B);
+    }
+
+    #[test]
+    fn a_cut_during_an_install_boots_the_running_release() {
+        let mut slots = Slots::flashed(1, 1);
+        slots.begin_install(Slot::B);
+
+        for _ in 0..20 {
+            assert_eq!(booted(&mut slots), Slot::B);
+            slots.healthy(Slot::B, 1, 1);
+        }
+    }
+
+    /// R7: however often the power fails before health, some slot boots.
+    #[test]
+    fn a_box_out_of_tries_never_stops() {
+        let mut slots = Slots::flashed(1, 1);
+
+        let seen: Vec<Slot> = (0..20).map(|_| booted(&mut slots)).collect();
+
+        assert!(seen[6..].contains(&Slot::A) && seen[6..].contains(&Slot::B));
+    }
+
+    #[test]
+    fn a_dead_slot_is_passed_over() {
+        let mut slots = Slots::flashed(1, 1);
+        for _ in 0..10 {
+            assert_eq!(slots.choose(|slot| slot == Slot::B), Some(Slot::B));
+        }
+        assert_eq!(slots.choose(|_| false), None);
+    }
+}

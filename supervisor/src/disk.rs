@@ -1,0 +1,114 @@
+//! Partitions by their GPT names, and the state record's two places.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use culvert_board::environment::LEN;
+use culvert_board::record::{Place, Places};
+
+/// The partition of the first copy of the state record.
+pub const RECORD_1: &str = "record-1";
+/// And of the second.
+pub const RECORD_2: &str = "record-2";
+/// The settings partition.
+pub const SETTINGS: &str = "settings";
+/// The data partition.
+pub const DATA: &str = "data";
+
+/// The device of the partition with a name, below `root`.
+pub fn partition(root: &Path, name: &str) -> Option<PathBuf> {
+    let wanted = format!("PARTNAME={name}");
+    let mut found: Vec<PathBuf> = fs::read_dir(root.join("sys/class/block"))
+        .ok()?
+        .flatten()
+        .filter(|entry| {
+            fs::read_to_string(entry.path().join("uevent"))
+                .is_ok_and(|text| text.lines().any(|line| line == wanted))
+        })
+        .map(|entry| root.join("dev").join(entry.file_name()))
+        .collect();
+    // Two disks with our names: always the same one.
+    found.sort();
+    found.into_iter().next()
+}
+
+/// Reads the whole of a small file or the head of a device.
+///
+/// # Errors
+/// What the system says.
+pub fn head(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    File::open(path)?.take(bytes).read_to_end(&mut out)?;
+    Ok(out)
+}
+
+/// The record's two partitions.
+#[derive(Debug)]
+pub struct RecordDisk {
+    first: File,
+    second: File,
+}
+
+impl RecordDisk {
+    /// Opens both.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::NotFound`] without partitions.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let open = |name| {
+            let path = partition(root, name).ok_or(io::ErrorKind::NotFound)?;
+            OpenOptions::new().read(true).write(true).open(path)
+        };
+        Ok(Self {
+            first: open(RECORD_1)?,
+            second: open(RECORD_2)?,
+        })
+    }
+
+    fn file(&self, place: Place) -> &File {
+        match place {
+            Place::First => &self.first,
+            Place::Second => &self.second,
+        }
+    }
+}
+
+impl Places for RecordDisk {
+    fn read(&mut self, place: Place) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; LEN];
+        self.file(place).read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    fn write(&mut self, place: Place, bytes: &[u8; LEN]) -> io::Result<()> {
+        let file = self.file(place);
+        file.write_all_at(bytes, 0)?;
+        file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_found_by_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        for (device, name) in [("vda1", "boot"), ("vda4", "slot-a"), ("vda40", "slot-ab")] {
+            let class = dir.path().join("sys/class/block").join(device);
+            fs::create_dir_all(&class).unwrap();
+            fs::write(
+                class.join("uevent"),
+                format!("DEVNAME={device}\nPARTNAME={name}\n"),
+            )
+            .unwrap();
+        }
+
+        let found = partition(dir.path(), "slot-a");
+
+        assert_eq!(found, Some(dir.path().join("dev/vda4")));
+        assert_eq!(partition(dir.path(), "slot-c"), None);
+    }
+}

@@ -1,0 +1,239 @@
+//! The gateway's process: its own user, no capabilities, one inherited socket;
+//! started again, ever later, when it ends.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use culvert_wire::supervisor::{FromGateway, FromSupervisor, MAX_MESSAGE};
+use culvert_wire::{Decode as _, Encode as _};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::Pid;
+
+use crate::console;
+
+/// Its user and group.
+pub const USER: u32 = 1000;
+/// The program.
+const PROGRAM: &str = "/bin/culvert-gateway";
+/// Silence after which a gateway is taken for hung and killed.
+const HUNG: Duration = Duration::from_secs(45);
+/// Shortest and longest wait before it is started again.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Messages taken in one turn of the loop.
+const TURN: usize = 64;
+
+/// The process, or when it comes again.
+#[derive(Debug)]
+pub struct Gateway {
+    state: State,
+    backoff: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    Running {
+        pid: Pid,
+        socket: UnixDatagram,
+        since: Instant,
+        heard: Instant,
+    },
+    Waiting {
+        until: Instant,
+    },
+}
+
+impl Gateway {
+    /// To be started at the first turn.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            state: State::Waiting { until: now },
+            backoff: BACKOFF.0,
+        }
+    }
+
+    /// Starts the process if it is time; answers whether it did.
+    ///
+    /// # Errors
+    /// What the system says; tried again later.
+    pub fn keep_running(&mut self, config: &Path, now: Instant) -> io::Result<bool> {
+        match &self.state {
+            State::Waiting { until } if *until <= now => {}
+            State::Waiting { .. } => return Ok(false),
+            State::Running { pid, heard, .. } => {
+                if now.duration_since(*heard) > HUNG {
+                    console::line("the gateway is hung: killed");
+                    // Its end is noticed as any other.
+                    let _ = kill(*pid, Signal::SIGKILL);
+                }
+                return Ok(false);
+            }
+        }
+        self.wait(now);
+        let (pid, socket) = spawn(config)?;
+        self.state = State::Running {
+            pid,
+            socket,
+            since: now,
+            heard: now,
+        };
+        Ok(true)
+    }
+
+    /// A child ended; answers whether it was the gateway.
+    pub fn ended(&mut self, ended: Pid, now: Instant) -> bool {
+        match self.state {
+            State::Running { pid, since, .. } if pid == ended => {
+                if now.duration_since(since) > BACKOFF.1 {
+                    self.backoff = BACKOFF.0;
+                }
+                self.wait(now);
+                true
+            }
+            State::Running { .. } | State::Waiting { .. } => false,
+        }
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.state = State::Waiting {
+            until: now + self.backoff,
+        };
+        self.backoff = (self.backoff * 2).min(BACKOFF.1);
+    }
+
+    /// The next messages; what is no message is dropped and said once a turn.
+    pub fn messages(&mut self, now: Instant) -> Vec<FromGateway> {
+        let State::Running { socket, heard, .. } = &mut self.state else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        while out.len() < TURN {
+            // Nothing there, or its end is gone: the process's end tells.
+            let Ok(length @ 1..) = socket.recv(&mut buffer) else {
+                break;
+            };
+            match FromGateway::from_bytes(&buffer[..length]) {
+                Ok(message) => out.push(message),
+                Err(error) => {
+                    console::line(&format!("the gateway said something strange: {error}"));
+                    break;
+                }
+            }
+        }
+        if !out.is_empty() {
+            *heard = now;
+        }
+        out
+    }
+
+    /// Says something; a gateway that does not listen is judged by its
+    /// silence.
+    pub fn say(&self, message: &FromSupervisor) {
+        if let State::Running { socket, .. } = &self.state {
+            let _ = socket.send(&message.to_bytes());
+        }
+    }
+
+    /// How long it has lived.
+    pub fn alive(&self, now: Instant) -> Option<Duration> {
+        match self.state {
+            State::Running { since, .. } => Some(now.duration_since(since)),
+            State::Waiting { .. } => None,
+        }
+    }
+
+    /// Its socket, to wait on.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Running { socket, .. } => Some(socket.as_fd()),
+            State::Waiting { .. } => None,
+        }
+    }
+}
+
+/// A user other than root keeps no capability across `exec`, and process 1
+/// has forbidden every program to gain any.
+fn spawn(config: &Path) -> io::Result<(Pid, UnixDatagram)> {
+    let (ours, theirs) = pair()?;
+    let child = Command::new(PROGRAM)
+        .arg("--config")
+        .arg(config)
+        .arg("run")
+        .env_clear()
+        .env("CULVERT_SUPERVISOR", "stdin")
+        .uid(USER)
+        .gid(USER)
+        .current_dir("/")
+        .stdin(theirs)
+        .process_group(0)
+        .spawn()?;
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    Ok((Pid::from_raw(pid), ours))
+}
+
+/// A pair of packet sockets; ours does not block. (`UnixDatagram` only ever
+/// calls `send` and `recv`, which are the same for both kinds.)
+fn pair() -> io::Result<(UnixDatagram, OwnedFd)> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?;
+    let ours = UnixDatagram::from(ours);
+    ours.set_nonblocking(true)?;
+    Ok((ours, theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_keep_their_borders_and_a_full_socket_does_not_block() {
+        let (ours, theirs) = pair().unwrap();
+        let theirs = UnixDatagram::from(theirs);
+        let now = Instant::now();
+        let mut gateway = Gateway::new(now);
+        gateway.state = State::Running {
+            pid: Pid::from_raw(1),
+            socket: ours,
+            since: now,
+            heard: now,
+        };
+        theirs.send(&FromGateway::Health.to_bytes()).unwrap();
+        theirs.send(&FromGateway::Session(2).to_bytes()).unwrap();
+
+        let heard = gateway.messages(now);
+        for _ in 0..100_000 {
+            gateway.say(&FromSupervisor::Reboot);
+        }
+
+        assert_eq!(heard, [FromGateway::Health, FromGateway::Session(2)]);
+        theirs.send(b"\xff?").unwrap();
+        assert!(gateway.messages(now).is_empty());
+    }
+
+    #[test]
+    fn a_gateway_that_keeps_ending_is_started_ever_later() {
+        let mut now = Instant::now();
+        let mut gateway = Gateway::new(now);
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            gateway.wait(now);
+            let State::Waiting { until } = gateway.state else {
+                panic!("it waits");
+            };
+            waits.push(until.duration_since(now).as_secs());
+            now = until;
+        }
+
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+}

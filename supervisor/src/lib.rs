@@ -1,0 +1,43 @@
+//! The root side of a box: checks and enters a slot, mounts, keeps clock and
+//! network, runs the gateway as its own user, feeds the watchdog, and writes
+//! verified releases to the idle slot.
+//!
+//! It meets what the server sent only as typed messages on one socket pair,
+//! and takes nothing from there but bytes of a release, which it judges by the
+//! keys in its own read-only root.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`early`] | before the root: modules, manifest, verity, entering |
+//! | [`run`] | the loop of process 1 |
+//! | [`health`] | when a boot has succeeded (pure) |
+//! | [`install`] | a bundle that streams into the idle slot |
+//! | [`slot`] | header and manifest of a slot |
+//! | [`disk`] | partitions by name, the state record's two places |
+//! | [`system`] | mounts, clock, restart |
+//! | [`verity`] | the device-mapper calls for a checked root |
+//! | [`card`] | the settings partition |
+//! | [`dhcp`], [`network`] | addresses |
+//! | [`gateway`] | the gateway's process and its socket |
+//! | [`console`] | the screen |
+
+pub mod card;
+pub mod console;
+pub mod dhcp;
+pub mod disk;
+pub mod early;
+pub mod gateway;
+pub mod health;
+pub mod install;
+pub mod network;
+pub mod run;
+pub mod slot;
+pub mod system;
+pub mod verity;
+
+/// Where a release keeps what its supervisor must know.
+pub const RELEASE_DIR: &str = "/etc/culvert";
+/// The list of release keys that this release trusts, a wire `KeyList`.
+pub const TRUST_FILE: &str = "trust";
+/// The board's file.
+pub const BOARD_FILE: &str = "board.toml";

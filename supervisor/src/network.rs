@@ -1,0 +1,140 @@
+//! Addresses: busybox's DHCP client per interface, or what the settings say.
+//! IPv6 comes from the kernel's own router discovery.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use culvert_config::boxfile::Network;
+
+use crate::console;
+
+/// Where name servers are written; `/etc/resolv.conf` points here.
+pub const RESOLV_CONF: &str = "/run/resolv.conf";
+/// The one foreign program of the image.
+pub const BUSYBOX: &str = "/bin/busybox";
+/// Name servers tell three at most to the resolver.
+const MAX_DNS: usize = 3;
+
+/// The interfaces that can have a cable, lowest name first.
+pub fn interfaces(root: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(root.join("sys/class/net")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .flatten()
+        // Ethernet has type 1; loopback and tunnels have not.
+        .filter(|entry| {
+            fs::read_to_string(entry.path().join("type")).is_ok_and(|text| text.trim() == "1")
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether an interface has a cable.
+pub fn has_cable(root: &Path, interface: &str) -> bool {
+    let path = root.join("sys/class/net").join(interface).join("carrier");
+    fs::read_to_string(path).is_ok_and(|text| text.trim() == "1")
+}
+
+/// Runs one busybox tool to its end.
+///
+/// # Errors
+/// What the system says, and the tool's failure.
+pub fn busybox(arguments: &[&str]) -> io::Result<()> {
+    let status = Command::new(BUSYBOX)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_clear()
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{} failed", arguments.join(" ")))),
+    }
+}
+
+/// Starts an interface; answers the DHCP client's process if there is one.
+///
+/// # Errors
+/// What the system says.
+pub fn start(interface: &str, settings: &Network) -> io::Result<Option<u32>> {
+    busybox(&["ip", "link", "set", interface, "up"])?;
+    match settings {
+        Network::Dhcp => {
+            let client = Command::new(BUSYBOX)
+                // -f: stays our child; -t 3 -T 2 -A 5: asks again every few
+                // seconds for ever, however late the server comes.
+                .args([
+                    "udhcpc", "-f", "-i", interface, "-t", "3", "-T", "2", "-A", "5",
+                ])
+                .args(["-s", "/sbin/dhcp-event", "-x", "hostname:culvert"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .env_clear()
+                .spawn()?;
+            Ok(Some(client.id()))
+        }
+        Network::Static {
+            address: (address, length),
+            gateway,
+            dns,
+        } => {
+            let own = format!("{address}/{length}");
+            let (way, family) = (gateway.to_string(), family(address));
+            busybox(&["ip", family, "addr", "replace", &own, "dev", interface])?;
+            busybox(&[
+                "ip", family, "route", "replace", "default", "via", &way, "dev", interface,
+            ])?;
+            resolvers(dns)?;
+            console::line(&format!("{interface}: static address"));
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the name servers.
+///
+/// # Errors
+/// What the system says.
+pub fn resolvers(servers: &[IpAddr]) -> io::Result<()> {
+    let text: String = servers
+        .iter()
+        .take(MAX_DNS)
+        .map(|server| format!("nameserver {server}\n"))
+        .collect();
+    let beside = format!("{RESOLV_CONF}.new");
+    fs::write(&beside, text)?;
+    fs::rename(beside, RESOLV_CONF)
+}
+
+/// The option of `ip` for an address.
+pub fn family(address: &IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "-4",
+        IpAddr::V6(_) => "-6",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ethernet_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, kind, carrier) in [("lo", "772", "1"), ("eth1", "1", "0"), ("eth0", "1", "1")] {
+            let path = dir.path().join("sys/class/net").join(name);
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("type"), format!("{kind}\n")).unwrap();
+            fs::write(path.join("carrier"), format!("{carrier}\n")).unwrap();
+        }
+
+        assert_eq!(interfaces(dir.path()), ["eth0", "eth1"]);
+        assert!(has_cable(dir.path(), "eth0") && !has_cable(dir.path(), "eth1"));
+    }
+}

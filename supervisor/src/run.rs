@@ -1,0 +1,311 @@
+//! The loop of process 1: one turn a second, or when the gateway speaks.
+//!
+//! Nothing here waits for the network, and nothing but the start-up may end
+//! the loop: a box that cannot do something says so and goes on.
+
+mod start;
+mod update;
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use culvert_board::hardware::{Light, Panel as _, Sysfs};
+use culvert_board::profile::Board;
+use culvert_board::record;
+use culvert_board::slots::Slots;
+use culvert_config::boxfile::Network;
+use culvert_wire::UnixMs;
+use culvert_wire::supervisor::{FromGateway, FromSupervisor, LinkState};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::disk::RecordDisk;
+use crate::gateway::Gateway;
+use crate::health::{Facts, Trial, Verdict};
+use crate::install::{self, Install, Judge};
+use crate::{card, console, network, system};
+
+/// Longest turn.
+const TURN: u16 = 1000;
+/// The watchdog is not fed any more when no gateway has said that it lives
+/// for so long.
+const SILENCE: Duration = Duration::from_secs(180);
+/// How often the clock's floor is written: flash wears out.
+const CLOCK: Duration = Duration::from_secs(24 * 3600);
+
+/// Runs as `/sbin/init`.
+pub fn main() -> ExitCode {
+    match start::start() {
+        Ok(mut running) => running.run(),
+        Err(error) => system::restart(&format!("this release cannot start: {error:#}")),
+    }
+}
+
+/// A box that runs.
+struct Running {
+    board: Board,
+    judge: Judge,
+    generation: u32,
+    panel: Sysfs,
+    records: Option<RecordDisk>,
+    trial: Option<Trial>,
+    network: Network,
+    /// Interfaces that were started, with their DHCP client.
+    interfaces: Vec<(String, Option<Pid>)>,
+    gateway: Gateway,
+    gateway_config: PathBuf,
+    link: Link,
+    sessions: u32,
+    begun: Instant,
+    heard: Instant,
+    /// The latest authenticated time, at least the release's own.
+    authentic: UnixMs,
+    clock_saved: Option<Instant>,
+    /// A release that comes through the gateway.
+    incoming: Option<Install>,
+    /// A release on the card, not yet read to its end.
+    on_card: Option<(Install, File)>,
+    card_looked_at: bool,
+    erase_claim: bool,
+    shown: String,
+}
+
+/// Where the link stands, as the gateway said last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Link {
+    state: LinkState,
+    cause: String,
+    sentence: String,
+    fingerprint: String,
+}
+
+impl Running {
+    fn run(&mut self) -> ! {
+        loop {
+            let now = Instant::now();
+            self.reap(now);
+            self.start_interfaces();
+            match self.gateway.keep_running(&self.gateway_config, now) {
+                Ok(true) => self.sessions = 0,
+                Ok(false) => {}
+                Err(error) => console::line(&format!("the gateway cannot start: {error}")),
+            }
+            for message in self.gateway.messages(now) {
+                self.heard = now;
+                self.obey(message);
+            }
+            self.judge_boot(now);
+            self.update_from_card();
+            self.show();
+            if now.duration_since(self.heard) < SILENCE
+                && let Err(error) = self.panel.feed()
+            {
+                console::line(&format!("the watchdog cannot be fed: {error}"));
+            }
+            self.rest();
+        }
+    }
+
+    /// Waits for the gateway's next word, or the turn's end.
+    fn rest(&self) {
+        let busy = self.on_card.is_some();
+        let limit = PollTimeout::from(if busy { 0 } else { TURN });
+        let done = match self.gateway.socket() {
+            Some(socket) => poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], limit),
+            None => poll(&mut [], limit),
+        };
+        if let Err(error) = done
+            && error != Errno::EINTR
+        {
+            std::thread::sleep(Duration::from_millis(TURN.into()));
+        }
+    }
+
+    /// Takes leave of every child that ended, ours or orphaned.
+    fn reap(&mut self, now: Instant) {
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            let (pid, how) = match status {
+                WaitStatus::Exited(pid, code) => (pid, format!("with code {code}")),
+                WaitStatus::Signaled(pid, signal, _) => (pid, format!("by {signal}")),
+                // Nobody else has ended.
+                WaitStatus::Stopped(..)
+                | WaitStatus::PtraceEvent(..)
+                | WaitStatus::PtraceSyscall(_)
+                | WaitStatus::Continued(_)
+                | WaitStatus::StillAlive => return,
+            };
+            if self.gateway.ended(pid, now) {
+                console::line(&format!("the gateway ended {how}"));
+                self.link.state = LinkState::Down;
+                self.incoming = None;
+            }
+            self.interfaces.retain(|(_, client)| *client != Some(pid));
+        }
+    }
+
+    /// Starts what has appeared, or whose DHCP client has ended.
+    fn start_interfaces(&mut self) {
+        for name in network::interfaces("/".as_ref()) {
+            if self.interfaces.iter().any(|(known, _)| *known == name) {
+                continue;
+            }
+            match network::start(&name, &self.network) {
+                Ok(client) => {
+                    let client = client.and_then(|id| i32::try_from(id).ok());
+                    self.interfaces.push((name, client.map(Pid::from_raw)));
+                }
+                Err(error) => console::line(&format!("{name}: {error}")),
+            }
+        }
+    }
+
+    fn obey(&mut self, message: FromGateway) {
+        match message {
+            FromGateway::Health => {}
+            FromGateway::LinkState {
+                link,
+                cause,
+                sentence,
+                fingerprint,
+                link_time,
+            } => {
+                self.link = Link {
+                    state: link,
+                    cause,
+                    sentence,
+                    fingerprint,
+                };
+                if let Some(time) = link_time {
+                    self.heard_time(time);
+                }
+                if link == LinkState::Up {
+                    self.erase_used_claim();
+                }
+            }
+            FromGateway::Session(count) => self.sessions = count,
+            FromGateway::UpdateBegin { size, forced } => self.update_begin(size, forced),
+            FromGateway::UpdateData(bytes) => self.update_data(&bytes),
+            FromGateway::UpdateEnd => self.update_end(),
+        }
+    }
+
+    /// The server's time rules; the floor is kept for a boot without it.
+    fn heard_time(&mut self, time: UnixMs) {
+        self.authentic = self.authentic.max(time);
+        if system::now()
+            .ms_since(time)
+            .max(time.ms_since(system::now()))
+            > 5000
+            && let Err(error) = system::set_clock(time)
+        {
+            console::line(&format!("the clock cannot be set: {error}"));
+        }
+        if self.clock_saved.is_none_or(|at| at.elapsed() > CLOCK) {
+            self.clock_saved = Some(Instant::now());
+            if let Err(error) = start::save_clock(time) {
+                console::line(&format!("the time cannot be kept: {error}"));
+            }
+        }
+    }
+
+    fn erase_used_claim(&mut self) {
+        if std::mem::take(&mut self.erase_claim) {
+            let card = std::path::Path::new(card::CARD);
+            match card::writable(|| card::erase_claim(card)) {
+                Ok(()) => console::line("the used claim code is erased from the card"),
+                Err(error) => console::line(&format!(
+                    "the used claim code cannot be erased from the card: {error}"
+                )),
+            }
+        }
+    }
+
+    /// Restores the tries of a healthy release; leaves one that failed.
+    fn judge_boot(&mut self, now: Instant) {
+        let Some(trial) = self.trial else {
+            return;
+        };
+        let facts = Facts {
+            uptime: now.duration_since(self.begun),
+            gateway_alive: self.gateway.alive(now),
+            linked: self.link.state == LinkState::Up,
+        };
+        let (slot, version) = (self.judge.running, self.judge.version);
+        let generation = self.generation;
+        match trial.judge(&facts) {
+            Verdict::Wait => {}
+            Verdict::Healthy => {
+                self.trial = None;
+                self.record(|slots| slots.healthy(slot, version, generation));
+                console::line("this release is healthy");
+            }
+            Verdict::GiveUp => {
+                self.record(|slots| slots.give_up(slot, version));
+                self.leave("this release was not healthy in time: back to the other slot");
+            }
+        }
+    }
+
+    fn record(&mut self, edit: impl FnOnce(&mut Slots)) {
+        let done = match &mut self.records {
+            Some(records) => install::change(records, edit),
+            None => return,
+        };
+        if let Err(error) = done {
+            console::line(&format!("the state record cannot be written: {error}"));
+        }
+    }
+
+    fn linked_before(&mut self) -> bool {
+        let read = self.records.as_mut().map(record::load);
+        matches!(read, Some(Ok(Some((_, record)))) if Slots::read(&record).link_was_up)
+    }
+
+    /// Light and screen; the screen only when something changed.
+    fn show(&mut self) {
+        let cable = |(name, _): &(String, Option<Pid>)| network::has_cable("/".as_ref(), name);
+        let (light, text) = match self.link.state {
+            LinkState::Up if self.sessions > 0 => (
+                Light::Session,
+                format!("online, {} sessions", self.sessions),
+            ),
+            LinkState::Up => (Light::Online, "online".to_owned()),
+            LinkState::Quarantined => (Light::NoServer, "quarantined".to_owned()),
+            LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(cable) => {
+                (Light::NoCable, "no cable".to_owned())
+            }
+            LinkState::Unclaimed => (Light::Unclaimed, "not claimed".to_owned()),
+            LinkState::Down => (Light::NoServer, "no server".to_owned()),
+        };
+        if let Err(error) = self.panel.show(light) {
+            console::line(&format!("the light cannot be set: {error}"));
+        }
+        let Link {
+            cause,
+            sentence,
+            fingerprint,
+            ..
+        } = &self.link;
+        let why = match (self.link.state, cause.as_str()) {
+            (LinkState::Up, _) | (_, "") => String::new(),
+            _ => format!(" ({cause}: {sentence})"),
+        };
+        let text = format!("status: {text}{why}, key {fingerprint}");
+        if text != self.shown {
+            console::line(&text);
+            self.shown = text;
+        }
+    }
+
+    /// Lets the gateway say goodbye, then restarts.
+    fn leave(&mut self, why: &str) -> ! {
+        self.gateway.say(&FromSupervisor::Reboot);
+        std::thread::sleep(Duration::from_millis(500));
+        system::restart(why)
+    }
+}

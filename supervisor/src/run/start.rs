@@ -1,0 +1,264 @@
+//! What is done once, before the loop: mounts, clock, settings.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use culvert_board::hardware::{Light, Panel as _, Sysfs};
+use culvert_board::profile::Board;
+use culvert_board::record;
+use culvert_board::slots::{Slot, Slots};
+use culvert_config::boxfile::{self, BoxFile};
+use culvert_wire::supervisor::LinkState;
+use culvert_wire::update::{KeyList, Purpose};
+use culvert_wire::{Decode as _, UnixMs};
+use nix::mount::MsFlags;
+
+use super::{Link, Running};
+use crate::disk::RecordDisk;
+use crate::gateway::{Gateway, USER};
+use crate::health::Trial;
+use crate::install::Judge;
+use crate::{BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, network, slot, system};
+
+/// Where the data partition is mounted.
+const DATA: &str = "/data";
+/// The supervisor's own folder there.
+const OURS: &str = "/data/system";
+/// The gateway's.
+const GATEWAY: &str = "/data/gateway";
+/// A data file system as it is when it was just made.
+const EMPTY_DATA: &str = "/usr/lib/culvert/data.ext4";
+/// The last authenticated time.
+const CLOCK_FILE: &str = "/data/system/clock";
+/// The last settings that could be used, without a claim code.
+const LAST_GOOD: &str = "/data/system/culvert.toml";
+/// The settings that the gateway gets.
+const GATEWAY_TOML: &str = "/run/gateway.toml";
+
+/// Brings the box up to the point where the loop can run it.
+pub(super) fn start() -> anyhow::Result<Running> {
+    // For every program from here on: no file can give more rights.
+    nix::sys::prctl::set_no_new_privs().context("cannot forbid new rights")?;
+    let board = Board::from_toml(&fs::read_to_string(format!("{RELEASE_DIR}/{BOARD_FILE}"))?)?;
+    let trusted = KeyList::from_bytes(&fs::read(format!("{RELEASE_DIR}/{TRUST_FILE}"))?)?;
+    system::mount_at(
+        "tmpfs".as_ref(),
+        "/run",
+        "tmpfs",
+        system::DATA_ONLY,
+        Some("size=8m,mode=755"),
+    )?;
+    let (mut panel, missing) = Sysfs::open("/".as_ref(), &board.hardware);
+    for what in missing {
+        console::line(&format!("not there: {what}"));
+    }
+    if let Err(error) = panel.show(Light::Booting) {
+        console::line(&format!("the light cannot be set: {error}"));
+    }
+    let running = system::argument("culvert.slot")
+        .and_then(|letter| Slot::from_letter(&letter))
+        .context("the boot loader named no slot")?;
+    let device = disk::partition("/".as_ref(), running.partition()).context("no slot")?;
+    let signed = slot::manifest(&File::open(device)?)?.context("no manifest")?;
+    let (manifest, keys) = signed.verify(&trusted, &board.name, Purpose::Boot)?;
+
+    mount_data();
+    let authentic = manifest.issued.max(saved_clock());
+    if system::now() < authentic {
+        system::set_clock(authentic)?;
+    }
+    let settings = settings();
+    prepare_gateway(&settings)?;
+    network::busybox(&["ip", "link", "set", "lo", "up"])?;
+    let now = Instant::now();
+    let mut it = Running {
+        judge: Judge {
+            trusted,
+            board: board.name.clone(),
+            running,
+            version: manifest.version,
+        },
+        generation: keys.generation,
+        panel,
+        records: records(),
+        trial: None,
+        network: settings.network,
+        interfaces: Vec::new(),
+        gateway: Gateway::new(now),
+        gateway_config: PathBuf::from(GATEWAY_TOML),
+        link: Link {
+            state: LinkState::Down,
+            cause: String::new(),
+            sentence: String::new(),
+            fingerprint: String::new(),
+        },
+        sessions: 0,
+        begun: now,
+        heard: now,
+        authentic,
+        clock_saved: None,
+        incoming: None,
+        on_card: None,
+        card_looked_at: false,
+        erase_claim: settings.claim.is_some(),
+        shown: String::new(),
+        board,
+    };
+    it.trial = Some(Trial {
+        on_trial: on_trial(&mut it),
+        needs_link: it.linked_before(),
+        limit: Duration::from_secs(it.board.hardware.health_seconds),
+    });
+    Ok(it)
+}
+
+fn on_trial(it: &mut Running) -> bool {
+    let read = it.records.as_mut().map(record::load);
+    matches!(read, Some(Ok(Some((_, record)))) if Slots::read(&record).on_trial(it.judge.running))
+}
+
+fn records() -> Option<RecordDisk> {
+    match RecordDisk::open("/".as_ref()) {
+        Ok(records) => Some(records),
+        Err(error) => {
+            console::line(&format!(
+                "no state record: {error}; this box takes no updates"
+            ));
+            None
+        }
+    }
+}
+
+/// Mounts the data; makes a new file system where there is none; goes on in
+/// memory where there is no partition.
+fn mount_data() {
+    let flags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
+    let options = Some("errors=remount-ro,commit=30");
+    let mounted = match disk::partition("/".as_ref(), disk::DATA) {
+        None => Err(io::Error::other("there is no data partition")),
+        Some(device) => system::mount_at(&device, DATA, "ext4", flags, options).or_else(|error| {
+            console::line(&format!("the data is made anew: {error}"));
+            make_data(&device)?;
+            system::mount_at(&device, DATA, "ext4", flags, options)
+        }),
+    };
+    if let Err(error) = mounted {
+        console::line(&format!(
+            "no data: {error}; this box forgets everything at its end"
+        ));
+        let memory = system::mount_at("tmpfs".as_ref(), DATA, "tmpfs", flags, Some("size=8m"));
+        if let Err(error) = memory {
+            console::line(&format!("{error}"));
+        }
+    }
+    for (path, owner) in [(OURS, 0), (GATEWAY, USER)] {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        if let Err(error) = made.and_then(|()| chown(path, Some(owner), Some(owner))) {
+            console::line(&format!("{path}: {error}"));
+        }
+    }
+}
+
+/// Copies the empty file system, leaving alone what is the same already.
+fn make_data(device: &Path) -> io::Result<()> {
+    let mut from = File::open(EMPTY_DATA)?;
+    let to = OpenOptions::new().read(true).write(true).open(device)?;
+    let mut wanted = vec![0; 256 * 1024];
+    let mut found = vec![0; wanted.len()];
+    let mut at = 0;
+    loop {
+        let length = from.read(&mut wanted)?;
+        if length == 0 {
+            return to.sync_all();
+        }
+        to.read_exact_at(&mut found[..length], at)?;
+        if wanted[..length] != found[..length] {
+            to.write_all_at(&wanted[..length], at)?;
+        }
+        at += length as u64;
+    }
+}
+
+/// The settings on the card, or the last good ones, or none.
+fn settings() -> BoxFile {
+    let card = Path::new(card::CARD);
+    let read = match disk::partition("/".as_ref(), disk::SETTINGS) {
+        None => Err("there is no settings partition".to_owned()),
+        Some(device) => match card::attach(&device) {
+            Ok(()) => card::settings(card),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    match read {
+        Ok(Some(good)) => {
+            keep(card);
+            good
+        }
+        Ok(None) => BoxFile::default(),
+        Err(sentence) => {
+            console::line(&format!("settings: {sentence}"));
+            let last = fs::read_to_string(LAST_GOOD).ok();
+            last.and_then(|text| BoxFile::from_toml(&text).ok())
+                .unwrap_or_default()
+        }
+    }
+}
+
+/// Keeps a copy of settings that could be used, without the code, if it is
+/// not the same.
+fn keep(card: &Path) {
+    let kept = fs::read(card.join(boxfile::FILE_NAME)).and_then(|bytes| {
+        let mut bytes = bytes;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some(span) = boxfile::claim_span(&text) {
+            bytes[span].fill(b' ');
+        }
+        if fs::read(LAST_GOOD).is_ok_and(|before| before == bytes) {
+            return Ok(());
+        }
+        replace(LAST_GOOD, &bytes, 0)
+    });
+    if let Err(error) = kept {
+        console::line(&format!("the settings cannot be kept: {error}"));
+    }
+}
+
+/// The gateway's settings, and a claim code it has not used yet.
+fn prepare_gateway(settings: &BoxFile) -> io::Result<()> {
+    let own = format!("data_dir = \"{GATEWAY}\"\n");
+    // The table of the settings file comes first: its sub-tables end it.
+    fs::write(GATEWAY_TOML, own + &settings.gateway)?;
+    if let Some(code) = &settings.claim {
+        replace(&format!("{GATEWAY}/claim.txt"), code.as_bytes(), USER)?;
+    }
+    Ok(())
+}
+
+/// Writes a file whole, for one user.
+fn replace(path: &str, bytes: &[u8], owner: u32) -> io::Result<()> {
+    let beside = format!("{path}.new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    chown(&beside, Some(owner), Some(owner))?;
+    file.sync_all()?;
+    fs::rename(beside, path)
+}
+
+fn saved_clock() -> UnixMs {
+    let text = fs::read_to_string(CLOCK_FILE).unwrap_or_default();
+    UnixMs(text.trim().parse().unwrap_or(0))
+}
+
+/// Keeps an authenticated time as the next boot's floor.
+pub(super) fn save_clock(time: UnixMs) -> io::Result<()> {
+    replace(CLOCK_FILE, time.0.to_string().as_bytes(), 0)
+}

@@ -1,0 +1,129 @@
+//! Releases: through the gateway, or by hand on the card.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use culvert_board::slots::Slot;
+use culvert_wire::supervisor::{FromSupervisor, LinkState, MAX_DATA, UpdateState};
+use culvert_wire::update::MAX_SLOT;
+
+use super::Running;
+use crate::install::{Install, InstallError};
+use crate::{card, console, disk};
+
+impl Running {
+    pub(super) fn update_begin(&mut self, size: u64, forced: bool) {
+        self.incoming = None;
+        let refused = if self.trial.is_some_and(|trial| trial.on_trial) {
+            Some("this box still tries its last release")
+        } else if self.sessions > 0 && !forced {
+            Some("a session runs")
+        } else if self.on_card.is_some() {
+            Some("a release from the card is being installed")
+        } else if size > MAX_SLOT {
+            Some("the bundle is larger than any slot")
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            return self.refuse(why);
+        }
+        match self.open_install() {
+            Ok(install) => {
+                self.incoming = Some(install);
+                self.gateway
+                    .say(&FromSupervisor::Update(UpdateState::Taken(0)));
+            }
+            Err(error) => self.refuse(&error.to_string()),
+        }
+    }
+
+    pub(super) fn update_data(&mut self, bytes: &[u8]) {
+        let (Some(mut install), Some(records)) = (self.incoming.take(), self.records.as_mut())
+        else {
+            return;
+        };
+        match install.feed(bytes, records, self.authentic) {
+            Ok(()) => {
+                let taken = install.taken();
+                self.incoming = Some(install);
+                self.gateway
+                    .say(&FromSupervisor::Update(UpdateState::Taken(taken)));
+            }
+            Err(error) => self.refuse(&error.to_string()),
+        }
+    }
+
+    pub(super) fn update_end(&mut self) {
+        if let Some(install) = self.incoming.take() {
+            self.finish(install);
+        }
+    }
+
+    /// A release on the card is looked at once a boot, when this boot is
+    /// known to be good.
+    pub(super) fn update_from_card(&mut self) {
+        if !self.card_looked_at && self.trial.is_none() && self.records.is_some() {
+            self.card_looked_at = true;
+            if let Some((path, _)) = card::bundle(Path::new(card::CARD)) {
+                let opened = self
+                    .open_install()
+                    .and_then(|install| Ok((install, File::open(path)?)));
+                match opened {
+                    Ok(both) => self.on_card = Some(both),
+                    Err(error) => console::line(&format!("release on the card: {error}")),
+                }
+            }
+        }
+        let (Some((mut install, mut file)), Some(records)) =
+            (self.on_card.take(), self.records.as_mut())
+        else {
+            return;
+        };
+        let mut buffer = vec![0; MAX_DATA];
+        let fed = file
+            .read(&mut buffer)
+            .map_err(InstallError::from)
+            .and_then(|length| {
+                install.feed(&buffer[..length], records, self.authentic)?;
+                Ok(length)
+            });
+        match fed {
+            Ok(0) => self.finish(install),
+            Ok(_) => self.on_card = Some((install, file)),
+            Err(error) => console::line(&format!("release on the card: {error}")),
+        }
+    }
+
+    fn finish(&mut self, install: Install) {
+        let Some(records) = self.records.as_mut() else {
+            return;
+        };
+        // Before a first link there was nothing that a release could break.
+        let linked = self.link.state == LinkState::Up;
+        match install.finish(records, linked) {
+            Ok(version) => {
+                self.gateway
+                    .say(&FromSupervisor::Update(UpdateState::Installed { version }));
+                self.leave(&format!("version {version} is installed"));
+            }
+            Err(error) => self.refuse(&error.to_string()),
+        }
+    }
+
+    fn open_install(&self) -> Result<Install, InstallError> {
+        let idle: Slot = self.judge.running.other();
+        let device = disk::partition(Path::new("/"), idle.partition())
+            .ok_or_else(|| std::io::Error::other("the idle slot's partition is missing"))?;
+        Install::open(&device, self.judge.clone())
+    }
+
+    fn refuse(&self, why: &str) {
+        console::line(&format!("release refused: {why}"));
+        self.gateway
+            .say(&FromSupervisor::Update(UpdateState::Refused(
+                why.to_owned(),
+            )));
+    }
+}

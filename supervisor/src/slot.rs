@@ -1,0 +1,74 @@
+//! A slot: the boot loader's header, the signed manifest, the parts.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use culvert_board::environment::{Environment, LEN};
+use culvert_wire::update::{MAX_MANIFEST, Manifest, PartKind, SignedManifest};
+use culvert_wire::{Decode as _, Encode as _};
+
+/// Where the manifest lies, behind a `u32` length.
+pub const MANIFEST_AT: u64 = LEN as u64;
+/// What the boot loader counts in.
+const SECTOR: u64 = 512;
+
+/// The header for a release: what the boot loader needs, in its own numbers.
+pub fn header(manifest: &Manifest) -> Environment {
+    let mut header = Environment::default();
+    header.put_number("h_version", manifest.version);
+    for kind in [PartKind::Kernel, PartKind::Initramfs, PartKind::DeviceTree] {
+        let (offset, size) = manifest
+            .part(kind)
+            .map_or((0, 0), |part| (part.offset, part.size));
+        let name = kind.name();
+        header.put_number(&format!("h_{name}_at"), offset / SECTOR);
+        header.put_number(&format!("h_{name}_count"), size.div_ceil(SECTOR));
+        header.put_number(&format!("h_{name}_bytes"), size);
+    }
+    header
+}
+
+/// Writes the manifest and syncs, then the header and syncs: a slot without a
+/// header does not boot.
+///
+/// # Errors
+/// What the system says.
+pub fn seal(slot: &File, signed: &SignedManifest) -> io::Result<()> {
+    let bytes = signed.to_bytes();
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    slot.write_all_at(&length.to_be_bytes(), MANIFEST_AT)?;
+    slot.write_all_at(&bytes, MANIFEST_AT + 4)?;
+    slot.sync_data()?;
+    let header = header(signed.unverified())
+        .encode()
+        .ok_or_else(|| io::Error::other("the slot's header is too long"))?;
+    slot.write_all_at(&header, 0)?;
+    slot.sync_data()
+}
+
+/// Makes the slot unbootable.
+///
+/// # Errors
+/// What the system says.
+pub fn unseal(mut slot: &File) -> io::Result<()> {
+    slot.write_all_at(&[0; LEN], 0)?;
+    slot.flush()?;
+    slot.sync_data()
+}
+
+/// Reads the manifest of a slot; none if there is no readable one.
+///
+/// # Errors
+/// What the system says.
+pub fn manifest(slot: &File) -> io::Result<Option<SignedManifest>> {
+    let mut length = [0; 4];
+    slot.read_exact_at(&mut length, MANIFEST_AT)?;
+    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if length > MAX_MANIFEST {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; length];
+    slot.read_exact_at(&mut bytes, MANIFEST_AT + 4)?;
+    Ok(SignedManifest::from_bytes(&bytes).ok())
+}

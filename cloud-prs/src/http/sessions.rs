@@ -58,7 +58,7 @@ pub(super) struct SessionQuery {
 
 /// Sessions within the asker's reach, newest first.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions",
-    params(("state" = Option<SessionState>, Query), ("limit" = Option<u32>, Query)),
+    params(("state" = inline(Option<SessionState>), Query), ("limit" = Option<u32>, Query)),
     responses((status = 200, body = SessionList), (status = "4XX", body = ApiError)))]
 pub(super) async fn sessions(
     State(app): State<Arc<App>>,
@@ -153,7 +153,7 @@ pub(super) struct ReportQuery {
 #[utoipa::path(get, path = "/api/v1/reports/sessions", tag = "sessions",
     params(("from" = Option<u64>, Query), ("to" = Option<u64>, Query),
         ("customer" = Option<CustomerId>, Query), ("user" = Option<UserId>, Query),
-        ("format" = Option<Form>, Query)),
+        ("format" = inline(Option<Form>), Query)),
     responses((status = 200, body = SessionList), (status = "4XX", body = ApiError)))]
 pub(super) async fn report(
     State(app): State<Arc<App>>,

@@ -1,0 +1,130 @@
+//! What the portal knows: who is signed in and her tree of customers, sites and
+//! hosts, with the search index over it. Filled by one request, kept true by the
+//! server's events (events.svelte.ts). Pages read it and never copy it.
+
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+import { get, loose, Refused } from '../api/call';
+import type { Service, Tree, TreeGateway } from '../api/types';
+import type { Me } from '../api/schema';
+import { Index } from './search';
+
+export interface Customer { id: string; name: string; colour?: string | number | null; sites: Site[] }
+export interface Site { id: string; name: string; customer: Customer; hosts: Host[] }
+export interface Host {
+  id: string; name: string; address: string; services: readonly Service[]; anyPort: boolean; tags: readonly string[];
+  site: Site; customer: Customer;
+}
+
+class World {
+  me = $state.raw<Me | null>(null);
+  customers = $state.raw<Customer[]>([]);
+  /** The box of a site, by the site's id. */
+  boxes = new SvelteMap<string, TreeGateway>();
+  favourites = new SvelteSet<string>();
+  recent = $state.raw<string[]>([]);
+  /** Who works on a host now: host id → names. */
+  presence = new SvelteMap<string, string[]>();
+  loaded = $state(false);
+  error = $state.raw<unknown>(null);
+  live = $state<'on' | 'off' | 'lost'>('off');
+
+  hosts = $derived(this.customers.flatMap((c) => c.sites.flatMap((s) => s.hosts)));
+  byHost = $derived(new Map(this.hosts.map((h) => [h.id, h])));
+  bySite = $derived(new Map(this.customers.flatMap((c) => c.sites.map((s) => [s.id, s] as const))));
+  byCustomer = $derived(new Map(this.customers.map((c) => [c.id, c])));
+  index = $derived(new Index(this.hosts.map((h) => ({
+    id: h.id, name: h.name, customer: h.customer.name, site: h.site.name, address: h.address, tags: h.tags,
+  }))));
+  #recentRank = $derived(new Map(this.recent.map((id, i) => [id, i])));
+
+  /** Whether the asker has this right anywhere; the server judges each request again. */
+  may(action: string): boolean { return mayDo(this.me, action); }
+
+  online(host: Host): boolean { return this.boxes.get(host.site.id)?.online ?? false; }
+
+  find(query: string, limit: number): Host[] {
+    const found = this.index.find(query, limit, (h) =>
+      (this.favourites.has(h.id) ? 3 : 0) + Math.max(0, 2.5 - (this.#recentRank.get(h.id) ?? 99) / 4));
+    return found.map((h) => this.byHost.get(h.id)).filter((h): h is Host => h !== undefined);
+  }
+
+  /** Asks who is signed in; false when nobody is. */
+  async whoami(): Promise<boolean> {
+    try {
+      this.me = await get('/api/v1/me');
+      return true;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 401) return false;
+      throw error;
+    }
+  }
+
+  async load(): Promise<void> {
+    try {
+      const [tree, recent] = await Promise.all([loose<Tree>('get', '/api/v1/tree'), loose<unknown>('get', '/api/v1/recent')]);
+      this.fill(tree);
+      this.recent = hostsOf(recent);
+      this.error = null;
+      this.loaded = true;
+    } catch (error) {
+      this.error = error;
+      if (!this.loaded) throw error;
+    }
+  }
+
+  fill(tree: Tree): void {
+    const boxes = new Map<string, TreeGateway>();
+    const favourites = new Set<string>();
+    this.customers = tree.customers.map((c) => {
+      const customer: Customer = { id: c.id, name: c.name, colour: c.colour ?? null, sites: [] };
+      customer.sites = c.sites.map((s) => {
+        const site: Site = { id: s.id, name: s.name, customer, hosts: [] };
+        if (s.gateway) boxes.set(s.id, s.gateway);
+        site.hosts = s.hosts.map((h) => {
+          if (h.favourite) favourites.add(h.id);
+          return { id: h.id, name: h.name, address: h.address, services: h.services, anyPort: h.any_port ?? false, tags: h.tags ?? [], site, customer };
+        });
+        return site;
+      });
+      return customer;
+    });
+    replace(this.boxes, boxes);
+    for (const id of [...this.favourites]) if (!favourites.has(id)) this.favourites.delete(id);
+    for (const id of favourites) this.favourites.add(id);
+  }
+
+  /** A box's state changed: by the event stream. */
+  box(change: Partial<TreeGateway> & { id: string }): void {
+    for (const [site, box] of this.boxes) if (box.id === change.id) this.boxes.set(site, { ...box, ...change });
+  }
+
+  visited(host: string): void { this.recent = [host, ...this.recent.filter((id) => id !== host)].slice(0, 20); }
+
+  forget(): void {
+    this.me = null;
+    this.customers = [];
+    this.boxes.clear();
+    this.favourites.clear();
+    this.presence.clear();
+    this.recent = [];
+    this.loaded = false;
+  }
+}
+
+function replace<K, V>(map: SvelteMap<K, V>, by: Map<K, V>): void {
+  for (const key of [...map.keys()]) if (!by.has(key)) map.delete(key);
+  for (const [key, value] of by) map.set(key, value);
+}
+
+// Recent hosts come as ids or as entries that carry one.
+function hostsOf(answer: unknown): string[] {
+  const list = (answer as { hosts?: unknown[] }).hosts ?? [];
+  return list.map((h) => (typeof h === 'string' ? h : ((h as { id?: string; host?: string }).id ?? (h as { host?: string }).host ?? ''))).filter(Boolean);
+}
+
+export function mayDo(me: Me | null, action: string): boolean {
+  const rights = (me as unknown as { rights?: string[] } | null)?.rights;
+  return rights ? rights.includes(action) : me !== null;
+}
+
+export const world = new World();

@@ -1,0 +1,31 @@
+//! The pages of the portal: address, title, the right that shows them, and the
+//! chunk they are in. The side bar is made from this list, too.
+
+import type { Component } from 'svelte';
+import type { IconName } from '../ui/icons';
+
+export interface Page {
+  path: string;
+  title: string;
+  /** Shown to who holds this right anywhere; the server judges each request again. */
+  right?: string;
+  /** In the side bar, when it has an icon. */
+  icon?: IconName;
+  group?: 'work' | 'manage' | 'know';
+  // eslint-disable-next-line -- each page has props of its own: the parts of its address
+  load: () => Promise<{ default: Component<any> }>;
+}
+
+export const pages: readonly Page[] = [
+  { path: '/', title: 'Hosts', icon: 'home', group: 'work', load: () => import('./Home.svelte') },
+  { path: '/h/:host', title: 'Host', load: () => import('./Host.svelte') },
+  { path: '/c/:customer', title: 'Customer', load: () => import('./Home.svelte') },
+  { path: '/pop/:id', title: 'Session', load: () => import('./Pop.svelte') },
+  { path: '/live', title: 'Live sessions', icon: 'pulse', group: 'work', right: 'session.see', load: () => import('./Live.svelte') },
+  { path: '/reports', title: 'Reports', icon: 'chart', group: 'know', right: 'report.see', load: () => import('./Reports.svelte') },
+  { path: '/audit', title: 'Audit', icon: 'scroll', group: 'know', right: 'audit.see', load: () => import('./Audit.svelte') },
+  { path: '/boxes', title: 'Sites and boxes', icon: 'box', group: 'manage', right: 'tree.see', load: () => import('./Boxes.svelte') },
+  { path: '/sites/:site', title: 'Site', load: () => import('./Site.svelte') },
+  { path: '/account', title: 'Your account', load: () => import('./Account.svelte') },
+  { path: '/licences', title: 'Licences', load: () => import('./Licences.svelte') },
+];

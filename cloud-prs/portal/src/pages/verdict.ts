@@ -1,0 +1,13 @@
+//! What the box's doctor says, or what can be said without it. Pure.
+
+import type { TreeGateway } from '../api/types';
+
+export function verdictOf(box: TreeGateway | undefined): string {
+  if (!box) return 'No box stands here yet.';
+  if (box.state === 'quarantined') return 'Two boxes show the same identity: decide which one is real.';
+  if (box.state === 'revoked') return 'Shut out for good.';
+  const v = box.verdict;
+  if (typeof v === 'string' && v) return v;
+  if (v && typeof v === 'object') return v.text || v.code;
+  return box.online ? '' : 'Not connected: power, cable or the customer’s line.';
+}

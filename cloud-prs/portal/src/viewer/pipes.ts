@@ -1,0 +1,104 @@
+//! The two ways a terminal's bytes travel: SSH (the gateway's worker is the
+//! client, terminal.ts codes its messages) and Telnet (the options are parsed in
+//! this browser). The terminal page sees one face for both.
+
+import type { SessionEnd, Session } from '../session';
+import { TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
+
+export interface Pipe {
+  input(bytes: Uint8Array): void;
+  resize(columns: number, rows: number): void;
+  close(): void;
+}
+
+/** Waits until the emulator has worked off what it was given. */
+export type Drained = () => Promise<void>;
+
+/** What the host says is read no faster than it is shown: nothing piles up here. */
+export function paced(stream: ByteStream, drained: Drained): ByteStream {
+  const readable = stream.readable.pipeThrough(new TransformStream<Uint8Array, Uint8Array>({
+    async transform(chunk, out) { out.enqueue(chunk); await drained(); },
+  }));
+  return { readable, writable: stream.writable, reset: (code) => stream.reset(code) };
+}
+
+export interface TelnetEvents { output: (bytes: Uint8Array) => void; over: (end: SessionEnd) => void }
+
+export async function telnet(session: Session, size: { columns: number; rows: number }, drained: Drained, on: TelnetEvents): Promise<Pipe> {
+  const stream = await session.telnet(0, { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' });
+  const writer = stream.writable.getWriter();
+  writer.closed.catch(() => undefined);
+  void (async () => {
+    const reader = stream.readable.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        on.output(value);
+        await drained();
+      }
+      await writer.close().catch(() => undefined);
+    } catch { /* the stream's end says why */ }
+    on.over(await stream.closed);
+  })();
+  return {
+    input: (bytes) => void writer.write(bytes).catch(() => undefined),
+    resize: (columns, rows) => stream.resize(columns, rows),
+    close: () => void writer.close().catch(() => undefined),
+  };
+}
+
+export interface SshEvents {
+  ready: (ready: Ready) => void;
+  hostKey: (question: HostKeyQuestion, answer: (verdict: Verdict) => void) => void;
+  prompt: (prompt: Prompt, answer: (answers: string[]) => void, key: (pem: string, passphrase: string) => void) => void;
+  legacy: (text: string, answer: (verdict: Verdict) => void) => void;
+  banner: (text: string) => void;
+  notice: (text: string) => void;
+  output: (bytes: Uint8Array) => void;
+  lost: (bytes: number) => void;
+  over: (end: SessionEnd) => void;
+}
+
+export interface SshStart { columns: number; rows: number; account?: string; sealed?: Uint8Array; resume?: Uint8Array }
+
+/** Reason numbers of docs/wire.md that this file itself gives. */
+const HOST_CLOSED: SessionEnd = { code: 0, slug: 'shell_ended', sentence: 'The shell on the host has ended.' };
+
+export async function ssh(session: Session, start: SshStart, drained: Drained, on: SshEvents): Promise<Pipe> {
+  const open = async (): Promise<ByteStream> => paced(await session.open('terminal', 0), drained);
+  const first = { columns: start.columns, rows: start.rows, term: 'xterm-256color', account: start.account, sealed: start.sealed };
+  let retries = 0;
+  const events = {
+    ready: (ready: Ready) => { retries = 0; on.ready(ready); },
+    hostKeyQuestion: (q: HostKeyQuestion) => on.hostKey(q, (verdict) => terminal.hostKey(q, verdict)),
+    prompt: (p: Prompt) => on.prompt(p, (answers) => terminal.answer(p, answers), (pem, passphrase) => terminal.privateKey(p, pem, passphrase)),
+    legacy: (text: string) => on.legacy(text, (verdict) => terminal.legacy(verdict)),
+    banner: on.banner,
+    notice: on.notice,
+    output: on.output,
+    resumed: (lost: number) => { if (Number.isFinite(lost) && lost > 0) on.lost(lost); },
+    over: (end: { exit: Exit } | { refused: { reason: number; text: string } }) => on.over('exit' in end ? exitOf(end.exit) : { code: end.refused.reason, slug: 'refused', sentence: end.refused.text }),
+    broken: () => void again(),
+  };
+  const again = async (): Promise<void> => {
+    if (session.state === 'closed') return;
+    if (terminal.resumeToken === null || ++retries > 3) return on.over({ code: 500, slug: 'stream_broke', sentence: 'The terminal’s stream broke. Open it again.' });
+    try { terminal.resume(await open()); } catch (error) { on.over({ code: 500, slug: 'stream_broke', sentence: error instanceof Error ? error.message : 'The terminal’s stream broke.' }); }
+  };
+  const stream = await open();
+  const terminal = start.resume ? TerminalStream.reopen(stream, first, start.resume, events) : TerminalStream.start(stream, first, events);
+  return {
+    input: (bytes) => terminal.input(bytes),
+    resize: (columns, rows) => terminal.resize({ columns, rows }),
+    close: () => terminal.close(),
+  };
+}
+
+export function exitOf(exit: Exit): SessionEnd {
+  switch (exit.kind) {
+    case 'status': return exit.status === 0 ? HOST_CLOSED : { ...HOST_CLOSED, sentence: `The shell on the host has ended with status ${exit.status}.` };
+    case 'signal': return { ...HOST_CLOSED, sentence: `The program on the host was ended by signal ${exit.name}${exit.text ? `: ${exit.text}` : ''}.` };
+    case 'lost': return { code: exit.reason, slug: 'host_lost', sentence: exit.text || 'The connection to the host was lost.' };
+  }
+}

@@ -1,0 +1,160 @@
+//! The open session tabs of this window. A tab is a host, a protocol and a
+//! viewer; the viewer component drives it and reports here what the tab strip,
+//! the title bar and the reload offer need. Never holds a secret.
+
+import { asks } from '../ui/ask.svelte';
+import { router } from '../lib/router.svelte';
+import { world, type Host } from '../lib/world.svelte';
+import type { PathQuality, Session, SessionEnd } from '../session';
+import { keeper, type Kept } from './keep';
+
+export type TabState = 'opening' | 'open' | 'reconnecting' | 'ended';
+export type Viewer = 'terminal' | 'desktop' | 'native';
+
+export interface Resume { token: string; seen: number }
+
+export class Tab {
+  readonly id: string;
+  readonly host: string;
+  readonly protocol: string;
+  readonly port: number;
+  /** Names at opening, for when the host leaves the tree meanwhile. */
+  readonly names: { host: string; customer: string; customerId: string; colour?: string | number | null; site: string; address: string };
+  readonly viewer: Viewer;
+  resume: Resume | null;
+
+  state = $state<TabState>('opening');
+  step = $state('Asking for the session…');
+  path = $state.raw<PathQuality | null>(null);
+  ended = $state.raw<SessionEnd | null>(null);
+  /** Output came while the tab was not looked at. */
+  activity = $state(false);
+  bell = $state(false);
+  started = $state(Date.now());
+  /** Counts re-openings: the viewer starts anew when it changes. */
+  round = $state(0);
+  session: Session | null = null;
+
+  constructor(host: Host, protocol: string, port: number, options: { id?: string; resume?: Resume | null } = {}) {
+    this.id = options.id ?? crypto.randomUUID().slice(0, 8);
+    this.host = host.id;
+    this.protocol = protocol;
+    this.port = port;
+    this.names = { host: host.name, customer: host.customer.name, customerId: host.customer.id, colour: host.customer.colour ?? null, site: host.site.name, address: host.address };
+    this.viewer = protocol === 'ssh' || protocol === 'telnet' ? 'terminal' : protocol === 'vnc' ? 'desktop' : 'native';
+    this.resume = options.resume ?? null;
+  }
+
+  get live(): boolean { return this.state === 'opening' || this.state === 'open' || this.state === 'reconnecting'; }
+
+  /** The viewer heard something from the host. */
+  stirred(): void { if (sessions.active !== this.id || document.hidden) this.activity = true; }
+  rang(): void { if (sessions.active !== this.id || document.hidden) this.bell = true; }
+
+  finish(end: SessionEnd): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    this.ended = end;
+    this.session = null;
+    keeper.drop(this.id);
+  }
+
+  again(): void {
+    this.ended = null;
+    this.path = null;
+    this.state = 'opening';
+    this.step = 'Asking for the session…';
+    this.started = Date.now();
+    this.round += 1;
+  }
+}
+
+class Sessions {
+  tabs = $state.raw<Tab[]>([]);
+  active = $state<string | null>(null);
+  /** Sessions of a window that was reloaded or died less than two minutes ago. */
+  offers = $state.raw<Kept[]>([]);
+
+  get open(): Tab[] { return this.tabs.filter((t) => t.live); }
+
+  constructor() {
+    window.addEventListener('beforeunload', (event) => {
+      if (this.open.length > 0) { event.preventDefault(); event.returnValue = ''; }
+    });
+  }
+
+  /** Opens a session on a host; without a protocol, on its first. */
+  start(host: Host, protocol?: string, port?: number, resume?: Resume | null): Tab | null {
+    const service = host.services.find((s) => (!protocol || s.protocol === protocol) && (port === undefined || s.port === port)) ?? (protocol ? null : host.services[0]);
+    if (!service) {
+      asks.say(`“${host.name.slice(0, 60)}” has no protocol yet: add one on its page.`, 'bad');
+      router.go(`/h/${host.id}`);
+      return null;
+    }
+    if (!world.online(host) && !resume) {
+      asks.say(`The box at ${host.site.name.slice(0, 60)} is offline, so nothing at that site can be reached now.`, 'bad');
+      router.go(`/h/${host.id}`);
+      return null;
+    }
+    const tab = new Tab(host, service.protocol, service.port, { resume: resume ?? null });
+    this.tabs = [...this.tabs, tab];
+    world.visited(host.id);
+    this.show(tab);
+    return tab;
+  }
+
+  show(tab: Tab): void {
+    this.active = tab.id;
+    tab.activity = tab.bell = false;
+    router.go(`/s/${tab.id}`);
+  }
+
+  find(id: string): Tab | undefined { return this.tabs.find((t) => t.id === id); }
+
+  /** Closes a tab; a live one is asked about when `ask` says so. */
+  async close(tab: Tab, ask = true): Promise<boolean> {
+    if (ask && tab.state === 'open' && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
+    const at = this.tabs.indexOf(tab);
+    tab.session?.close();
+    keeper.drop(tab.id);
+    this.tabs = this.tabs.filter((t) => t !== tab);
+    if (this.active === tab.id) {
+      const next = this.tabs[Math.min(at, this.tabs.length - 1)];
+      this.active = null;
+      if (router.place.path === `/s/${tab.id}`) { if (next) this.show(next); else router.go(`/h/${tab.host}`); }
+    }
+    return true;
+  }
+
+  endAll(): void {
+    for (const tab of this.tabs) { tab.session?.close(); keeper.drop(tab.id); }
+    this.tabs = [];
+    this.active = null;
+    this.offers = [];
+  }
+
+  step(by: number): void {
+    if (this.tabs.length === 0) return;
+    const at = this.tabs.findIndex((t) => t.id === this.active);
+    const tab = this.tabs[(at + by + this.tabs.length) % this.tabs.length];
+    if (tab) this.show(tab);
+  }
+
+  /** Looks for sessions that a lost page left behind. */
+  offer(): void { void keeper.orphans(world.me?.user.id ?? '').then((kept) => { this.offers = kept; }); }
+
+  take(kept: Kept): void {
+    keeper.drop(kept.id);
+    this.offers = this.offers.filter((o) => o !== kept);
+    const host = world.byHost.get(kept.host);
+    if (host) this.start(host, kept.protocol, kept.port, kept.resume);
+    else asks.say('That host is no longer within your reach.', 'bad');
+  }
+
+  decline(kept: Kept): void {
+    keeper.drop(kept.id);
+    this.offers = this.offers.filter((o) => o !== kept);
+  }
+}
+
+export const sessions = new Sessions();

@@ -1,0 +1,104 @@
+//! Router, colours, formats, commands, the kept sessions of a lost window (S20).
+// @vitest-environment happy-dom
+import { describe, expect, it } from 'vitest';
+import { fill, sentence } from '../src/api/call';
+import { hueOf, initials } from '../src/lib/colour';
+import { bytes, clip, duration } from '../src/lib/format';
+import { match, safeReturn } from '../src/lib/router.svelte';
+import { rows } from '../src/pages/tree';
+import { commandFor } from '../src/viewer/command';
+import { Keeper } from '../src/viewer/keep';
+import { exitOf } from '../src/viewer/pipes';
+import { mayDo } from '../src/lib/world.svelte';
+
+describe('addresses', () => {
+  it('fit their pattern', () => {
+    expect(match('/h/:host', '/h/abc')).toEqual({ host: 'abc' });
+    expect(match('/h/:host', '/h/abc/x')).toBeNull();
+    expect(match('/', '/')).toEqual({});
+    expect(match('/h/:host', '/h/%E0%A4%A')).toBeNull();
+  });
+  it('lead back only to our own pages', () => {
+    expect(safeReturn('/h/abc?x=1')).toBe('/h/abc?x=1');
+    for (const evil of ['https://evil.example/', '//evil.example', '/\\evil.example', 'javascript:alert(1)', '/api/v1/me', '/sign-in?to=/x', null, '']) expect(safeReturn(evil)).toBe('/');
+  });
+  it('of the API carry every part encoded', () => expect(fill('/api/v1/hosts/{host}', { host: '../x?y' }, { q: 'a b', none: undefined })).toBe('/api/v1/hosts/..%2Fx%3Fy?q=a+b'));
+});
+
+describe('words', () => {
+  it('are sentences', () => { expect(sentence('the box is offline')).toBe('The box is offline.'); expect(sentence('Why?')).toBe('Why?'); });
+  it('cut at whole characters', () => { expect(clip('😀😀😀', 2)).toBe('😀😀…'); expect(clip('abc', 3)).toBe('abc'); });
+  it('say durations and sizes', () => { expect(duration(9_000)).toBe('9 s'); expect(duration(3_725_000)).toBe('1:02:05'); expect(bytes(999)).toBe('999 B'); expect(bytes(1_250_000)).toBe('1.3 MB'); });
+  it('say how a shell ended', () => {
+    expect(exitOf({ kind: 'status', status: 3 }).sentence).toContain('status 3');
+    expect(exitOf({ kind: 'lost', reason: 301, text: '' }).code).toBe(301);
+  });
+});
+
+describe('a customer’s colour', () => {
+  it('follows from the id, or is the one given', () => {
+    expect(hueOf('aaa')).toBe(hueOf('aaa'));
+    expect(hueOf('aaa', 120)).toBe(120);
+    expect(hueOf('aaa', '#ff0000')).toBeGreaterThan(20);
+    expect(hueOf('aaa', 'nonsense')).toBe(hueOf('aaa'));
+  });
+  it('comes with letters', () => { expect(initials('Alder & Sons')).toBe('AS'); expect(initials('übe')).toBe('Ü'); expect(initials('!!!')).toBe('·'); });
+});
+
+describe('a native command', () => {
+  it('never lets a host’s name become shell words', () => {
+    expect(commandFor({ id: 'aaaa', name: 'srv-1' }, 'ssh', 22)).toBe('culvert ssh srv-1');
+    expect(commandFor({ id: 'aaaa', name: '$(reboot)' }, 'ssh', 2222)).toBe('culvert ssh aaaa:2222');
+    expect(commandFor({ id: 'aaaa', name: '--help' }, 'vnc', 5901)).toBe('culvert vnc aaaa::5901');
+    expect(commandFor({ id: 'aaaa', name: 'nas' }, 'https', 8443)).toBe('culvert web nas:8443');
+  });
+});
+
+describe('the tree', () => {
+  const customer = { id: 'c', name: 'C', sites: [] as never[] } as Parameters<typeof rows>[0][number];
+  const site = { id: 's', name: 'S', customer, hosts: [] as never[] } as (typeof customer.sites)[number];
+  customer.sites.push(site);
+  for (const id of ['a', 'b']) site.hosts.push({ id, name: id, address: '', services: [], anyPort: false, tags: [], site, customer });
+  const all = { hosts: null, keep: () => true, folded: new Set<string>() };
+  it('shows, folds and filters', () => {
+    expect(rows([customer], all, false).map((r) => r.kind)).toEqual(['customer', 'site', 'host', 'host']);
+    expect(rows([customer], { ...all, folded: new Set(['s']) }, false).map((r) => r.kind)).toEqual(['customer', 'site']);
+    expect(rows([customer], { ...all, hosts: new Set(['b']), folded: new Set(['c']) }, true).map((r) => r.id)).toEqual(['c', 's', 'b']);
+    expect(rows([customer], { ...all, hosts: new Set() }, true)).toEqual([]);
+  });
+});
+
+describe('hints of what she may', () => {
+  it('follow the rights she was told', () => {
+    expect(mayDo(null, 'x')).toBe(false);
+    expect(mayDo({ rights: ['x'] } as never, 'x')).toBe(true);
+    expect(mayDo({ rights: [] } as never, 'x')).toBe(false);
+  });
+});
+
+describe('kept sessions', () => {
+  const entry = { id: 't1', user: 'u', host: 'h', protocol: 'ssh', port: 22, name: 'srv', resume: { token: 'x', seen: 0 } };
+  const locks = (names: string[]): LockManager => ({ request: () => new Promise(() => {}), query: async () => ({ held: names.map((name) => ({ name })) }) }) as unknown as LockManager;
+  it('are offered to the next window of the same person for two minutes', async () => {
+    localStorage.clear();
+    new Keeper(localStorage, locks([])).save(entry);
+    const next = new Keeper(localStorage, locks([]));
+    expect(await next.orphans('u')).toHaveLength(1);
+    expect(await next.orphans('u', Date.now() + 121_000)).toHaveLength(0);
+    expect(localStorage.length).toBe(0);
+  });
+  it('are not offered while their window lives, nor to another person', async () => {
+    localStorage.clear();
+    const first = new Keeper(localStorage, locks([]));
+    first.save(entry);
+    const owner = (JSON.parse(localStorage.getItem('culvert.kept.t1') ?? '{}') as { window: string }).window;
+    expect(await new Keeper(localStorage, locks([`culvert.window.${owner}`])).orphans('u')).toHaveLength(0);
+    expect(localStorage.length).toBe(1);
+    expect(await new Keeper(localStorage, locks([])).orphans('somebody else')).toHaveLength(0);
+    expect(localStorage.length).toBe(0);
+  });
+  it('survive rubbish in the store', async () => {
+    localStorage.setItem('culvert.kept.x', '{"at":');
+    expect(await new Keeper(localStorage, locks([])).orphans('u')).toEqual([]);
+  });
+});

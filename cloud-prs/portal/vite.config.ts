@@ -1,0 +1,22 @@
+//! Builds the portal: hashed assets, viewers as chunks of their own, the licence
+//! page, and a ceiling on what the first load may weigh.
+
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+import { budget } from './bundling/budget';
+import { licences } from './bundling/licences';
+
+export default defineConfig({
+  plugins: [svelte(), licences(), budget({ firstLoadJs: 120 * 1024 })],
+  build: {
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    sourcemap: false,
+    reportCompressedSize: false,
+  },
+  worker: { format: 'es' },
+  server: { proxy: { '/api': process.env.CULVERT_API ?? 'http://127.0.0.1:8080', '/link': { target: process.env.CULVERT_API ?? 'http://127.0.0.1:8080', ws: true } } },
+  test: { environment: 'node', include: ['tests/**/*.test.ts', 'src/**/*.test.ts'] },
+  resolve: process.env.VITEST ? { conditions: ['browser'] } : {},
+});

@@ -7,6 +7,7 @@
 pub mod bare;
 pub mod canary;
 pub mod decrypted;
+pub mod programs;
 pub mod stubborn;
 pub mod world;
 

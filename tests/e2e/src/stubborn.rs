@@ -40,6 +40,14 @@ impl Stubborn {
     /// # Errors
     /// What the server or the gateway refuses.
     pub async fn open(home: &Path, host: &str) -> anyhow::Result<Self> {
+        Self::open_to(home, host, Protocol::Ssh).await
+    }
+
+    /// Opens a session to a host's port for a protocol.
+    ///
+    /// # Errors
+    /// What the server or the gateway refuses.
+    pub async fn open_to(home: &Path, host: &str, protocol: Protocol) -> anyhow::Result<Self> {
         let home = Home::at(home.join("culvert"));
         let account = Account::load(&home)?.context("no account")?;
         let sign_in = SignIn::load(&home)?.context("no sign-in")?;
@@ -62,7 +70,7 @@ impl Stubborn {
         let answer = Api(&link)
             .new_session(&NewSession {
                 host,
-                protocol: Protocol::Ssh,
+                protocol,
                 ports: Vec::new(),
                 end_key: end.public(),
             })

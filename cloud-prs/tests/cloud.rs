@@ -29,6 +29,8 @@ mod served;
 mod sessions;
 #[path = "cloud/signing_in.rs"]
 mod signing_in;
+#[path = "cloud/stopping.rs"]
+mod stopping;
 #[path = "cloud/wires.rs"]
 mod wires;
 #[path = "cloud/world.rs"]

@@ -65,6 +65,7 @@ async fn a_full_disk_refuses_new_sessions_with_its_own_reason() {
 async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
     let world = World::new().await;
     let call = world.call(&world.ann).await;
+    let running = world.session(&world.ann, &world.a).await.session;
     let Place::File(path) = world.app.store().place().clone() else {
         panic!("SQLite")
     };
@@ -84,6 +85,10 @@ async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
     assert_eq!(refused.reason, Reason::DatabaseDown);
     assert_eq!(refused.message, Reason::DatabaseDown.sentence());
     assert!(world.wires.invites.lock().unwrap().is_empty());
+    // A rejoin after a restart: told why, and that it is worth another try.
+    let unknown = world.app.recover_route(running).await.unwrap_err();
+    assert_eq!(unknown.reason(), Reason::DatabaseDown);
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert!(world.app.recover_route(running).await.unwrap().is_some());
     assert!(world.app.start_session(&call, &ask(&world.a)).await.is_ok());
 }

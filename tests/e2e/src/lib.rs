@@ -7,8 +7,10 @@
 pub mod bare;
 pub mod canary;
 pub mod decrypted;
+pub mod lan;
 pub mod programs;
 pub mod stubborn;
+pub mod tshark;
 pub mod world;
 
 pub use world::World;

@@ -1,5 +1,5 @@
 //! Upgrading is replacing the program: an older database is brought up to date
-//! when it starts, a copy of it stays, and a newer one is not touched (R24).
+//! when it starts, a copy of it stays, and a newer one is not touched (P24).
 //!
 //! `fixtures/schema-1.db` was written by the first version itself: a customer
 //! with a site and three hosts, two people, a claimed gateway, a sign-in and two

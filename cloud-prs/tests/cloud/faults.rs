@@ -65,7 +65,6 @@ async fn a_full_disk_refuses_new_sessions_with_its_own_reason() {
 async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
     let world = World::new().await;
     let call = world.call(&world.ann).await;
-    let running = world.session(&world.ann, &world.a).await.session;
     let Place::File(path) = world.app.store().place().clone() else {
         panic!("SQLite")
     };
@@ -84,12 +83,22 @@ async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
 
     assert_eq!(refused.reason, Reason::DatabaseDown);
     assert_eq!(refused.message, Reason::DatabaseDown.sentence());
-    let invited = world.wires.invites.lock().unwrap().len();
-    assert_eq!(invited, 1, "nobody is called to a session that was refused");
-    // A rejoin after a restart: told why, and that it is worth another try.
-    let unknown = world.app.recover_route(running).await.unwrap_err();
-    assert_eq!(unknown.reason(), Reason::DatabaseDown);
+    assert!(world.wires.invites.lock().unwrap().is_empty());
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-    assert!(world.app.recover_route(running).await.unwrap().is_some());
     assert!(world.app.start_session(&call, &ask(&world.a)).await.is_ok());
+}
+
+/// A rejoin after a restart: the end is told why, with a reason that is worth
+/// another try, and not that its session is unknown.
+#[tokio::test]
+async fn a_route_that_cannot_be_looked_up_is_no_route_that_is_missing() {
+    let world = World::new().await;
+    let session = world.session(&world.ann, &world.a).await.session;
+    let found = world.app.recover_route(session).await.unwrap();
+    assert!(found.is_some());
+
+    world.app.store().close().await;
+
+    let error = world.app.recover_route(session).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::DatabaseDown);
 }

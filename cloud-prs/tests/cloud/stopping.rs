@@ -1,4 +1,4 @@
-//! SIGTERM with sessions running: what ends meanwhile is in the books (R24).
+//! SIGTERM with sessions running: what ends meanwhile is in the books (P20, P23).
 
 use culvert_link::Event;
 use culvert_wire::frame::{Frame, SessionEnded};

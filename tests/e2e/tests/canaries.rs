@@ -36,7 +36,12 @@ fn nothing_that_passes_on_the_lan_is_in_the_relays_core_or_its_decrypted_capture
         world.stack.start_gateway()?;
         let relay = world.stack.cloud().context("it runs")?.pid()?;
         let technician = world.stack.technician(Ns::Technician, "technician")?;
-        let home = technician.home().to_owned();
+        // The control's end runs in this process, which is not at her place.
+        let home = world
+            .stack
+            .technician(Ns::Host, "control")?
+            .home()
+            .to_owned();
         let screen = Screen::start(world.site, Ns::Technician)?;
         // Each program runs on: its session lives while the core is taken.
         let mut open = Vec::new();
@@ -60,7 +65,7 @@ fn nothing_that_passes_on_the_lan_is_in_the_relays_core_or_its_decrypted_capture
         // The last piece of each port is let through in the open below.
         let let_through: Vec<&[u8]> = pieces.iter().filter_map(|p| p.last().copied()).collect();
         let mut secret: Vec<&[u8]> = vec![by_forward.as_bytes(), by_web.as_bytes()];
-        secret.extend(typed.chunks(64).filter(|part| part.len() == 64));
+        secret.extend(typed);
         for of_one_port in &pieces {
             secret.extend(&of_one_port[..of_one_port.len() - 1]);
         }
@@ -87,13 +92,13 @@ fn nothing_that_passes_on_the_lan_is_in_the_relays_core_or_its_decrypted_capture
 }
 
 /// The control at the gateway's end: the search finds there what was typed.
-/// Gives the key events of the word that was typed over VNC.
+/// Gives pieces of the key events of the word that was typed over VNC.
 fn at_the_gateway<'a>(
     lan: &'a [Lan],
     by_forward: &str,
     by_web: &str,
     by_vnc: &str,
-) -> anyhow::Result<&'a [u8]> {
+) -> anyhow::Result<Vec<&'a [u8]>> {
     for word in [by_forward, by_web] {
         ensure!(
             lan.iter().any(|one| one.holds(word)),
@@ -101,7 +106,9 @@ fn at_the_gateway<'a>(
         );
     }
     let typed = lan.iter().find_map(|one| one.typed(by_vnc));
-    typed.context("no key events of what was typed over VNC")
+    let typed = typed.context("no key events of what was typed over VNC")?;
+    ensure!(!typed.is_empty(), "key events without a piece");
+    Ok(typed)
 }
 
 /// Pieces for each port; RDP's are of its own TLS.

@@ -5,6 +5,8 @@
 //! with a site and three hosts, two people, a claimed gateway, a sign-in and two
 //! sessions that are over. It never changes; later schemas get files of their own.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

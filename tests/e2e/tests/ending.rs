@@ -83,6 +83,7 @@ fn each_way_to_take_access_away_ends_open_programs_and_a_stubborn_client_at_the_
     .unwrap();
 }
 
+#[expect(clippy::print_stdout, reason = "how long it took, for people")]
 fn one(world: &World<'_>, runtime: &Runtime, number: usize, way: &Way) -> anyhow::Result<()> {
     let name = format!("technician-{number}");
     let technician = world.stack.technician(Ns::Host, &name)?;

@@ -55,7 +55,7 @@ export async function loose<T>(method: Method, path: string, options: { path?: R
 
 async function request(method: Method, url: string, body: unknown, signal: AbortSignal | undefined, again = false): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
-  if (body !== undefined) headers['content-type'] = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json';
+  if (body !== undefined) headers['content-type'] = typeof body === 'string' ? 'text/csv; charset=utf-8' : 'application/json';
   let response: Response;
   try {
     response = await fetch(url, {

@@ -26,6 +26,13 @@ export const pages: readonly Page[] = [
   { path: '/audit', title: 'Audit', icon: 'scroll', group: 'know', right: 'audit.see', load: () => import('./Audit.svelte') },
   { path: '/boxes', title: 'Sites and boxes', icon: 'box', group: 'manage', right: 'tree.see', load: () => import('./Boxes.svelte') },
   { path: '/sites/:site', title: 'Site', load: () => import('./Site.svelte') },
+  { path: '/people', title: 'People', icon: 'people', group: 'manage', right: 'user.list', load: () => import('./people/People.svelte') },
+  { path: '/people/invite', title: 'Invite', right: 'invitation.add', load: () => import('./people/Invite.svelte') },
+  { path: '/people/:user', title: 'Person', right: 'user.list', load: () => import('./people/Person.svelte') },
+  { path: '/people/:user/leaving', title: 'Off-board', right: 'user.off-board', load: () => import('./people/Leaving.svelte') },
+  { path: '/teams', title: 'Teams', right: 'team.list', load: () => import('./people/Teams.svelte') },
+  { path: '/webhooks', title: 'Webhooks', icon: 'hook', group: 'manage', right: 'webhook.list', load: () => import('./Webhooks.svelte') },
+  { path: '/approve', title: 'Approve', load: () => import('./Approve.svelte') },
   { path: '/account', title: 'Your account', load: () => import('./Account.svelte') },
   { path: '/licences', title: 'Licences', load: () => import('./Licences.svelte') },
 ];

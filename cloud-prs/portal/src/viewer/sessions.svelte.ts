@@ -43,9 +43,11 @@ export class Tab {
     this.names = { host: host.name, customer: host.customer.name, customerId: host.customer.id, colour: host.customer.colour ?? null, site: host.site.name, address: host.address };
     this.viewer = protocol === 'ssh' || protocol === 'telnet' ? 'terminal' : protocol === 'vnc' ? 'desktop' : 'native';
     this.resume = options.resume ?? null;
+    if (this.viewer === 'native') this.state = 'open';
   }
 
-  get live(): boolean { return this.state === 'opening' || this.state === 'open' || this.state === 'reconnecting'; }
+  /** Something would be lost if the tab went now. */
+  get live(): boolean { return this.viewer !== 'native' && (this.state === 'opening' || this.state === 'open' || this.state === 'reconnecting'); }
 
   /** The viewer heard something from the host. */
   stirred(): void { if (sessions.active !== this.id || document.hidden) this.activity = true; }
@@ -113,7 +115,7 @@ class Sessions {
 
   /** Closes a tab; a live one is asked about when `ask` says so. */
   async close(tab: Tab, ask = true): Promise<boolean> {
-    if (ask && tab.state === 'open' && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
+    if (ask && tab.viewer !== 'native' && tab.state === 'open' && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
     const at = this.tabs.indexOf(tab);
     tab.session?.close();
     keeper.drop(tab.id);

@@ -14,10 +14,12 @@ use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
 use culvert_wire::hello::{
     Binding, BrowserHello, ClaimHello, GatewayHello, LinkAuth, ServerProof, TechnicianHello, Who,
 };
-use culvert_wire::id::{BootId, ClaimId, GatewayId, Lease, SessionId, UserId};
+use culvert_wire::id::{BootId, ClaimId, CustomerId, GatewayId, HostId, Lease, SessionId, UserId};
 use culvert_wire::key::{Context, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::{Revocation, Scope, SignedRevocation};
+use culvert_wire::sealed::{Contents, Purpose, Sealed};
+use culvert_wire::secret::Secret;
 use culvert_wire::statement::{NodeStatement, ProviderRotation, Roles, SignedStatement};
 use culvert_wire::stream::{Answer, Lane, Open, Service};
 use culvert_wire::ticket::Ticket;
@@ -223,6 +225,16 @@ fn main() {
         save("frame", number, &frame.to_bytes());
     }
     terminal();
+    let purpose = Purpose {
+        gateway: key(3).public(),
+        customer: CustomerId::from_random([1; 16]),
+        host: HostId::from_random([2; 16]),
+        target: target("192.168.7.9", Protocol::Ssh, 22),
+        account: "root".into(),
+    };
+    let password = Contents::Password(Secret::new(b"password"));
+    let sealed = Sealed::seal(&purpose, &password, &[9; 32], [1; 32]).expect("it can be sealed");
+    save("sealed", 0, &sealed.to_bytes());
     let open = Open {
         service: Service::Target(1),
         lane: Lane::Bulk,

@@ -123,6 +123,10 @@ pub const TARGETS: &[Target] = &[
         run: typed::telnet,
     },
     Target {
+        name: "sealed",
+        run: terminal::sealed,
+    },
+    Target {
         name: "terminal",
         run: terminal::stream,
     },

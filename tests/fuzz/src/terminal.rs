@@ -1,7 +1,11 @@
 //! The messages of a terminal stream, in pieces, from either end: what is
 //! accepted has one layout, and a bad length ends the reading.
 
+use culvert_wire::grant::{Protocol, Target};
+use culvert_wire::key::SigningKey;
+use culvert_wire::sealed::Sealed;
 use culvert_wire::terminal::{FromPage, HEAD, MAX_BODY, ToPage, Unframer, framed};
+use culvert_wire::{Decode as _, Encode as _};
 
 /// The first byte says how long the pieces are.
 pub(crate) fn stream(input: &[u8]) {
@@ -31,4 +35,20 @@ fn judge(kind: u8, body: &bytes::Bytes) {
     if let Ok(Some(message)) = ToPage::decode(kind, body) {
         assert_eq!(message.to_message(), whole, "two layouts for one message");
     }
+}
+
+/// A stored credential that anybody may have made: one layout, and no key of
+/// ours opens what was not sealed to it.
+pub(crate) fn sealed(input: &[u8]) {
+    let Ok(sealed) = Sealed::from_bytes(input) else {
+        return;
+    };
+    assert_eq!(&sealed.to_bytes()[..], input, "two layouts for one value");
+    let target = Target {
+        address: "192.168.7.9".parse().expect("an address"),
+        port: 22,
+        protocol: Protocol::Ssh,
+    };
+    let gateway = SigningKey::from_seed(&[3; 32]).public();
+    assert!(sealed.open(gateway, &target, &[7; 32]).is_err(), "opened");
 }

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use crate::{DecodeError, Reader, Writer};
 
 /// Longest sealed credential, in bytes.
-pub(crate) const MAX_SEALED: usize = 20 * 1024;
+const MAX_SEALED: usize = 20 * 1024;
 
 /// A message of the technician's end.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,10 +17,13 @@ pub mod claims;
 mod clock;
 mod ending;
 mod error;
+pub mod feed;
 pub mod gateways;
 mod hellos;
+pub mod import;
 mod lease;
 mod links;
+pub mod marks;
 mod names;
 pub mod orders;
 mod pace;
@@ -34,6 +37,7 @@ pub mod trail;
 pub mod tree;
 mod visitor;
 pub mod voiding;
+pub mod whole;
 
 use std::sync::{Arc, OnceLock};
 
@@ -79,6 +83,7 @@ pub struct App {
     pub(crate) passwords: password::Passwords,
     pub(crate) throttle: throttle::Throttle,
     pub(crate) new_orders: Notify,
+    pub(crate) feed: feed::Feed,
     hellos: hellos::Hellos,
     answers: answers::Answers,
     pace: pace::Pace,
@@ -95,6 +100,7 @@ impl App {
             passwords: password::Passwords::default(),
             throttle: throttle::Throttle::default(),
             new_orders: Notify::new(),
+            feed: feed::Feed::default(),
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
             pace: pace::Pace::default(),

@@ -56,6 +56,8 @@ actions! {
     TokenAdd "token.add" Technician SIGN_IN_ONLY;
     TokenRevoke "token.revoke" Technician SIGN_IN_ONLY;
     TreeSee "tree.see" Technician READ;
+    FavouriteChange "favourite.change" Technician SIGN_IN_ONLY;
+    NotesChange "notes.change" Technician MANAGE;
     CustomerAdd "customer.add" Owner MANAGE;
     CustomerChange "customer.change" Owner MANAGE;
     CustomerDelete "customer.delete" Owner MANAGE;

@@ -8,8 +8,10 @@
 
 mod account;
 mod caller;
+mod events;
 mod extract;
 mod gateways;
+mod marks;
 mod origin;
 mod people;
 mod portal;
@@ -27,12 +29,18 @@ use axum::http::{HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
 use culvert_wire::frame::MAX_BODY;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::{InfoBuilder, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::{App, AppError};
+
+/// Answers from this length on are compressed, in bytes.
+const WORTH_PACKING: u64 = 1024;
 
 /// The router and its description.
 pub fn router(app: Arc<App>) -> (Router, OpenApi) {
@@ -57,6 +65,11 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
             refused::record,
         ))
         .layer(middleware::map_response(plain_headers))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Precise(4))
+                .compress_when(SizeAbove::new(WORTH_PACKING).and(NotForContentType::SSE)),
+        )
         .with_state(app);
     (router, api)
 }
@@ -77,6 +90,14 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tree::hosts))
         .routes(routes!(tree::add_host))
         .routes(routes!(tree::host, tree::change_host, tree::delete_host))
+        .routes(routes!(marks::tree))
+        .routes(routes!(marks::mark, marks::unmark))
+        .routes(routes!(marks::recent))
+        .routes(routes!(marks::notes, marks::change_notes))
+        .routes(routes!(marks::history))
+        .routes(routes!(marks::presence))
+        .routes(routes!(marks::import))
+        .routes(routes!(events::events))
         .routes(routes!(gateways::gateways))
         .routes(routes!(gateways::gateway))
         .routes(routes!(gateways::assign))

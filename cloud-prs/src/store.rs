@@ -16,8 +16,10 @@ mod column;
 pub mod customers;
 mod error;
 pub mod gateways;
+pub mod health;
 pub mod hosts;
 pub mod launches;
+pub mod marks;
 mod migrate;
 pub mod orders;
 pub mod permissions;
@@ -26,6 +28,7 @@ pub mod sessions;
 pub mod sites;
 pub mod tokens;
 pub mod users;
+pub mod whole;
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};

@@ -19,6 +19,10 @@ mod claiming;
 mod ending_access;
 #[path = "cloud/faults.rs"]
 mod faults;
+#[path = "cloud/happenings.rs"]
+mod happenings;
+#[path = "cloud/importing.rs"]
+mod importing;
 #[path = "cloud/openapi.rs"]
 mod openapi;
 #[path = "cloud/schema.rs"]
@@ -29,8 +33,8 @@ mod served;
 mod sessions;
 #[path = "cloud/signing_in.rs"]
 mod signing_in;
-#[path = "cloud/stopping.rs"]
-mod stopping;
+#[path = "cloud/whole_tree.rs"]
+mod whole_tree;
 #[path = "cloud/wires.rs"]
 mod wires;
 #[path = "cloud/world.rs"]

@@ -6,7 +6,6 @@
 
 mod effects;
 mod link;
-mod presence;
 mod task;
 mod unclaimed;
 

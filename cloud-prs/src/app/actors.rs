@@ -38,11 +38,10 @@ impl App {
             TokenKind::Browser => false,
             TokenKind::Api => true,
         };
-        drop(db);
         if !fits {
             return Ok(None);
         }
-        self.actor_using(token).await
+        self.actor_of(&mut db, &token).await
     }
 
     /// Who a browser's cookie stands for.
@@ -90,11 +89,10 @@ impl App {
         let mut db = self.store.read().await?;
         let actor = self.actor_of(&mut db, &token).await?;
         drop(db);
-        let now = self.now();
-        let noted = |used| now.ms_since(used) <= TOUCH_MS;
-        if actor.is_some() && !token.last_used.is_some_and(noted) {
+        let used = token.last_used.unwrap_or(token.created);
+        if actor.is_some() && self.now().ms_since(used) > TOUCH_MS {
             let mut write = self.store.write().await?;
-            tokens::touch(&mut write, token.id, now).await?;
+            tokens::touch(&mut write, token.id, self.now()).await?;
             write.commit().await?;
         }
         Ok(actor)

@@ -10,6 +10,7 @@ use std::time::Duration;
 use culvert_wire::reason::Reason;
 
 use super::App;
+use super::feed::Live;
 use super::links::Links;
 use super::trail::Doer;
 use crate::store::orders::{self, Listed, Order};
@@ -42,6 +43,7 @@ impl App {
     /// One round: orders always, the rest now and then.
     async fn work_once(&self, round: u32) -> Result<(), StoreError> {
         self.carry_out().await?;
+        self.follow_trail().await?;
         if round.is_multiple_of(OVERDUE_EVERY) {
             self.end_overdue().await?;
         }
@@ -95,9 +97,11 @@ impl App {
                 }
             }
             Order::CloseUser(user) => {
+                self.feed.tell(Live::Look);
                 links.close_callers(&|caller| caller.user() == Some(user), item.reason);
             }
             Order::CloseToken(token) => {
+                self.feed.tell(Live::Look);
                 links.close_callers(&|caller| caller.token() == Some(token), item.reason);
             }
             Order::CloseGateway(key) => links.close_gateway(&key, item.reason),

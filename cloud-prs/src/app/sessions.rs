@@ -78,6 +78,14 @@ impl App {
     }
 }
 
+/// Whether a session exists for the caller.
+pub(super) fn sees(call: &Call, session: &SessionInfo) -> bool {
+    let own = call.actor.user() == Some(session.user.id);
+    call.actor.may(Action::SessionSee)
+        && call.actor.reaches(session.customer.id)
+        && (own || call.actor.may(Action::SessionSeeAll))
+}
+
 /// A filter that shows no more than the caller may see.
 pub(super) fn limited(call: &Call, filter: Filter) -> Filter {
     if call.actor.may(Action::SessionSeeAll) {

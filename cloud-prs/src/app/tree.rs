@@ -415,7 +415,7 @@ pub(super) async fn reachable_host(
         .ok_or_else(AppError::not_found)
 }
 
-fn services(wanted: &[HostService]) -> Result<Vec<HostService>, AppError> {
+pub(super) fn services(wanted: &[HostService]) -> Result<Vec<HostService>, AppError> {
     if wanted.len() > MAX_SERVICES || wanted.iter().any(|service| service.port == 0) {
         return Err(AppError::invalid(format!(
             "a host has at most {MAX_SERVICES} services, on ports 1 to 65535"
@@ -430,7 +430,7 @@ fn services(wanted: &[HostService]) -> Result<Vec<HostService>, AppError> {
     Ok(out)
 }
 
-fn state(host: &Host) -> Value {
+pub(super) fn state(host: &Host) -> Value {
     let services: Vec<String> = host.services.iter().map(ToString::to_string).collect();
     json!({
         "name": host.name,

@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -167,7 +166,7 @@ where
     C: Control,
 {
     let upgraded: Upgraded = Arc::default();
-    let serve: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = {
+    let mut serve = {
         let upgraded = Arc::clone(&upgraded);
         let control = Arc::clone(&control);
         let service = service_fn(move |request| {
@@ -187,7 +186,16 @@ where
                 .with_upgrades(),
         )
     };
-    match timeout(HTTP_LIFETIME, serve).await {
+    let served = match timeout(HTTP_LIFETIME, serve.as_mut()).await {
+        Ok(served) => Ok(served),
+        Err(_) => {
+            // No request that is under way is cut off; no other begins.
+            serve.as_mut().graceful_shutdown();
+            timeout(REQUEST_TIMEOUT, serve.as_mut()).await
+        }
+    };
+    drop(serve);
+    match served {
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(from = %info.peer, %error, "HTTP connection ended"),
         Err(_) => debug!(from = %info.peer, "HTTP connection was open long enough"),

@@ -157,6 +157,20 @@ pub async fn rows_after(
     rows.iter().map(read).collect()
 }
 
+/// Rows of every chain from a time on, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn since(db: &mut AnyConnection, at: UnixMs) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM audit WHERE at >= $1 ORDER BY at, chain, seq")
+        .bind(big(at.0))
+        .fetch_all(db)
+        .await?;
+    rows.iter()
+        .map(|row| read(row).map(|row| row.entry))
+        .collect()
+}
+
 /// The newest rows of a chain or of all, newest first, older than `before`.
 ///
 /// # Errors

@@ -149,6 +149,18 @@ pub async fn by_id(db: &mut AnyConnection, id: HostId) -> Result<Option<Host>, S
     row.as_ref().map(read).transpose()
 }
 
+/// The names of a site's hosts, as they are compared.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn names_at(db: &mut AnyConnection, site: SiteId) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query("SELECT name_key FROM hosts WHERE site = $1")
+        .bind(site.to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| row.text("name_key")).collect()
+}
+
 /// What to look for.
 #[derive(Debug, Clone)]
 pub struct Search<'a> {

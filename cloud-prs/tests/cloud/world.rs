@@ -239,6 +239,27 @@ impl World {
         (status, headers, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
+    /// Sends a request of a browser and gives the answer before it is read.
+    pub(crate) async fn response(
+        &self,
+        request: axum::http::request::Builder,
+    ) -> axum::response::Response {
+        let request = request.extension(web_peer(false)).body(Body::empty());
+        self.router.clone().oneshot(request.unwrap()).await.unwrap()
+    }
+
+    /// The same with its bytes as they travel, and how they are packed.
+    pub(crate) async fn raw(
+        &self,
+        request: axum::http::request::Builder,
+    ) -> (Vec<u8>, Option<String>) {
+        let response = self.response(request).await;
+        let packed = response.headers().get("content-encoding");
+        let packed = packed.map(|name| name.to_str().unwrap().to_owned());
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (bytes.to_vec(), packed)
+    }
+
     /// Signs somebody in with a browser: her page.
     pub(crate) async fn browse(&self, name: &str) -> Page {
         let page = Page::default();

@@ -8,6 +8,5 @@ mod hostile;
 mod http;
 mod loopback;
 mod routes;
-mod slow;
 mod stun;
 mod world;

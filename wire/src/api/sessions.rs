@@ -141,6 +141,4 @@ pub struct RedeemAnswer {
     pub protocol: Protocol,
     /// The host's name.
     pub host: String,
-    /// The host: what SSH programs remember its key under.
-    pub host_id: HostId,
 }

@@ -15,6 +15,7 @@
 //! | [`connect`], [`claim`] | how the box presents itself; the first time |
 //! | [`run`] | the loop that drives all of it |
 //! | [`status`] | what the running process says about itself |
+//! | [`supervised`] | the box's supervisor, if there is one |
 //! | [`doctor`] | why there is no link, in words for people |
 //! | [`cli`] | the command line |
 
@@ -35,6 +36,7 @@ pub mod run;
 pub mod session;
 pub mod state;
 pub mod status;
+pub mod supervised;
 
 use tokio::time::{Duration, Instant};
 

@@ -21,6 +21,7 @@ use culvert_link::{Event, Events, Link, Route};
 use culvert_session::Options;
 use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
+use culvert_wire::supervisor::FromSupervisor;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep_until, timeout};
@@ -36,6 +37,7 @@ use crate::reports::Reports;
 use crate::session::Sessions;
 use crate::state::StateError;
 use crate::status::{Running, Status};
+use crate::supervised::Supervised;
 use task::News;
 
 /// News of sessions that may wait; tasks wait when they are full.
@@ -59,13 +61,15 @@ pub async fn run(settings: Gateway, stop: impl Future<Output = ()>) -> Result<()
         .ok_or_else(|| RunError::AlreadyRunning { path: dir.clone() })?;
     let identity = Identity::load_or_make(&dir)?;
     info!(fingerprint = %identity.signing.public().fingerprint(), "Culvert gateway starts");
+    let fingerprint = identity.signing.public().fingerprint().to_string();
+    let mut supervised = Supervised::attach(fingerprint).map_err(RunError::Supervisor)?;
     tokio::pin!(stop);
     tokio::select! {
         () = &mut stop => return Ok(()),
-        claimed = unclaimed::wait(&settings, &identity) => claimed?,
+        claimed = unclaimed::wait(&settings, &identity, &mut supervised) => claimed?,
     }
     let memory = Arc::new(Memory::load(&dir)?);
-    let mut looped = Loop::new(settings, identity, memory)?;
+    let mut looped = Loop::new(settings, identity, memory, supervised)?;
     looped.run(stop).await;
     looped.farewell().await;
     info!("Culvert gateway ends");
@@ -89,6 +93,9 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// The inherited socket cannot be used.
+    #[error("cannot use the supervisor's socket: {0}")]
+    Supervisor(#[source] io::Error),
     /// The box has no keys.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -129,13 +136,19 @@ struct Loop {
     handles: HashMap<SessionId, Handle>,
     reports: Reports,
     status: Status,
+    supervised: Supervised,
     data_dir: PathBuf,
     tell: mpsc::Sender<(SessionId, News)>,
     news: mpsc::Receiver<(SessionId, News)>,
 }
 
 impl Loop {
-    fn new(settings: Gateway, identity: Identity, memory: Arc<Memory>) -> Result<Self, RunError> {
+    fn new(
+        settings: Gateway,
+        identity: Identity,
+        memory: Arc<Memory>,
+        supervised: Supervised,
+    ) -> Result<Self, RunError> {
         let state = memory.read();
         let me = identity.signing.public();
         let (tell, news) = mpsc::channel(NEWS);
@@ -154,6 +167,7 @@ impl Loop {
             handles: HashMap::new(),
             reports: Reports::default(),
             status: Status::new(crate::VERSION),
+            supervised,
             data_dir: settings.data_dir,
             tell,
             news,
@@ -174,6 +188,11 @@ impl Loop {
                 state = self.standing.next() => self.link_changed(state),
                 event = next_event(&mut self.link) => self.heard(event),
                 Some((id, news)) = self.news.recv() => self.task_told(id, news),
+                word = self.supervised.next() => {
+                    if self.supervisor_said(&word) {
+                        return;
+                    }
+                }
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
                     self.sessions.handle_timeout(self.clock.now().steady);
                 }
@@ -182,6 +201,27 @@ impl Loop {
                 }
             }
             self.obey();
+        }
+    }
+
+    /// Obeys the supervisor; answers whether this process shall end.
+    fn supervisor_said(&mut self, word: &FromSupervisor) -> bool {
+        match word {
+            FromSupervisor::Pause(paused) => {
+                info!(paused, "The customer's button");
+                if *paused {
+                    self.sessions.handle_shutdown(Reason::CustomerPause);
+                }
+                false
+            }
+            FromSupervisor::Update(state) => {
+                info!(?state, "Update");
+                false
+            }
+            FromSupervisor::Reboot => {
+                info!("The box restarts");
+                true
+            }
         }
     }
 

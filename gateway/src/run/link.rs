@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{LinkState, Loop, Reported};
 use crate::renewal::Renewal;
-use crate::session::Voice;
+use crate::session::{Refusal, Voice};
 use crate::status::{LastError, LinkStatus};
 
 impl Loop {
@@ -88,6 +88,11 @@ impl Loop {
             Some(Event::Refused(refused)) => self.refused(&refused),
             Some(Event::Invite(invite)) => self.with_voice(|this, voice| {
                 let now = this.clock.now();
+                if this.supervised.paused() {
+                    let reason = Reason::CustomerPause;
+                    let refusal = Refusal::new(reason, reason.sentence());
+                    return this.sessions.handle_unable(&invite, refusal);
+                }
                 match this.dialer.guard() {
                     Ok(guard) => this.sessions.handle_invite(&invite, &voice, &guard, now),
                     Err(refusal) => this.sessions.handle_unable(&invite, refusal),
@@ -190,6 +195,7 @@ impl Loop {
 
     pub(super) fn tell_status(&mut self) {
         self.status.sessions = self.sessions.len();
+        self.supervised.tell(&self.status);
         if let Err(error) = self.status.store(&self.data_dir) {
             debug!(%error, "The status cannot be written");
         }

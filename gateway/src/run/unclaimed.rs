@@ -13,14 +13,39 @@ use crate::claim::{self, ClaimError};
 use crate::identity::Identity;
 use crate::state::State;
 use crate::status::{LastError, LinkStatus, Status};
+use crate::supervised::Supervised;
 
 /// How often the box looks for a claim.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long it waits after a failed attempt.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Returns when the box is claimed.
-pub(super) async fn wait(settings: &Gateway, identity: &Identity) -> Result<(), RunError> {
+/// Returns when the box is claimed. The supervisor is told meanwhile that
+/// this process lives.
+pub(super) async fn wait(
+    settings: &Gateway,
+    identity: &Identity,
+    supervised: &mut Supervised,
+) -> Result<(), RunError> {
+    let looking = look(settings, identity);
+    tokio::pin!(looking);
+    let dir = &settings.data_dir;
+    loop {
+        if let Ok(Some(status)) = Status::load(dir)
+            && status.link == LinkStatus::Unclaimed
+        {
+            supervised.tell(&status);
+        }
+        tokio::select! {
+            done = &mut looking => return done,
+            // A pause has nothing to end yet; a restart ends everything.
+            _ = supervised.next() => {}
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn look(settings: &Gateway, identity: &Identity) -> Result<(), RunError> {
     let dir = &settings.data_dir;
     let mut told = false;
     loop {

@@ -9,10 +9,44 @@
 //! No I/O. The boot loader's half is the script that the image builder writes;
 //! [`Slots::choose`] says the same in Rust, for tests and for people.
 
-use crate::environment::Environment;
+use crate::environment::{Environment, LEN};
 
 /// Tries of a slot that was healthy.
 pub const TRIES: u64 = 3;
+/// Where a slot keeps its signed manifest, behind a `u32` length: right after
+/// the header.
+pub const MANIFEST_AT: u64 = LEN as u64;
+/// What the boot loader counts in.
+const SECTOR: u64 = 512;
+
+/// What the boot loader keeps and does not read, in one value: it can name no
+/// more than ten when it writes the record back.
+const NOTE: &str = "note";
+
+/// First byte and length of a part of a slot.
+pub type Extent = (u64, u64);
+
+/// The header of a slot: what the boot loader needs, in its own numbers.
+pub fn header(
+    version: u64,
+    kernel: Option<Extent>,
+    initramfs: Option<Extent>,
+    device_tree: Option<Extent>,
+) -> Environment {
+    let mut header = Environment::default();
+    header.put_number("h_version", version);
+    for (name, extent) in [
+        ("kernel", kernel),
+        ("initramfs", initramfs),
+        ("dtb", device_tree),
+    ] {
+        let (offset, size) = extent.unwrap_or_default();
+        header.put_number(&format!("h_{name}_at"), offset / SECTOR);
+        header.put_number(&format!("h_{name}_count"), size.div_ceil(SECTOR));
+        header.put_number(&format!("h_{name}_bytes"), size);
+    }
+    header
+}
 
 /// One of the two places for a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +97,6 @@ impl Slot {
             Self::B => "b_tries",
         }
     }
-
-    fn good(self) -> &'static str {
-        match self {
-            Self::A => "a_good",
-            Self::B => "b_good",
-        }
-    }
 }
 
 /// What the record says of the slots.
@@ -109,36 +136,52 @@ impl Slots {
     /// Reads the record; what is missing or strange counts as never told.
     pub fn read(record: &Environment) -> Self {
         let tries = |slot: Slot| record.number(slot.tries()).unwrap_or(0);
-        let good = |slot: Slot| record.value(slot.good()) == Some("1");
+        let note = record.value(NOTE).unwrap_or_default();
+        let noted = |name: &str| {
+            let word = |word: &str| {
+                word.strip_prefix(name)?
+                    .strip_prefix(':')
+                    .map(str::to_owned)
+            };
+            note.split_whitespace().find_map(word)
+        };
+        let number = |name| noted(name).and_then(|text| u64::from_str_radix(&text, 16).ok());
+        let good = noted("good").unwrap_or_default();
         Self {
             want: record
                 .value("want")
                 .and_then(Slot::from_letter)
                 .unwrap_or(Slot::A),
             tries: [tries(Slot::A), tries(Slot::B)],
-            good: [good(Slot::A), good(Slot::B)],
-            version_floor: record.number("floor").unwrap_or(0),
-            generation_floor: record
-                .number("generation")
+            good: [Slot::A, Slot::B].map(|slot| good.contains(slot.letter())),
+            version_floor: number("floor").unwrap_or(0),
+            generation_floor: number("generation")
                 .and_then(|number| u32::try_from(number).ok())
                 .unwrap_or(0),
-            failed: record.number("failed").filter(|&version| version != 0),
-            link_was_up: record.value("linked") == Some("1"),
+            failed: number("failed").filter(|&version| version != 0),
+            link_was_up: number("linked") == Some(1),
         }
     }
 
     /// Writes all of it into the record.
     pub fn write(&self, record: &mut Environment) {
-        let flag = |on: bool| if on { "1" } else { "0" };
         record.put("want", self.want.letter());
         for slot in [Slot::A, Slot::B] {
             record.put_number(slot.tries(), self.tries[slot as usize]);
-            record.put(slot.good(), flag(self.good[slot as usize]));
         }
-        record.put_number("floor", self.version_floor);
-        record.put_number("generation", self.generation_floor.into());
-        record.put_number("failed", self.failed.unwrap_or(0));
-        record.put("linked", flag(self.link_was_up));
+        let good: String = [Slot::A, Slot::B]
+            .into_iter()
+            .filter(|&slot| self.good[slot as usize])
+            .map(Slot::letter)
+            .collect();
+        let note = format!(
+            "good:{good} floor:{:x} generation:{:x} failed:{:x} linked:{}",
+            self.version_floor,
+            self.generation_floor,
+            self.failed.unwrap_or(0),
+            u8::from(self.link_was_up)
+        );
+        record.put(NOTE, &note);
     }
 
     /// Which slot the boot loader takes: the wanted one, else the other, as

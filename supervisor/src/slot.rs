@@ -5,28 +5,19 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 
 use culvert_board::environment::{Environment, LEN};
+use culvert_board::slots::MANIFEST_AT;
 use culvert_wire::update::{MAX_MANIFEST, Manifest, PartKind, SignedManifest};
 use culvert_wire::{Decode as _, Encode as _};
 
-/// Where the manifest lies, behind a `u32` length.
-pub const MANIFEST_AT: u64 = LEN as u64;
-/// What the boot loader counts in.
-const SECTOR: u64 = 512;
-
-/// The header for a release: what the boot loader needs, in its own numbers.
+/// The header for a release.
 pub fn header(manifest: &Manifest) -> Environment {
-    let mut header = Environment::default();
-    header.put_number("h_version", manifest.version);
-    for kind in [PartKind::Kernel, PartKind::Initramfs, PartKind::DeviceTree] {
-        let (offset, size) = manifest
-            .part(kind)
-            .map_or((0, 0), |part| (part.offset, part.size));
-        let name = kind.name();
-        header.put_number(&format!("h_{name}_at"), offset / SECTOR);
-        header.put_number(&format!("h_{name}_count"), size.div_ceil(SECTOR));
-        header.put_number(&format!("h_{name}_bytes"), size);
-    }
-    header
+    let place = |kind| manifest.part(kind).map(|part| (part.offset, part.size));
+    culvert_board::slots::header(
+        manifest.version,
+        place(PartKind::Kernel),
+        place(PartKind::Initramfs),
+        place(PartKind::DeviceTree),
+    )
 }
 
 /// Writes the manifest and syncs, then the header and syncs: a slot without a

@@ -1,0 +1,169 @@
+//! The command line. Errors are one sentence on standard error, exit code 1.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::build::Build;
+use crate::{bundle, inspect, keys, provision};
+
+/// Builds the flashable image of a box and its signed updates.
+#[derive(Debug, Parser)]
+#[command(name = "culvert-image", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build the image, the update bundle and the list of contents
+    Build(Release),
+    /// Build the update bundle and the list of contents
+    Bundle(Release),
+    /// Write a box's settings onto an image or a card
+    Provision(Provision),
+    /// Print what an image, a card or a bundle holds, and check it
+    Inspect {
+        /// Image, card or bundle
+        path: PathBuf,
+        /// List of keys to check the signature with (etc/culvert/trust)
+        #[arg(long, value_name = "FILE")]
+        trusted: Option<PathBuf>,
+    },
+    /// Make or replace signing keys
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Debug, Args)]
+struct Release {
+    /// The board: qemu-virt, rock64, rockpro64, orangepi-zero
+    #[arg(long)]
+    board: String,
+    /// Folder with culvert-gateway and culvert-supervisor for the board
+    #[arg(long, value_name = "FOLDER")]
+    binaries: PathBuf,
+    /// Folder with the signing keys
+    #[arg(long, value_name = "FOLDER")]
+    keys: PathBuf,
+    /// Sign even with keys that everybody has: for tests
+    #[arg(long)]
+    demo: bool,
+    /// The release's counter, higher than every one before
+    #[arg(long)]
+    version: u64,
+    /// What people call it
+    #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
+    name: String,
+    /// Days until it may not be installed any more
+    #[arg(long, default_value_t = 365)]
+    days: u64,
+    /// Time of the build, seconds since 1970
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
+    epoch: u64,
+    /// Folder where packages are kept
+    #[arg(long, value_name = "FOLDER", default_value = "target/packages")]
+    cache: PathBuf,
+    /// Folder for the results
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Provision {
+    /// Image or card
+    device: PathBuf,
+    /// Settings file, as config/examples/culvert.toml
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// A release to be installed at the next start
+    #[arg(long, value_name = "BUNDLE")]
+    release: Option<PathBuf>,
+    /// Print the settings that are there
+    #[arg(long)]
+    show: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a root key, a release key and the first list
+    Init {
+        /// A new folder
+        dir: PathBuf,
+        /// Keys that everybody has, for tests
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Replace the release key; boxes learn it with the next release
+    Rotate {
+        /// The folder
+        dir: PathBuf,
+        /// Replace the root key too
+        #[arg(long)]
+        root: bool,
+    },
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(lines) => {
+            let mut out = std::io::stdout().lock();
+            for line in lines {
+                // A closed output is no reason to fail.
+                let _ = writeln!(out, "{line}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr().lock(), "culvert-image: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
+    match command {
+        Command::Build(args) => build(args, true),
+        Command::Bundle(args) => build(args, false),
+        Command::Provision(args) => {
+            if let Some(path) = &args.settings {
+                provision::settings(&args.device, &std::fs::read_to_string(path)?)?;
+            }
+            if let Some(path) = &args.release {
+                provision::release(&args.device, path)?;
+            }
+            let shown = args.show.then(|| provision::shown(&args.device));
+            Ok(shown.transpose()?.flatten().into_iter().collect())
+        }
+        Command::Inspect { path, trusted } => {
+            let trusted = trusted.as_deref().map(bundle::keys).transpose()?;
+            inspect::lines(&path, trusted.as_ref())
+        }
+        Command::Keys(Keys::Init { dir, demo }) => keys::init(&dir, demo).map(|()| Vec::new()),
+        Command::Keys(Keys::Rotate { dir, root }) => {
+            keys::rotate(&dir, root).map(|generation| vec![format!("generation {generation}")])
+        }
+    }
+}
+
+fn build(args: Release, image: bool) -> anyhow::Result<Vec<String>> {
+    let build = Build {
+        board: args.board,
+        binaries: args.binaries,
+        keys: args.keys,
+        demo: args.demo,
+        cache: args.cache,
+        out: args.out,
+        version: args.version,
+        name: args.name,
+        days: args.days,
+        epoch: args.epoch,
+        image,
+    };
+    let made = build.run()?;
+    Ok(made.iter().map(|path| path.display().to_string()).collect())
+}

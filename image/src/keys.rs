@@ -1,0 +1,187 @@
+//! The keys that sign releases: a root that stays offline, and release keys
+//! that it names. Files hold the secret seed as base32, mode 0600.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use culvert_wire::key::{KEY_LEN, SigningKey};
+use culvert_wire::update::{KeyList, SignedKeyList};
+use culvert_wire::{Decode as _, Encode as _};
+use data_encoding::{BASE32_NOPAD, BASE32_NOPAD_NOCASE};
+
+/// Secret of the root key.
+const ROOT: &str = "root.key";
+/// Secret of the release key.
+const RELEASE: &str = "release.key";
+/// The signed lists, oldest first.
+const CHAIN: &str = "chain";
+/// A folder with this file holds keys that everybody has.
+pub(crate) const DEMO: &str = "DEMO";
+
+/// What a build signs with.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    /// The release key.
+    pub(crate) release: SigningKey,
+    /// All lists, for boxes that are behind.
+    pub(crate) chain: Vec<SignedKeyList>,
+    /// The newest list, which the release trusts.
+    pub(crate) trusted: KeyList,
+}
+
+/// Makes a root key, a release key and the first list.
+pub(crate) fn init(dir: &Path, demo: bool) -> anyhow::Result<()> {
+    fs::create_dir_all(dir)?;
+    let (root, release) = if demo {
+        fs::write(dir.join(DEMO), "these keys are in everybody's hands\n")?;
+        (
+            SigningKey::from_seed(&[0xde; KEY_LEN]),
+            SigningKey::from_seed(&[0xdf; KEY_LEN]),
+        )
+    } else {
+        (
+            SigningKey::from_seed(&rand::random()),
+            SigningKey::from_seed(&rand::random()),
+        )
+    };
+    write(&dir.join(ROOT), &root)?;
+    write(&dir.join(RELEASE), &release)?;
+    let list = KeyList {
+        generation: 1,
+        root: root.public(),
+        release: vec![release.public()],
+    };
+    fs::write(
+        dir.join(CHAIN),
+        SignedKeyList::sign(list, &root, &root).to_bytes(),
+    )?;
+    Ok(())
+}
+
+/// Replaces the release key, and the root too if asked: the next list.
+pub(crate) fn rotate(dir: &Path, with_root: bool) -> anyhow::Result<u32> {
+    let root = read(&dir.join(ROOT))?;
+    let chain = chain(dir)?;
+    let last = chain.last().context("the chain of key lists is empty")?;
+    let generation = last.unverified().generation + 1;
+    let own = match with_root {
+        true => SigningKey::from_seed(&rand::random()),
+        false => root.clone(),
+    };
+    let release = SigningKey::from_seed(&rand::random());
+    let list = KeyList {
+        generation,
+        root: own.public(),
+        release: vec![release.public()],
+    };
+    let mut bytes = fs::read(dir.join(CHAIN))?;
+    bytes.extend_from_slice(&SignedKeyList::sign(list, &root, &own).to_bytes());
+    for (name, key) in [(ROOT, &own), (RELEASE, &release)] {
+        let path = dir.join(name);
+        fs::rename(&path, dir.join(format!("{name}.{}", generation - 1)))?;
+        write(&path, key)?;
+    }
+    fs::write(dir.join(CHAIN), bytes)?;
+    Ok(generation)
+}
+
+impl Signer {
+    /// Reads a folder of keys.
+    pub(crate) fn load(dir: &Path, demo_allowed: bool) -> anyhow::Result<Self> {
+        if dir.join(DEMO).exists() && !demo_allowed {
+            bail!(
+                "{} holds the demonstration's keys, which everybody has: a release needs its own (culvert-image keys init)",
+                dir.display()
+            );
+        }
+        let release = read(&dir.join(RELEASE))?;
+        let chain = chain(dir)?;
+        let trusted = chain
+            .last()
+            .context("the chain of key lists is empty")?
+            .unverified()
+            .clone();
+        if !trusted.release.contains(&release.public()) {
+            bail!(
+                "the newest list does not name the key in {}",
+                dir.join(RELEASE).display()
+            );
+        }
+        Ok(Self {
+            release,
+            chain,
+            trusted,
+        })
+    }
+}
+
+fn chain(dir: &Path) -> anyhow::Result<Vec<SignedKeyList>> {
+    let path = dir.join(CHAIN);
+    let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+    let mut input = culvert_wire::Reader::new(&bytes);
+    let mut out = Vec::new();
+    while !input.is_empty() {
+        out.push(SignedKeyList::decode(&mut input)?);
+    }
+    Ok(out)
+}
+
+fn write(path: &Path, key: &SigningKey) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| path.display().to_string())?;
+    writeln!(
+        file,
+        "{}",
+        BASE32_NOPAD.encode(&key.seed()[..]).to_ascii_lowercase()
+    )?;
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<SigningKey> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let bytes = BASE32_NOPAD_NOCASE
+        .decode(text.trim().as_bytes())
+        .ok()
+        .and_then(|bytes| <[u8; KEY_LEN]>::try_from(bytes).ok())
+        .with_context(|| format!("{} holds no key", path.display()))?;
+    Ok(SigningKey::from_seed(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_rotate_along_a_chain_and_the_old_release_key_is_out() {
+        let dir = tempfile::tempdir().unwrap();
+        init(dir.path(), false).unwrap();
+        let first = Signer::load(dir.path(), false).unwrap();
+
+        assert_eq!(rotate(dir.path(), false).unwrap(), 2);
+        assert_eq!(rotate(dir.path(), true).unwrap(), 3);
+
+        let third = Signer::load(dir.path(), false).unwrap();
+        assert_eq!((third.chain.len(), third.trusted.generation), (3, 3));
+        assert!(!third.trusted.release.contains(&first.release.public()));
+        assert_ne!(third.trusted.root, first.trusted.root);
+    }
+
+    /// The demonstration's key signs nothing that a customer could get.
+    #[test]
+    fn a_release_build_refuses_the_demonstration_s_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        init(dir.path(), true).unwrap();
+
+        let refused = Signer::load(dir.path(), false).unwrap_err().to_string();
+
+        assert!(refused.contains("demonstration"), "{refused}");
+        assert!(Signer::load(dir.path(), true).is_ok());
+    }
+}

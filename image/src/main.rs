@@ -1,0 +1,23 @@
+//! `culvert-image`: builds, signs, looks at and prepares the images of boxes.
+
+mod boot;
+mod build;
+mod bundle;
+mod card;
+mod cli;
+mod cpio;
+mod disk;
+mod inspect;
+mod keys;
+mod packages;
+mod provision;
+mod root;
+mod sbom;
+mod slot;
+mod tool;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,179 @@
+//! Packages of the distribution for the board's processor, without touching
+//! the machine that builds: apt with state, lists and cache of its own. Every
+//! byte is authenticated by the distribution's signed index.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use culvert_board::profile::Arch;
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use crate::tool;
+
+/// A package that was fetched and unpacked.
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// SHA-256 of the file.
+    pub(crate) hash: String,
+    /// Where it is unpacked.
+    pub(crate) tree: PathBuf,
+}
+
+/// A folder of packages for one architecture.
+#[derive(Debug)]
+pub(crate) struct Store {
+    dir: PathBuf,
+    arch: Arch,
+}
+
+impl Store {
+    /// Uses or makes a folder.
+    pub(crate) fn open(cache: &Path, arch: Arch) -> anyhow::Result<Self> {
+        let dir = cache.join(arch.debian());
+        for part in [
+            "state/lists/partial",
+            "cache/archives/partial",
+            "debs",
+            "trees",
+        ] {
+            fs::create_dir_all(dir.join(part))?;
+        }
+        let dir = fs::canonicalize(dir)?;
+        fs::write(dir.join("state/status"), "")?;
+        let text = format!(
+            "APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
+             Dir::State \"{dir}/state\";\nDir::State::status \"{dir}/state/status\";\n\
+             Dir::Cache \"{dir}/cache\";\nAcquire::Languages \"none\";\n\
+             APT::Install-Recommends \"false\";\nAPT::Sandbox::User \"\";\n\
+             Dir::Etc::sourcelist \"{dir}/sources.list\";\nDir::Etc::sourceparts \"-\";\n",
+            arch = arch.debian(),
+            dir = dir.display(),
+        );
+        fs::write(dir.join("apt.conf"), text)?;
+        fs::write(dir.join("sources.list"), sources(arch)?)?;
+        Ok(Self { dir, arch })
+    }
+
+    /// Fetches a package, or takes it from the folder, and unpacks it.
+    pub(crate) fn package(&self, name: &str) -> anyhow::Result<Package> {
+        if let Some(found) = self.cached(name)? {
+            return self.unpack(name, &found);
+        }
+        if !self.dir.join("updated").exists() {
+            tool::finish(self.apt("apt-get").arg("update"))?;
+            fs::write(self.dir.join("updated"), "")?;
+        }
+        let debs = self.dir.join("debs");
+        tool::finish(
+            self.apt("apt-get")
+                .args(["download", name])
+                .current_dir(&debs),
+        )
+        .with_context(|| format!("package {name} for {}", self.arch.debian()))?;
+        let found = self
+            .cached(name)?
+            .with_context(|| format!("apt-get did not leave {name}"))?;
+        self.unpack(name, &found)
+    }
+
+    /// The kernel that a package such as `linux-image-arm64` stands for.
+    pub(crate) fn kernel(&self, name: &str) -> anyhow::Result<Package> {
+        let meta = self.package(name)?;
+        let file = self.cached(name)?.context("just fetched")?;
+        let depends = tool::run(
+            "dpkg-deb",
+            0,
+            &["-f".as_ref(), file.as_os_str(), "Depends".as_ref()],
+        )?;
+        let real = depends
+            .split([',', '|'])
+            .filter_map(|word| word.split_whitespace().next())
+            .find(|word| word.starts_with("linux-image-"));
+        match real {
+            Some(real) => self.package(real),
+            None => Ok(meta),
+        }
+    }
+
+    fn apt(&self, name: &str) -> Command {
+        let mut command = tool::command(name, 0);
+        command.env("APT_CONFIG", self.dir.join("apt.conf"));
+        for proxy in ["http_proxy", "https_proxy", "no_proxy"] {
+            if let Some(value) = std::env::var_os(proxy) {
+                command.env(proxy, value);
+            }
+        }
+        command
+    }
+
+    fn cached(&self, name: &str) -> anyhow::Result<Option<PathBuf>> {
+        let start = format!("{name}_");
+        let mut found: Vec<PathBuf> = fs::read_dir(self.dir.join("debs"))?
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&start))
+            .map(|entry| entry.path())
+            .collect();
+        found.sort();
+        if found.len() > 1 {
+            bail!(
+                "{name} lies in several versions in {}: remove the old ones",
+                self.dir.display()
+            );
+        }
+        Ok(found.pop())
+    }
+
+    fn unpack(&self, name: &str, file: &Path) -> anyhow::Result<Package> {
+        let field = |field: &str| {
+            tool::run(
+                "dpkg-deb",
+                0,
+                &["-f".as_ref(), file.as_os_str(), field.as_ref()],
+            )
+            .map(|text| text.trim().to_owned())
+        };
+        let version = field("Version")?;
+        let tree = self
+            .dir
+            .join("trees")
+            .join(format!("{name}_{}", version.replace(':', "-")));
+        if !tree.exists() {
+            let beside = tree.with_extension("new");
+            tool::run(
+                "dpkg-deb",
+                0,
+                &["-x".as_ref(), file.as_os_str(), beside.as_os_str()],
+            )?;
+            fs::rename(beside, &tree)?;
+        }
+        Ok(Package {
+            name: name.to_owned(),
+            version,
+            hash: HEXLOWER.encode(&Sha256::digest(fs::read(file)?)),
+            tree,
+        })
+    }
+}
+
+/// The machine's own Debian sources. Security updates for 32-bit ARM are left
+/// out: their index on the mirrors was found not to match its signature.
+fn sources(arch: Arch) -> anyhow::Result<String> {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let suite = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .context("this machine is no Debian: packages cannot be fetched")?;
+    let keys = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
+    let mut out = format!("deb {keys} http://deb.debian.org/debian {suite} main\n");
+    if arch == Arch::Arm64 {
+        out += &format!("deb {keys} http://deb.debian.org/debian-security {suite}-security main\n");
+    }
+    Ok(out)
+}

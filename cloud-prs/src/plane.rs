@@ -46,8 +46,9 @@ use crate::relay::{RelayFull, RouteSpec, Totals};
 mod server_tls;
 
 /// What links are told about the server.
-const VERSION: &str = concat!("culvert-prs ", env!("CARGO_PKG_VERSION"));
-/// How often links shall speak, in milliseconds.
+pub const VERSION: &str = concat!("culvert-prs ", env!("CARGO_PKG_VERSION"));
+/// How often links shall speak, in milliseconds: below the 30 s after which
+/// common NATs forget a connection.
 pub const KEEPALIVE: u32 = 20_000;
 /// Connections that may wait to be accepted: a herd comes back at once.
 const BACKLOG: u32 = 4096;

@@ -141,7 +141,7 @@ impl Control for Server {
     async fn recover_route(&self, session: SessionId) -> Result<Option<RouteSpec>, Reason> {
         self.app.recover_route(session).await.map_err(|error| {
             tracing::error!(%error, "Route could not be looked up");
-            Reason::DatabaseDown
+            error.reason()
         })
     }
 

@@ -33,6 +33,8 @@ mod served;
 mod sessions;
 #[path = "cloud/signing_in.rs"]
 mod signing_in;
+#[path = "cloud/stopping.rs"]
+mod stopping;
 #[path = "cloud/whole_tree.rs"]
 mod whole_tree;
 #[path = "cloud/wires.rs"]

@@ -68,6 +68,7 @@ struct Raw {
     certificate: Option<PathBuf>,
     certificate_key: Option<PathBuf>,
     session_minutes: Option<u16>,
+    session_seconds: Option<u16>,
     sign_in_hours: Option<u16>,
     claim_code_hours: Option<u16>,
     drain_seconds: Option<u16>,
@@ -108,7 +109,7 @@ impl Prs {
             public_addresses: raw.public_addresses,
             database_address_file: raw.database_address_file,
             certificate: certificate(raw.certificate, raw.certificate_key)?,
-            session: minutes("session_minutes", raw.session_minutes, 60, 1..=24 * 60)?,
+            session: session(raw.session_minutes, raw.session_seconds)?,
             sign_in: hours("sign_in_hours", raw.sign_in_hours, 12, 1..=12)?,
             claim_code: hours("claim_code_hours", raw.claim_code_hours, 72, 1..=24 * 90)?,
             drain: seconds("drain_seconds", raw.drain_seconds, 30, 0..=1800)?,
@@ -188,6 +189,18 @@ fn seconds(
     within(key, value, otherwise, range).map(Duration::from_secs)
 }
 
+/// In minutes as a rule, in seconds where somebody wants it shorter.
+fn session(in_minutes: Option<u16>, in_seconds: Option<u16>) -> Result<Duration, ConfigError> {
+    if in_minutes.is_some() && in_seconds.is_some() {
+        let text = "give session_minutes or session_seconds, not both";
+        return Err(ConfigError::value("session_seconds", text));
+    }
+    match in_seconds {
+        Some(_) => seconds("session_seconds", in_seconds, 60, 20..=3600),
+        None => minutes("session_minutes", in_minutes, 60, 1..=24 * 60),
+    }
+}
+
 fn minutes(
     key: &'static str,
     value: Option<u16>,
@@ -246,6 +259,8 @@ mod tests {
             "sign_in_hours: 1 to 12 are possible"
         );
         assert!(refused("session_minutes = 0").starts_with("session_minutes: "));
+        assert!(refused("session_seconds = 19").starts_with("session_seconds: "));
+        assert!(refused("session_minutes = 5\nsession_seconds = 30").contains("not both"));
         assert!(refused("metrics = \"somewhere\"").starts_with("metrics: "));
         assert!(refused("certificate = \"x.pem\"").starts_with("certificate: "));
     }

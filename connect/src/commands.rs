@@ -43,7 +43,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn dispatch(command: Command) -> Result<(), Failure> {
     let home = Home::find()?;
     match command {
-        Command::SshConfig => ssh::config(),
+        Command::SshConfig => ssh::config(home).await,
         Command::Completions { shell } => {
             completions(shell);
             Ok(())

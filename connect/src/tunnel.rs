@@ -39,6 +39,17 @@ pub struct Ask {
     pub ports: Vec<u16>,
 }
 
+/// What a launch ticket stood for.
+#[derive(Debug, Clone)]
+pub struct Launched {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// The host's name.
+    pub host: String,
+    /// The host.
+    pub id: HostId,
+}
+
 /// A running session.
 #[derive(Debug)]
 pub struct Tunnel {
@@ -70,7 +81,7 @@ impl Tunnel {
     }
 
     /// Exchanges a launch ticket for a session and opens it; says what is to be
-    /// spoken, and the host's name.
+    /// spoken, and with whom.
     ///
     /// # Errors
     /// As [`Tunnel::open`].
@@ -78,7 +89,7 @@ impl Tunnel {
         server: &Server,
         (link, events): (Link, Events),
         launch: Ticket,
-    ) -> Result<(Self, Protocol, String), Failure> {
+    ) -> Result<(Self, Launched), Failure> {
         let end = fresh_key();
         let body = RedeemLaunch {
             launch,
@@ -86,7 +97,12 @@ impl Tunnel {
         };
         let redeemed = Api(&link).redeem(&body).await?;
         let tunnel = Self::join(server, link, events, end, redeemed.session).await?;
-        Ok((tunnel, redeemed.protocol, redeemed.host))
+        let launched = Launched {
+            protocol: redeemed.protocol,
+            host: redeemed.host,
+            id: redeemed.host_id,
+        };
+        Ok((tunnel, launched))
     }
 
     async fn join(

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use culvert_session::native::{Counters, Stream, splice};
+use culvert_session::native::{Counters, Stream, splice_until};
 use culvert_wire::grant::Grant;
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, MAX_ANSWER_TEXT, Open, Service};
@@ -88,16 +88,16 @@ impl Bridge {
             return;
         }
         let session = self.grant.session;
-        tokio::select! {
-            done = splice(stream, tcp, self.counters.clone()) => debug!(
-                %session, index, to_host = done.to_tcp, from_host = done.from_tcp,
-                reason = done.reason.slug(), "Stream ended"
-            ),
-            // Dropping the copy resets both of its sides.
-            () = taken_away(&mut self.permitted, index) => {
-                info!(%session, index, "Stream ended: its target was taken away");
-            }
-        }
+        let order = async {
+            taken_away(&mut self.permitted, index).await;
+            info!(%session, index, "The stream's target was taken away");
+            Reason::AccessRevoked
+        };
+        let done = splice_until(stream, tcp, self.counters.clone(), order).await;
+        debug!(
+            %session, index, to_host = done.to_tcp, from_host = done.from_tcp,
+            reason = done.reason.slug(), "Stream ended"
+        );
     }
 
     async fn connect(&self, index: usize, ahead: Option<Ahead>) -> Result<TcpStream, Refusal> {

@@ -6,6 +6,7 @@
 
 mod effects;
 mod link;
+mod presence;
 mod task;
 mod unclaimed;
 

@@ -26,6 +26,6 @@ pub use endpoint::{accept, connect};
 pub use error::{SessionError, StreamError};
 pub use route::PacketRoute;
 pub use session::Session;
-pub use splice::{Counters, Spliced, splice};
-pub use stats::{PathStats, Stats};
+pub use splice::{Counters, Spliced, splice, splice_until};
+pub use stats::{Heard, PathStats, Stats};
 pub use stream::{Stream, StreamReader, StreamWriter};

@@ -35,9 +35,14 @@ pub const MAX_PATHS: u32 = 8;
 /// Guess of a round trip before the first is measured. It only sets when a
 /// lost first packet is sent again: after three times this.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
-/// Longest silence of an idle session: what the peer's timer and the path's
-/// figures live on.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Longest silence of the technician's end: what the peer's timers and the
+/// path's figures live on. An end's link that gets no answer for 15 s is over;
+/// with 5 s before that, she is back on another one before the gateway gives
+/// her up after 25 s.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// The gateway speaks only when she says nothing for longer: it asks whether
+/// she is there, and whether its own line still carries anything.
+const ASK_AFTER: Duration = Duration::from_secs(6);
 /// Datagrams a lazy receiver keeps, in bytes.
 const DATAGRAM_BUFFER: usize = 256 * 1024;
 /// Connection attempts that may wait at a gateway: the one that counts, and
@@ -97,12 +102,11 @@ fn transport(role: Role, options: &Options) -> TransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .allow_spin(false);
     match role {
-        // One end's pings keep both alive, and it is the technician who waits.
         Role::Technician => config
             .keep_alive_interval(Some(KEEPALIVE.min(options.idle / 3)))
             .max_concurrent_bidi_streams(VarInt::from_u32(0)),
         Role::Gateway => config
-            .keep_alive_interval(None)
+            .keep_alive_interval(Some(ASK_AFTER.min(options.idle / 2)))
             .max_concurrent_bidi_streams(VarInt::from_u32(options.max_streams)),
     };
     config

@@ -38,10 +38,11 @@ impl App {
             TokenKind::Browser => false,
             TokenKind::Api => true,
         };
+        drop(db);
         if !fits {
             return Ok(None);
         }
-        self.actor_of(&mut db, &token).await
+        self.actor_using(token).await
     }
 
     /// Who a browser's cookie stands for.
@@ -89,10 +90,11 @@ impl App {
         let mut db = self.store.read().await?;
         let actor = self.actor_of(&mut db, &token).await?;
         drop(db);
-        let used = token.last_used.unwrap_or(token.created);
-        if actor.is_some() && self.now().ms_since(used) > TOUCH_MS {
+        let now = self.now();
+        let noted = |used| now.ms_since(used) <= TOUCH_MS;
+        if actor.is_some() && !token.last_used.is_some_and(noted) {
             let mut write = self.store.write().await?;
-            tokens::touch(&mut write, token.id, self.now()).await?;
+            tokens::touch(&mut write, token.id, now).await?;
             write.commit().await?;
         }
         Ok(actor)

@@ -20,22 +20,18 @@ use super::lease::{self, Hello as Judged};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller};
 use crate::authz::Identity;
+use crate::plane::{KEEPALIVE, VERSION};
 use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
 use crate::store::sessions::{self, End, Session};
 use crate::store::{StoreError, Write, revocations};
 
-/// An endpoint sends something at least this often, in milliseconds: below
-/// the 30 s after which common NATs forget a connection.
-const KEEPALIVE_MS: u32 = 20_000;
 /// When a box that may get its right later asks again, in milliseconds.
 const ASK_AGAIN_MS: u32 = 60_000;
 /// When a box that is shut out asks again, in milliseconds.
 const SHUT_OUT_MS: u32 = 3_600_000;
 /// How long the gateway's own record of a closed route is waited for.
 const RECORD_WITHIN: Duration = Duration::from_secs(3);
-/// What the server calls itself.
-pub const VERSION: &str = concat!("culvert-prs ", env!("CARGO_PKG_VERSION"));
 
 impl App {
     /// Judges a gateway's hello. Hellos that come at the same time are
@@ -421,7 +417,7 @@ impl App {
 
 fn welcome(gateway: Option<GatewayId>, lease: Option<Lease>) -> Welcome {
     Welcome {
-        keepalive_ms: KEEPALIVE_MS,
+        keepalive_ms: KEEPALIVE,
         gateway,
         lease,
         version: VERSION.to_owned(),

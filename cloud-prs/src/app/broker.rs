@@ -417,6 +417,7 @@ impl App {
             session: self.start_session(&call, &new).await?,
             protocol: launch.protocol,
             host: host.name,
+            host_id: host.id,
         })
     }
 }

@@ -87,3 +87,18 @@ async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     assert!(world.app.start_session(&call, &ask(&world.a)).await.is_ok());
 }
+
+/// A rejoin after a restart: the end is told why, with a reason that is worth
+/// another try, and not that its session is unknown.
+#[tokio::test]
+async fn a_route_that_cannot_be_looked_up_is_no_route_that_is_missing() {
+    let world = World::new().await;
+    let session = world.session(&world.ann, &world.a).await.session;
+    let found = world.app.recover_route(session).await.unwrap();
+    assert!(found.is_some());
+
+    world.app.store().close().await;
+
+    let error = world.app.recover_route(session).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::DatabaseDown);
+}

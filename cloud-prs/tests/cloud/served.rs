@@ -32,12 +32,12 @@ use tokio::time::timeout;
 use crate::world::signed;
 
 /// Longer than anything here takes on a machine that is busy otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "canary battery staple";
 const ADDRESS: &str = "192.168.77.9";
 
 /// A data folder and the server on it.
-struct Prs {
+pub(crate) struct Prs {
     folder: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
@@ -46,7 +46,7 @@ struct Prs {
 
 impl Prs {
     /// `init`, an owner, a technician, a host; not serving yet.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         let prs = Self {
@@ -94,7 +94,7 @@ impl Prs {
         prs
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -128,12 +128,12 @@ impl Prs {
         output
     }
 
-    fn admin(&self, args: &[&str], input: &str) -> Output {
+    pub(crate) fn admin(&self, args: &[&str], input: &str) -> Output {
         self.run(&[&["admin"], args].concat(), input)
     }
 
     /// Starts the server and waits until it listens.
-    fn serve(&mut self) {
+    pub(crate) fn serve(&mut self) {
         let mut child = self
             .command(&["serve"])
             .env("CULVERT_LOG", "trace")
@@ -166,7 +166,7 @@ impl Prs {
     }
 
     /// SIGTERM.
-    fn stop(&mut self) -> Child {
+    pub(crate) fn stop(&mut self) -> Child {
         self.signal(Signal::SIGTERM);
         self.child.take().unwrap()
     }
@@ -199,7 +199,7 @@ impl Prs {
     }
 
     /// Claims a box and leaves its link open.
-    async fn claim(&self) -> (SigningKey, Link, Events, Welcome) {
+    pub(crate) async fn claim(&self) -> (SigningKey, Link, Events, Welcome) {
         let code = good(&self.admin(&["gateway", "code", "--site", "Pump station"], ""));
         let code: ClaimCode = code.parse().unwrap();
         let key = SigningKey::from_seed(&rand::random());
@@ -260,7 +260,7 @@ impl Prs {
     }
 
     /// Signs somebody in over a link of hers.
-    async fn sign_in(&self, name: &str, device: &SigningKey) -> (Link, SignedIn) {
+    pub(crate) async fn sign_in(&self, name: &str, device: &SigningKey) -> (Link, SignedIn) {
         let me = Me::Technician {
             key: device.clone(),
             token: None,
@@ -284,7 +284,7 @@ impl Drop for Prs {
     }
 }
 
-fn good(output: &Output) -> String {
+pub(crate) fn good(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -358,7 +358,7 @@ async fn reaches(from: &Route, to: &Route, what: &[u8]) {
 }
 
 /// Both ends join a fresh session; what the technician sends arrives.
-async fn session(
+pub(crate) async fn session(
     technician: &Link,
     gateway: &Link,
     events: &mut Events,

@@ -197,6 +197,56 @@ async fn more_sessions_than_a_person_needs_are_refused() {
     assert_eq!(refused.reason, Reason::TooManySessions);
 }
 
+/// A box takes 256 at most, whoever asks; one that ends makes room for one.
+#[tokio::test]
+async fn more_sessions_than_a_box_ever_carries_are_refused() {
+    let world = World::new().await;
+    let customer = world.a.customer;
+    world
+        .app
+        .grant(&console(), world.bob.id, customer)
+        .await
+        .unwrap();
+    let mut last = None;
+    for person in [&world.ann, &world.olga] {
+        let call = world.call(person).await;
+        for _ in 0..128 {
+            // No faster than one person may.
+            world.pass(1000);
+            last = Some(
+                world
+                    .app
+                    .start_session(&call, &ask(&world.a))
+                    .await
+                    .unwrap(),
+            );
+        }
+    }
+    let bob = world.call(&world.bob).await;
+
+    let refused = world
+        .app
+        .start_session(&bob, &ask(&world.a))
+        .await
+        .unwrap_err();
+
+    assert_eq!(refused.reason, Reason::TooManySessions);
+    let elsewhere = world.app.start_session(&bob, &ask(&world.b)).await;
+    assert!(elsewhere.is_ok(), "another box has room");
+    let ended = SessionEnded {
+        session: last.unwrap().session,
+        reason: Reason::ClosedByTechnician,
+        from_hosts: 0,
+        to_hosts: 0,
+        streams: 0,
+    };
+    world
+        .app
+        .session_ended(&world.a.box_key.public(), &ended)
+        .await;
+    assert!(world.app.start_session(&bob, &ask(&world.a)).await.is_ok());
+}
+
 on_both! {
     a_session_that_is_not_renewed_ends_by_itself, world => {
         let answer = world.session(&world.ann, &world.a).await;

@@ -248,3 +248,30 @@ async fn short_passwords_are_refused_when_they_are_set() {
 
     assert_eq!(refused.unwrap_err().reason, Reason::Invalid);
 }
+
+/// S21: a person looks for the laptop that was stolen by when it was used.
+#[tokio::test]
+async fn a_sign_ins_last_use_is_known_from_its_first_use_on_and_noted_once_a_minute() {
+    let world = World::new().await;
+    let secret = world.ann.secret.reveal().as_bytes();
+    let last_used = async || {
+        let listed = world.app.tokens(&console()).await.unwrap();
+        let hers = listed.iter().find(|(_, info)| info.id == world.ann.token);
+        hers.unwrap().1.last_used
+    };
+    assert_eq!(last_used().await, None);
+
+    // As every link does in its hello.
+    let device = Some(&world.ann.link.device);
+    world.app.actor_by_secret(secret, device).await.unwrap();
+    let first = world.app.now();
+    assert_eq!(last_used().await, Some(first));
+
+    world.pass(30_000);
+    world.app.actor_by_id(world.ann.token).await.unwrap();
+    assert_eq!(last_used().await, Some(first));
+
+    world.pass(60_000);
+    world.app.actor_by_id(world.ann.token).await.unwrap();
+    assert_eq!(last_used().await, Some(first.plus_ms(90_000)));
+}

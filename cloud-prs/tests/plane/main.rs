@@ -8,5 +8,6 @@ mod hostile;
 mod http;
 mod loopback;
 mod routes;
+mod slow;
 mod stun;
 mod world;

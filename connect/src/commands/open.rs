@@ -12,10 +12,9 @@ use crate::failure::{Exit, Failure};
 use crate::home::Home;
 use crate::launch;
 use crate::local::listen::{Limit, Listener};
-use crate::pick::slug;
 use crate::reach::Server;
 use crate::text::{note, plain};
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Launched, Tunnel};
 use crate::viewer::{browser, choose, desktop, ssh};
 
 /// Opens what a ticket stands for.
@@ -30,17 +29,14 @@ pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure
     if !address.yes && !prompt::yes(&question)? {
         return Ok(());
     }
-    let (tunnel, protocol, host) = redeem(&mut server, ticket).await?;
-    note(&format!("{protocol} on {}", plain(&host)));
-    start(tunnel, protocol, &host, address.print).await
+    let (tunnel, what) = redeem(&mut server, ticket).await?;
+    note(&format!("{} on {}", what.protocol, plain(&what.host)));
+    start(tunnel, what, address.print).await
 }
 
 /// The ticket stands for whoever asked for it: an old sign-in of this computer
 /// must not spoil it.
-async fn redeem(
-    server: &mut Server,
-    ticket: Ticket,
-) -> Result<(Tunnel, Protocol, String), Failure> {
+async fn redeem(server: &mut Server, ticket: Ticket) -> Result<(Tunnel, Launched), Failure> {
     let link = server.link().await?;
     let redeemed = Tunnel::redeem(server, link, ticket.clone()).await;
     match redeemed {
@@ -53,7 +49,8 @@ async fn redeem(
     }
 }
 
-async fn start(tunnel: Tunnel, protocol: Protocol, host: &str, print: bool) -> Result<(), Failure> {
+async fn start(tunnel: Tunnel, what: Launched, print: bool) -> Result<(), Failure> {
+    let (protocol, host) = (what.protocol, &what.host);
     let installed = |names| {
         if print {
             return Ok(None);
@@ -70,12 +67,11 @@ async fn start(tunnel: Tunnel, protocol: Protocol, host: &str, print: bool) -> R
             let program = installed(ssh::SSH)?;
             let listener = Listener::bind(serve::own_port(&tunnel), Limit::ONE).await?;
             let at = listener.local();
-            let alias = format!("{}.{}", slug(host), slug(tunnel.gateway()));
             let start = program.map(|program| {
                 if ssh::wants_port(&program) {
-                    ssh::putty(program, at, &alias, None, vec![])
+                    ssh::putty(program, at, what.id, None, vec![])
                 } else {
-                    ssh::openssh_port(program, at, &alias)
+                    ssh::openssh_port(program, at, what.id)
                 }
             });
             ssh_command::on_port(tunnel, listener, start).await

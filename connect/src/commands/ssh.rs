@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
+use culvert_wire::api::HostEntry;
 use culvert_wire::grant::Protocol;
 use tokio::sync::watch;
 
 use super::resolve::Found;
 use super::serve;
+use crate::api::Api;
 use crate::carry::{self, Busy};
 use crate::cli::View;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local::listen::{Limit, Listener};
 use crate::pick::slug;
+use crate::reach::Server;
 use crate::text::{note, result};
 use crate::tunnel::Tunnel;
 use crate::viewer::{Start, choose, ssh};
@@ -26,12 +29,12 @@ pub(super) async fn ssh(home: Home, view: View) -> Result<(), Failure> {
         Some(choose(view.viewer.as_deref(), ssh::SSH)?)
     };
     let found = Found::find(home, &view.host, Numbers::Port).await?;
-    let (alias, user) = (found.host.id.to_string(), found.word.user.clone());
+    let (id, user) = (found.host.id, found.word.user.clone());
     match program {
         Some(program) if !ssh::wants_port(&program) => {
             let name = slug(&found.host.name);
             let host = ssh::Host {
-                id: found.host.id,
+                id,
                 name: &name,
                 port: ssh_port(&found),
                 user: user.as_deref(),
@@ -45,16 +48,33 @@ pub(super) async fn ssh(home: Home, view: View) -> Result<(), Failure> {
             let tunnel = found.open(Protocol::Ssh).await?;
             let listener = Listener::bind(serve::own_port(&tunnel), Limit::ONE).await?;
             let at = listener.local();
-            let start = program.map(|p| ssh::putty(p, at, &alias, user.as_deref(), view.args));
+            let start = program.map(|p| ssh::putty(p, at, id, user.as_deref(), view.args));
             on_port(tunnel, listener, start).await
         }
     }
 }
 
-/// Prints lines for ssh's own settings.
-pub(super) fn config() -> Result<(), Failure> {
-    result(&ssh::config(&own_program()?));
+/// Prints lines for ssh's own settings: with the hosts there are now, so that
+/// their keys are remembered as `culvert ssh` does.
+pub(super) async fn config(home: Home) -> Result<(), Failure> {
+    let hosts = match hosts(home).await {
+        Ok(hosts) => hosts,
+        Err(failure) => {
+            note(&format!(
+                "only the general lines, for want of the list of hosts: {}",
+                failure.sentence()
+            ));
+            Vec::new()
+        }
+    };
+    result(&ssh::config(&own_program()?, &hosts));
     Ok(())
+}
+
+async fn hosts(home: Home) -> Result<Vec<HostEntry>, Failure> {
+    let mut server = Server::known(home)?;
+    let (link, _events) = server.signed_in().await?;
+    Ok(Api(&link).hosts("").await?.hosts)
 }
 
 /// Runs a program that connects to a loopback port, or prints the port.

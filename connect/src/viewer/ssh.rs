@@ -1,15 +1,17 @@
 //! OpenSSH through `culvert proxy`, and PuTTY through a loopback port.
 //!
-//! Host keys are remembered under the host's id: a renamed host keeps its key,
-//! and two hosts of one name never share one.
+//! Whatever starts the program, host keys are remembered under the host's id: a
+//! renamed host keeps its key, and two hosts of one name never share one.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use culvert_wire::api::HostEntry;
 use culvert_wire::id::HostId;
 
 use super::{Start, stem};
+use crate::pick::slug;
 use crate::word::SSH_SUFFIX;
 
 /// SSH programs, in the order they are looked for.
@@ -40,7 +42,7 @@ pub fn openssh(program: PathBuf, culvert: &Path, host: Host<'_>, extra: Vec<OsSt
         "-o".into(),
         option("ProxyCommand=", &proxy_command(culvert, host)),
         "-o".into(),
-        format!("HostKeyAlias={}{SSH_SUFFIX}", host.id).into(),
+        format!("HostKeyAlias={}", alias(host.id)).into(),
         "-o".into(),
         "CheckHostIP=no".into(),
     ];
@@ -52,12 +54,11 @@ pub fn openssh(program: PathBuf, culvert: &Path, host: Host<'_>, extra: Vec<OsSt
     Start { program, args }
 }
 
-/// OpenSSH's arguments for a loopback port; `alias` is what it remembers the
-/// host key under.
-pub fn openssh_port(program: PathBuf, at: SocketAddr, alias: &str) -> Start {
+/// OpenSSH's arguments for a loopback port.
+pub fn openssh_port(program: PathBuf, at: SocketAddr, host: HostId) -> Start {
     let args = vec![
         "-o".into(),
-        format!("HostKeyAlias={}{SSH_SUFFIX}", dash_free(alias)).into(),
+        format!("HostKeyAlias={}", alias(host)).into(),
         "-o".into(),
         "CheckHostIP=no".into(),
         "-p".into(),
@@ -67,11 +68,11 @@ pub fn openssh_port(program: PathBuf, at: SocketAddr, alias: &str) -> Start {
     Start { program, args }
 }
 
-/// PuTTY's arguments; it remembers the host key under `alias`.
+/// PuTTY's arguments.
 pub fn putty(
     program: PathBuf,
     at: SocketAddr,
-    alias: &str,
+    host: HostId,
     user: Option<&str>,
     extra: Vec<OsString>,
 ) -> Start {
@@ -82,7 +83,7 @@ pub fn putty(
         at.port().to_string().into(),
         // The name under which PuTTY remembers the host key.
         "-loghost".into(),
-        format!("{}{SSH_SUFFIX}", dash_free(alias)).into(),
+        alias(host).into(),
     ]);
     if let Some(user) = user {
         args.extend(["-l".into(), user.into()]);
@@ -91,13 +92,52 @@ pub fn putty(
     Start { program, args }
 }
 
-/// The lines that `culvert ssh-config` prints.
-pub fn config(culvert: &Path) -> String {
+/// The lines that `culvert ssh-config` prints. ssh takes the first value it
+/// finds, so each host stands before the general lines; a host that came later
+/// is reached by those, with a key of its own until the lines are made again.
+pub fn config(culvert: &Path, hosts: &[HostEntry]) -> String {
     let program = quoted(culvert).to_string_lossy().into_owned();
-    format!(
+    let mut text = String::new();
+    for host in hosts {
+        let names = names(host, hosts).join(" ");
+        text.push_str(&format!(
+            "Host {names}\n    HostKeyAlias {alias}\n    \
+             ProxyCommand {program} proxy --protocol ssh {id} %p\n",
+            alias = alias(host.id),
+            id = host.id
+        ));
+    }
+    text + &format!(
         "Host *{SSH_SUFFIX}\n    ProxyCommand {program} proxy --protocol ssh %h %p\n    \
          CheckHostIP no\n"
     )
+}
+
+/// The words behind `ssh` that mean this host and no other one.
+fn names(host: &HostEntry, all: &[HostEntry]) -> Vec<String> {
+    let words = |host: &HostEntry| {
+        let name = slug(&host.name);
+        let site = format!("{name}.{}", slug(&host.site.name));
+        let customer = format!("{site}.{}", slug(&host.customer.name));
+        [name, site, customer]
+    };
+    let others: Vec<String> = all
+        .iter()
+        .filter(|other| other.id != host.id)
+        .flat_map(words)
+        .collect();
+    words(host)
+        .into_iter()
+        // Another script's letters are nothing that a settings file splits at.
+        .filter(|word| word.starts_with(char::is_alphanumeric) && !others.contains(word))
+        .chain([host.id.to_string()])
+        .map(|word| word + SSH_SUFFIX)
+        .collect()
+}
+
+/// What every SSH program remembers a host's key under.
+fn alias(host: HostId) -> String {
+    format!("{host}{SSH_SUFFIX}")
 }
 
 /// The command that ssh hands to the shell of its user: our own quoted path,
@@ -134,6 +174,9 @@ fn dash_free(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use culvert_wire::api::Named;
+    use culvert_wire::id::{CustomerId, SiteId};
+
     use super::*;
 
     fn id() -> HostId {
@@ -199,10 +242,9 @@ mod tests {
     fn putty_remembers_the_key_under_the_hosts_id() {
         let at = "127.7.8.9:40123".parse().unwrap();
 
-        let alias = id().to_string();
-        let start = putty("putty".into(), at, &alias, None, vec![]);
+        let start = putty("putty".into(), at, id(), None, vec![]);
 
-        let loghost = format!("{alias}.culvert");
+        let loghost = format!("{}.culvert", id());
         let words = [
             "-ssh",
             "-P",
@@ -224,9 +266,53 @@ mod tests {
         }
     }
 
+    fn entry(seed: u8, site: &str, name: &str) -> HostEntry {
+        let named = |name: &str| (CustomerId::from_random([9; 16]), name.to_owned());
+        let (id, customer) = named("Acme");
+        HostEntry {
+            id: HostId::from_random([seed; 16]),
+            name: name.into(),
+            customer: Named { id, name: customer },
+            site: Named {
+                id: SiteId::from_random([seed; 16]),
+                name: site.into(),
+            },
+            address: "192.168.1.9".parse().unwrap(),
+            services: Vec::new(),
+            any_port: false,
+            online: true,
+            last_seen: None,
+        }
+    }
+
+    /// One scheme: what `culvert ssh` has learned, ssh knows by every name.
+    #[test]
+    fn the_config_remembers_keys_under_the_hosts_id_by_every_name_that_is_its_own() {
+        let (berlin, paris) = (
+            entry(1, "Berlin", "Print * er"),
+            entry(2, "Paris", "print-er"),
+        );
+
+        let text = config("/usr/bin/culvert".as_ref(), &[berlin, paris]);
+
+        let id = HostId::from_random([1; 16]);
+        let block = format!(
+            "Host print-er.berlin.culvert print-er.berlin.acme.culvert {id}.culvert\n    \
+             HostKeyAlias {id}.culvert\n    ProxyCommand "
+        );
+        assert!(text.starts_with(&block), "{text}");
+        assert!(
+            text.contains(&format!(" proxy --protocol ssh {id} %p\n")),
+            "{text}"
+        );
+        assert!(!text.contains("Host print-er.culvert"), "{text}");
+        let general = text.find("Host *.culvert").expect("general lines");
+        assert!(text.rfind("HostKeyAlias").unwrap() < general, "{text}");
+    }
+
     #[test]
     fn the_config_names_this_program_and_sshs_own_words() {
-        let text = config("/usr/bin/culvert".as_ref());
+        let text = config("/usr/bin/culvert".as_ref(), &[]);
 
         assert!(text.starts_with("Host *.culvert\n"), "{text}");
         assert!(text.contains("culvert' proxy --protocol ssh %h %p\n") || cfg!(windows));

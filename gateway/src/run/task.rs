@@ -13,9 +13,10 @@ use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
 
+use super::presence::{LOOK, Presence};
 use crate::bridge::{Ahead, Bridge};
 use crate::dial::Dialer;
 use crate::session::Record;
@@ -119,6 +120,9 @@ impl Task {
         let mut routed = true;
         let unused = sleep(AHEAD);
         tokio::pin!(unused);
+        let mut presence = Presence::new(session.heard());
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reason = loop {
             tokio::select! {
                 reason = stopped(&mut self.stop) => {
@@ -134,6 +138,10 @@ impl Task {
                 },
                 Some(_) = streams.join_next() => {}
                 () = &mut unused, if ahead.is_some() => ahead = None,
+                _ = look.tick() => if presence.is_lost(session.heard(), routed) {
+                    session.close(Reason::PeerLost, "");
+                    break Reason::PeerLost;
+                },
                 Some(route) = self.routes.recv() => {
                     session.replace_route(route);
                     routed = true;

@@ -164,3 +164,41 @@ fn a_session_that_ends_without_a_link_is_reported_later() {
         assert_eq!(ended(&prs, &grant).await.reason, Reason::Expired);
     });
 }
+
+/// P25: no descriptor is left of a session, however it ended. 1,000 of them
+/// with `CULVERT_LONG=1`.
+#[test]
+fn many_sessions_leave_no_descriptor_behind() {
+    let sessions = match std::env::var_os("CULVERT_LONG") {
+        Some(_) => 1000,
+        None => 100,
+    };
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let (gateway, _host, first, technician) = running(&net, &prs).await;
+        let descriptors = || {
+            let folder = format!("/proc/{}/fd", gateway.pid());
+            std::fs::read_dir(folder).unwrap().count()
+        };
+        technician.session.close(Reason::Finished, "");
+        ended(&prs, &first).await;
+        let before = descriptors();
+        for number in 0..sessions {
+            let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+            assert_eq!(prs.invite(grant.clone()).await.refused, None);
+            let technician = Technician::join(&grant).await;
+            let mut stream = technician.stream().await;
+            stream.write_all(b"x").await.unwrap();
+            stream.read_u8().await.unwrap();
+            match number % 2 {
+                0 => technician.session.close(Reason::Finished, ""),
+                _ => drop(technician),
+            }
+            ended(&prs, &grant).await;
+        }
+
+        crate::program::eventually("no descriptor more than before", || descriptors() <= before)
+            .await;
+    });
+}

@@ -13,7 +13,7 @@ use super::incoming::Incoming;
 use super::life::Life;
 use super::mux::Mux;
 use super::route::PacketRoute;
-use super::stats::{PathStats, Stats};
+use super::stats::{Heard, PathStats, Stats};
 use super::stream::Stream;
 use crate::address::PathAddress;
 use crate::{Ending, Options, Role};
@@ -104,6 +104,11 @@ impl Session {
     /// Give a new one with [`Session::replace_route`], or close the session.
     pub async fn route_lost(&self) -> Option<Ending> {
         self.0.mux.relay_lost().await
+    }
+
+    /// What the peer has sent so far.
+    pub fn heard(&self) -> Heard {
+        Heard(self.0.life.connection.stats().frame_rx)
     }
 
     /// Figures of the paths.

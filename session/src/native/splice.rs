@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::BytesMut;
 use culvert_wire::reason::Reason;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
@@ -57,7 +57,17 @@ pub struct Spliced {
 ///
 /// At the gateway the TCP connection is the host's, at the technician's end
 /// that of the technician's own program.
-pub async fn splice(stream: Stream, mut tcp: TcpStream, counters: Arc<Counters>) -> Spliced {
+pub async fn splice(stream: Stream, tcp: TcpStream, counters: Arc<Counters>) -> Spliced {
+    splice_until(stream, tcp, counters, std::future::pending()).await
+}
+
+/// As [`splice`], broken when `order` resolves, with the reason that it gives.
+pub async fn splice_until(
+    stream: Stream,
+    mut tcp: TcpStream,
+    counters: Arc<Counters>,
+    order: impl Future<Output = Reason>,
+) -> Spliced {
     let role = stream.role();
     let life = stream.life();
     let (mut reader, mut writer) = stream.into_split();
@@ -73,6 +83,7 @@ pub async fn splice(stream: Stream, mut tcp: TcpStream, counters: Arc<Counters>)
         result = copies => result.map(|_| ()),
         // A host that neither reads nor writes must not outlive the session.
         ending = life.closed() => Err(StreamError::Ended(ending).into()),
+        reason = order => Err(Broken::Ordered(reason)),
     };
     let (reason, text) = match result {
         Ok(()) => (done.first(role), String::new()),
@@ -133,12 +144,14 @@ enum Way {
 enum Broken {
     Tcp(io::Error),
     Stream(StreamError),
+    Ordered(Reason),
 }
 
 impl Broken {
     fn reason(&self, role: Role) -> Reason {
         match (self, role) {
             (Self::Stream(error), _) => error.reason(),
+            (Self::Ordered(reason), _) => *reason,
             (Self::Tcp(error), Role::Gateway) if error.kind() == io::ErrorKind::TimedOut => {
                 Reason::HostTimedOut
             }
@@ -154,7 +167,8 @@ impl Broken {
             Self::Stream(StreamError::Refused(_, text)) => text,
             Self::Stream(StreamError::Ended(ending)) => ending.text,
             Self::Stream(StreamError::Reset(_) | StreamError::Malformed | StreamError::Misused)
-            | Self::Tcp(_) => String::new(),
+            | Self::Tcp(_)
+            | Self::Ordered(_) => String::new(),
         }
     }
 }
@@ -178,7 +192,12 @@ async fn to_tcp(
     done: &Done,
 ) -> Result<(), Broken> {
     while let Some(chunk) = reader.chunk(BUFFER).await? {
-        tcp.write_all(&chunk).await?;
+        tokio::select! {
+            biased;
+            written = tcp.write_all(&chunk) => written?,
+            // Who takes nothing must not hide that the peer gave up.
+            error = reader.broken() => return Err(error.into()),
+        }
         total.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         done.to_tcp.fetch_add(chunk.len() as u64, Ordering::Relaxed);
     }
@@ -210,11 +229,24 @@ async fn from_tcp(
         if read == 0 {
             break;
         }
-        writer.chunk(buffer.split().freeze()).await?;
+        tokio::select! {
+            biased;
+            written = writer.chunk(buffer.split().freeze()) => written?,
+            // A peer that takes nothing must not hide that the connection broke.
+            error = broken(&tcp) => return Err(error.into()),
+        }
         total.fetch_add(read as u64, Ordering::Relaxed);
         done.from_tcp.fetch_add(read as u64, Ordering::Relaxed);
     }
     done.first.get_or_init(|| Way::FromTcp);
     writer.finish();
     Ok(writer.delivered().await?)
+}
+
+/// Resolves when a connection that is not read just now is broken (RST).
+async fn broken(tcp: &ReadHalf<'_>) -> io::Error {
+    match tcp.ready(Interest::ERROR).await {
+        Ok(_) => io::ErrorKind::ConnectionReset.into(),
+        Err(error) => error,
+    }
 }

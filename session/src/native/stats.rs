@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::address::PathKind;
 
+/// What the peer has proved to have sent so far: differs from an earlier one
+/// when something came meanwhile. What others put on the way does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard(pub(super) noq::FrameStats);
+
 /// Figures of a session since it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {

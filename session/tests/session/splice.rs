@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_session::native::emulated::Line;
-use culvert_session::native::{Counters, Spliced, splice};
+use culvert_session::native::{Counters, Spliced, Stream, splice, splice_until};
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Lane};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -143,6 +143,72 @@ async fn a_slow_reader_slows_the_sender_and_loses_nothing() {
     sender.await.expect("all written");
 }
 
+/// T2: who loses a target learns why, and the host's connection breaks.
+#[tokio::test]
+async fn an_order_breaks_both_sides_with_its_reason() {
+    let world = world(Line::PERFECT).await;
+    let (near, far) = streams(&world).await;
+    let (mut program, near_tcp) = tcp_pair().await;
+    let (mut host, far_tcp) = tcp_pair().await;
+    let near = tokio::spawn(splice(near, near_tcp, Arc::default()));
+    let (order, ordered) = tokio::sync::oneshot::channel();
+    let order_came = async { ordered.await.expect("given") };
+    let far = tokio::spawn(splice_until(far, far_tcp, Arc::default(), order_came));
+    program.write_all(b"x").await.expect("open");
+    host.read_u8().await.expect("open");
+
+    order.send(Reason::AccessRevoked).expect("awaited");
+
+    let error = host.read_u8().await.expect_err("broken");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(ended(far).await, Reason::AccessRevoked);
+    assert_eq!(ended(near).await, Reason::AccessRevoked);
+}
+
+/// P25: a host that has said all and takes nothing more.
+#[tokio::test]
+async fn a_reset_is_noticed_while_the_host_takes_nothing() {
+    let world = world(Line::PERFECT).await;
+    let (mut near, far) = streams(&world).await;
+    let (mut host, far_tcp) = tcp_pair().await;
+    host.shutdown().await.expect("open");
+    let far = tokio::spawn(splice(far, far_tcp, Arc::default()));
+    let mut got = Vec::new();
+    near.read_to_end(&mut got).await.expect("a clean end");
+    stall(near.write_all(&bytes(20_000_000, 1))).await;
+
+    near.reset(Reason::ClosedByTechnician);
+
+    assert_eq!(ended(far).await, Reason::ClosedByTechnician);
+}
+
+/// P25: the program is gone, and nothing is read from it just now.
+#[tokio::test]
+async fn a_dead_program_is_noticed_while_the_host_takes_nothing() {
+    let mut tunnel = tunnel().await;
+    stall(tunnel.program.write_all(&bytes(40_000_000, 1))).await;
+
+    tunnel.program.set_zero_linger().expect("a socket");
+    drop(tunnel.program);
+
+    assert_eq!(ended(tunnel.near).await, Reason::ClosedByTechnician);
+    assert_eq!(ended(tunnel.far).await, Reason::ClosedByTechnician);
+    drop(tunnel.host);
+}
+
+/// Writes until nobody takes any more.
+async fn stall(writing: impl Future<Output = std::io::Result<()>>) {
+    let stalled = timeout(Duration::from_secs(3), writing).await;
+    assert!(stalled.is_err(), "somebody took everything: {stalled:?}");
+}
+
+async fn streams(world: &World) -> (Stream, Stream) {
+    let near = world.technician.open(target(Lane::Bulk)).await;
+    let (_, mut far) = world.gateway.accept().await.expect("a stream");
+    far.reply(Answer::Accepted).await.expect("reply");
+    (near.expect("open"), far)
+}
+
 async fn ended(task: JoinHandle<Spliced>) -> Reason {
     timeout(Duration::from_secs(20), task)
         .await
@@ -153,13 +219,7 @@ async fn ended(task: JoinHandle<Spliced>) -> Reason {
 
 async fn tunnel() -> Tunnel {
     let world = world(Line::PERFECT).await;
-    let near = world
-        .technician
-        .open(target(Lane::Bulk))
-        .await
-        .expect("open");
-    let (_, mut far) = world.gateway.accept().await.expect("a stream");
-    far.reply(Answer::Accepted).await.expect("reply");
+    let (near, far) = streams(&world).await;
     let (program, near_tcp) = tcp_pair().await;
     let (host, far_tcp) = tcp_pair().await;
     let far_counters = Arc::new(Counters::default());

@@ -7,15 +7,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use bytes::Bytes;
-use culvert_connect::account::{Account, SignIn, device_key};
 use culvert_connect::api::Api;
-use culvert_connect::home::Home;
-use culvert_link::{Dial, Events, Link, Me, ProxyPolicy, Route, connect};
+use culvert_link::{Events, Link, Route};
 use culvert_wire::api::NewSession;
 use culvert_wire::grant::Protocol;
 use culvert_wire::key::SigningKey;
+
+use crate::signed_in::{SignedIn, said};
 
 /// A route to a gateway that has joined it, and nothing above it.
 pub struct Bare {
@@ -30,35 +28,17 @@ impl Bare {
     /// # Errors
     /// What the server refuses.
     pub async fn join(home: &Path, host: &str) -> anyhow::Result<Self> {
-        let home = Home::at(home.join("culvert"));
-        let account = Account::load(&home)?.context("no account")?;
-        let sign_in = SignIn::load(&home)?.context("no sign-in")?;
-        let dial = Dial {
-            servers: account.servers.clone(),
-            provider: account.provider,
-            epoch_floor: account.epoch_floor,
-            clock_floor: account.clock_floor,
-            proxy: ProxyPolicy::None,
-        };
-        let me = Me::Technician {
-            key: device_key(&home, rand::random)?,
-            token: Some(Bytes::from(sign_in.token.into_bytes())),
-        };
-        let (link, events) = connect(&dial, me, "bare 1").await?;
+        let signed_in = SignedIn::at(home, "bare 1").await?;
+        let host = signed_in.host(host).await?;
+        let SignedIn { link, events, .. } = signed_in;
         let end = SigningKey::from_seed(&rand::random());
-        let api = Api(&link);
-        let found = api
-            .hosts(host)
-            .await
-            .map_err(|why| anyhow::anyhow!("{why}"))?;
         let wanted = NewSession {
-            host: found.hosts.first().context("no such host")?.id,
+            host,
             protocol: Protocol::Ssh,
             ports: Vec::new(),
             end_key: end.public(),
         };
-        let answer = api.new_session(&wanted).await;
-        let answer = answer.map_err(|why| anyhow::anyhow!("{why}"))?;
+        let answer = Api(&link).new_session(&wanted).await.map_err(said)?;
         let route = link.join(answer.session, Some(answer.ticket), &end)?;
         for _ in 0..200 {
             if route.joined() && route.peer_present() {
@@ -76,9 +56,14 @@ impl Bare {
 
     /// Sends a packet that is nothing but `word`, many times over.
     pub fn send(&self, word: &str) {
-        let packet = word.repeat(1000 / word.len());
+        self.send_bytes(word.as_bytes());
+    }
+
+    /// The same with any bytes.
+    pub fn send_bytes(&self, bytes: &[u8]) {
+        let packet = bytes.repeat(1000 / bytes.len());
         let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
         // A dropped packet is no matter: there are many.
-        let _ = self.route.try_send(length, packet.as_bytes());
+        let _ = self.route.try_send(length, &packet);
     }
 }

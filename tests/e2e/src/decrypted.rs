@@ -1,13 +1,14 @@
 //! What one who has the server's TLS keys reads in a capture.
 //!
-//! `tshark` does the reading: TLS with the keys, the WebSocket inside it and
-//! its masks. Never judges what was found; that is the test's part.
+//! `tshark` opens TLS with the keys; the WebSocket inside it and its masks are
+//! read here. Never judges what was found; that is the test's part.
 
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, ensure};
-use culvert_lab::Capture;
+use anyhow::ensure;
+use culvert_lab::{Capture, text_holds_bytes};
+
+use crate::tshark;
 
 /// What one TCP connection carried inside TLS, per direction.
 #[derive(Debug, Default)]
@@ -37,6 +38,15 @@ impl Decrypted {
         holds(&self.tls[from as usize]) || holds(&self.messages[from as usize])
     }
 
+    /// The first of `needles` that this connection carried, in any direction.
+    #[must_use]
+    pub fn first_of(&self, needles: &[&[u8]]) -> Option<usize> {
+        let texts = self.tls.iter().chain(&self.messages);
+        texts
+            .into_iter()
+            .find_map(|text| text_holds_bytes(text, needles))
+    }
+
     /// How many bytes the WebSocket's frames carried in a direction.
     #[must_use]
     pub fn carried(&self, from: Sender) -> usize {
@@ -59,19 +69,21 @@ pub enum Sender {
 /// When tshark cannot read the capture.
 pub fn read(capture: &mut Capture, keys: &Path, port: u16) -> anyhow::Result<Vec<Decrypted>> {
     capture.stop();
-    let sizes = connections(capture.file())?;
-    let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(capture.file());
-    tshark.args(["-o", &format!("tls.keylog_file:{}", keys.display())]);
-    tshark.args(["-d", &format!("tcp.port=={port},tls"), "-q"]);
-    // Loopback's packets are captured in another order now and then.
-    tshark.args(["-o", "tcp.reassemble_out_of_order:TRUE"]);
-    for number in 0..sizes.len() {
-        tshark.args(["-z", &format!("follow,tls,raw,{number}")]);
-    }
-    let mut found = sort(&output(&mut tshark)?, sizes.len())?;
-    for (one, size) in found.iter().zip(&sizes) {
-        let read = one.tls.iter().map(Vec::len).sum::<usize>();
+    let connections = tshark::connections(capture.file())?;
+    let options = [
+        "-o".to_owned(),
+        format!("tls.keylog_file:{}", keys.display()),
+        "-d".to_owned(),
+        format!("tcp.port=={port},tls"),
+    ];
+    let followed = tshark::follow(capture.file(), "tls", &options, connections.len())?;
+    let with_tls = |tls| Decrypted {
+        tls,
+        ..Decrypted::default()
+    };
+    let mut found: Vec<Decrypted> = followed.into_iter().map(with_tls).collect();
+    for (one, connection) in found.iter().zip(&connections) {
+        let (size, read) = (connection.size, one.tls.iter().map(Vec::len).sum::<usize>());
         // The rest is the handshake's and the records' own.
         ensure!(
             read >= size.saturating_sub(HANDSHAKE) / 2,
@@ -83,21 +95,6 @@ pub fn read(capture: &mut Capture, keys: &Path, port: u16) -> anyhow::Result<Vec
         one.end_first();
         for from in [0, 1] {
             one.messages[from] = payloads(&one.tls[from]);
-        }
-    }
-    Ok(found)
-}
-
-/// tshark's text: headings, then lines of raw bytes, one side's indented.
-fn sort(text: &str, count: usize) -> anyhow::Result<Vec<Decrypted>> {
-    let mut found: Vec<Decrypted> = (0..count).map(|_| Decrypted::default()).collect();
-    let mut number = 0;
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("Filter: tcp.stream eq ") {
-            number = rest.trim().parse()?;
-        } else if let Some(bytes) = hex(line.trim()) {
-            let one = found.get_mut(number).context("an unknown connection")?;
-            one.tls[usize::from(line.starts_with('\t'))].extend(bytes);
         }
     }
     Ok(found)
@@ -138,41 +135,6 @@ fn frame(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     ))
 }
 
-/// How many bytes each TCP connection of a capture has carried.
-fn connections(capture: &Path) -> anyhow::Result<Vec<usize>> {
-    let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(capture);
-    tshark.args(["-T", "fields", "-e", "tcp.stream", "-e", "tcp.len"]);
-    let mut sizes = Vec::new();
-    for line in output(&mut tshark)?.lines() {
-        let (number, length) = line.split_once('\t').context("another form")?;
-        let (number, length): (usize, usize) = (number.parse()?, length.parse()?);
-        if sizes.len() <= number {
-            sizes.resize(number + 1, 0);
-        }
-        sizes[number] += length;
-    }
-    Ok(sizes)
-}
-
-fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output().context("starting tshark")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?}: {said}");
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// A line of raw bytes; the headings between them are none.
-fn hex(line: &str) -> Option<Vec<u8>> {
-    if line.is_empty() || !line.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..line.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(line.get(at..at + 2)?, 16).ok())
-        .collect()
-}
-
 /// More than the handshake of a connection.
 const HANDSHAKE: usize = 6000;
 
@@ -187,23 +149,12 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\n\r\n\x82\x86\x01\x02\x03\x04";
         let end = [&head[..], &masked].concat();
         let server = b"HTTP/1.1 101 x\r\n\r\n\x82\x06parrot";
-        let hex = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
+        let mut one = Decrypted {
+            tls: [server.to_vec(), end],
+            ..Decrypted::default()
         };
-        let text = format!(
-            "=====\nFilter: tcp.stream eq 1\nNode 1: :0\n{}\n\t{}\n",
-            hex(&end),
-            hex(server)
-        );
-        let mut found = sort(&text, 2).expect("read");
-        let mut one = found.pop().expect("the second");
-        one.tls.swap(0, 1);
         one.end_first();
         assert_eq!(payloads(&one.tls[0]), b"canary");
         assert_eq!(payloads(&one.tls[1]), b"parrot");
-        assert!(found[0].tls[0].is_empty());
     }
 }

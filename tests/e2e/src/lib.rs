@@ -7,7 +7,11 @@
 pub mod bare;
 pub mod canary;
 pub mod decrypted;
+pub mod lan;
+pub mod programs;
+pub mod signed_in;
 pub mod stubborn;
+pub mod tshark;
 pub mod world;
 
 pub use world::World;

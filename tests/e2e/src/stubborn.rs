@@ -6,18 +6,16 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-use bytes::Bytes;
-use culvert_connect::account::{Account, SignIn, device_key};
 use culvert_connect::api::Api;
-use culvert_connect::home::Home;
-use culvert_link::{Dial, Events, Link, Me, ProxyPolicy, connect};
+use culvert_link::{Dial, Events, Link, Me, connect};
 use culvert_session::Options;
 use culvert_session::native::{self, Session, Stream};
 use culvert_wire::api::{NewSession, SessionAnswer};
 use culvert_wire::grant::Protocol;
 use culvert_wire::key::SigningKey;
 use culvert_wire::stream::{Answer, Lane, Open, Service};
+
+use crate::signed_in::{SignedIn, said};
 
 /// The client.
 pub struct Stubborn {
@@ -40,29 +38,27 @@ impl Stubborn {
     /// # Errors
     /// What the server or the gateway refuses.
     pub async fn open(home: &Path, host: &str) -> anyhow::Result<Self> {
-        let home = Home::at(home.join("culvert"));
-        let account = Account::load(&home)?.context("no account")?;
-        let sign_in = SignIn::load(&home)?.context("no sign-in")?;
-        let key = device_key(&home, rand::random)?;
-        let dial = Dial {
-            servers: account.servers.clone(),
-            provider: account.provider,
-            epoch_floor: account.epoch_floor,
-            clock_floor: account.clock_floor,
-            proxy: ProxyPolicy::None,
-        };
-        let me = Me::Technician {
-            key,
-            token: Some(Bytes::from(sign_in.token.clone().into_bytes())),
-        };
-        let (link, events) = connect(&dial, me.clone(), "stubborn 1").await?;
+        Self::open_to(home, host, Protocol::Ssh).await
+    }
+
+    /// Opens a session to a host's port for a protocol.
+    ///
+    /// # Errors
+    /// What the server or the gateway refuses.
+    pub async fn open_to(home: &Path, host: &str, protocol: Protocol) -> anyhow::Result<Self> {
+        let signed_in = SignedIn::at(home, "stubborn 1").await?;
+        let host = signed_in.host(host).await?;
+        let SignedIn {
+            dial,
+            me,
+            link,
+            events,
+        } = signed_in;
         let end = SigningKey::from_seed(&rand::random());
-        let found = Api(&link).hosts(host).await.map_err(said)?;
-        let host = found.hosts.first().context("no such host")?.id;
         let answer = Api(&link)
             .new_session(&NewSession {
                 host,
-                protocol: Protocol::Ssh,
+                protocol,
                 ports: Vec::new(),
                 end_key: end.public(),
             })
@@ -119,8 +115,4 @@ impl Stubborn {
         }
         Ok(false)
     }
-}
-
-fn said(failure: culvert_connect::failure::Failure) -> anyhow::Error {
-    anyhow::anyhow!("{failure}")
 }

@@ -105,10 +105,16 @@ impl World<'_> {
     /// # Errors
     /// When the server cannot be asked.
     pub fn ssh_connections(&self) -> anyhow::Result<usize> {
-        let listing = self.site.shell(
-            Ns::Server,
-            "ss -Htn state established '( sport = :22 )' | cat",
-        )?;
+        self.connections(Ns::Server, 22)
+    }
+
+    /// TCP connections that the gateway has open to a host's port.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    pub fn connections(&self, host: Ns, port: u16) -> anyhow::Result<usize> {
+        let script = format!("ss -Htn state established '( sport = :{port} )' | cat");
+        let listing = self.site.shell(host, &script)?;
         Ok(listing
             .lines()
             .filter(|line| !line.trim().is_empty())

@@ -1,81 +1,140 @@
-//! Ending access ends it at the gateway, also for a client that ignores the
-//! order (P21, S21; threat 24).
+//! Ending access ends it at the gateway: for `forward`, `proxy` and `web` that
+//! are open, and for a client that ignores the order (P21, S21; threat 24).
 
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
+use culvert_e2e::World;
+use culvert_e2e::programs::Open;
 use culvert_e2e::stubborn::Stubborn;
 use culvert_e2e::world::{self, eventually};
-use culvert_lab::{Ns, SiteOptions};
-use tokio::io::AsyncReadExt as _;
+use culvert_lab::{Ns, SiteOptions, Stack};
+use culvert_wire::grant::Protocol;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::runtime::Runtime;
 
 /// Generous: the promise of 2 seconds is a benchmark's, machines here are busy.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Administrator's commands, word by word.
-type Commands = &'static [&'static [&'static str]];
+/// One way to take access away, in an administrator's words, and how it is
+/// given back to the next technician.
+struct Way {
+    what: &'static str,
+    end: fn(&Stack<'_>) -> anyhow::Result<()>,
+    mend: &'static [&'static str],
+}
+
+const WAYS: [Way; 6] = [
+    Way {
+        what: "the account is disabled",
+        end: |stack| commands(stack, &["user disable tess"]),
+        mend: &["user enable tess"],
+    },
+    Way {
+        what: "the permission is taken away",
+        end: |stack| commands(stack, &["permission revoke --user tess --customer Harbour"]),
+        mend: &["user role tess owner"],
+    },
+    Way {
+        what: "the role is narrowed",
+        end: |stack| commands(stack, &["user role tess technician"]),
+        mend: &["permission grant --user tess --customer Harbour"],
+    },
+    Way {
+        what: "the sign-in is revoked",
+        end: |stack| commands(stack, &[&format!("token revoke {}", token(stack)?)]),
+        mend: &[],
+    },
+    Way {
+        what: "the hosts are removed",
+        end: |stack| {
+            let (server, device) = ("Harbour/Pump_station/server", "Harbour/Pump_station/device");
+            commands(
+                stack,
+                &[
+                    &format!("host delete {server}"),
+                    &format!("host delete {device}"),
+                ],
+            )
+        },
+        mend: &[
+            "host add --site Harbour/Pump_station server --address 192.168.77.10 --service ssh",
+            "host add --site Harbour/Pump_station device --address 192.168.77.30 --service http",
+        ],
+    },
+    Way {
+        what: "the box is revoked",
+        end: |stack| commands(stack, &["gateway revoke Harbour/Pump_station"]),
+        mend: &[],
+    },
+];
 
 #[test]
-fn each_way_to_take_access_away_ends_a_stubborn_clients_session_at_the_gateway() {
+fn each_way_to_take_access_away_ends_open_programs_and_a_stubborn_client_at_the_gateway() {
     world::with(SiteOptions::default(), |world| {
         world.stack.start_gateway()?;
-        let runtime = tokio::runtime::Runtime::new()?;
-        let ways: [(&str, Commands, Commands); 3] = [
-            (
-                "an administrator disables the account",
-                &[&["user", "disable", "tess"]],
-                &[&["user", "enable", "tess"]],
-            ),
-            (
-                "the permission is taken away",
-                &[&[
-                    "permission",
-                    "revoke",
-                    "--user",
-                    "tess",
-                    "--customer",
-                    "Harbour",
-                ]],
-                &[&[
-                    "permission",
-                    "grant",
-                    "--user",
-                    "tess",
-                    "--customer",
-                    "Harbour",
-                ]],
-            ),
-            (
-                "the host is removed",
-                &[&["host", "delete", "Harbour/Pump station/server"]],
-                &[],
-            ),
-        ];
-        for (number, (what, end, mend)) in ways.into_iter().enumerate() {
-            let technician = world
-                .stack
-                .technician(Ns::Host, &format!("technician-{number}"))?;
-            let home = technician.home().to_owned();
-            let mut client = runtime.block_on(Stubborn::open(&home, "server"))?;
-            let mut banner = [0; 7];
-            runtime.block_on(client.stream.read_exact(&mut banner))?;
-            anyhow::ensure!(&banner == b"SSH-2.0", "no SSH banner: {banner:?}");
-            anyhow::ensure!(world.ssh_connections()? == 1, "not connected before");
-
-            for command in end {
-                world.stack.admin(command)?;
-            }
-
-            let took = eventually(what, LIMIT, || Ok(world.ssh_connections()? == 0))?;
-            println!("{what}: gone at the host after {took:?}");
-            let back = runtime.block_on(client.come_back())?;
-            anyhow::ensure!(!back, "{what}: the client could rejoin");
-            let again = runtime.block_on(Stubborn::open(&home, "server"));
-            anyhow::ensure!(again.is_err(), "{what}: a new session was granted");
-            for command in mend {
-                world.stack.admin(command)?;
-            }
+        let runtime = Runtime::new()?;
+        for (number, way) in WAYS.iter().enumerate() {
+            one(world, &runtime, number, way).context(way.what)?;
+            commands(&world.stack, way.mend).context(way.what)?;
         }
         Ok(())
     })
     .unwrap();
+}
+
+#[expect(clippy::print_stdout, reason = "how long it took, for people")]
+fn one(world: &World<'_>, runtime: &Runtime, number: usize, way: &Way) -> anyhow::Result<()> {
+    let name = format!("technician-{number}");
+    let technician = world.stack.technician(Ns::Host, &name)?;
+    let home = technician.home().to_owned();
+    let open = Open::all(world.site, &technician, &name)?;
+    let mut shell = runtime.block_on(Stubborn::open(&home, "server"))?;
+    let mut banner = [0; 7];
+    runtime.block_on(shell.stream.read_exact(&mut banner))?;
+    ensure!(&banner == b"SSH-2.0", "no SSH banner: {banner:?}");
+    let mut page = runtime.block_on(Stubborn::open_to(&home, "device", Protocol::Http))?;
+    runtime.block_on(page.stream.write_all(b"GET / HTTP/1.1\r\n"))?;
+    // forward, proxy and the shell; web and the page.
+    ensure!(connections(world)? == (3, 2), "not connected before");
+
+    (way.end)(&world.stack)?;
+
+    let took = eventually(way.what, LIMIT, || Ok(connections(world)? == (0, 0)))?;
+    println!("{}: gone at the hosts after {took:?}", way.what);
+    open.must_end()?;
+    for client in [&mut shell, &mut page] {
+        // No link at all is as good an answer as a refused rejoin.
+        let back = runtime.block_on(client.come_back()).unwrap_or(false);
+        ensure!(!back, "the client could rejoin");
+    }
+    let again = runtime.block_on(Stubborn::open(&home, "server"));
+    ensure!(again.is_err(), "a new session was granted");
+    Ok(())
+}
+
+fn connections(world: &World<'_>) -> anyhow::Result<(usize, usize)> {
+    let shells = world.connections(Ns::Server, 22)?;
+    Ok((shells, world.connections(Ns::Device, 80)?))
+}
+
+/// Runs commands; `_` stands for a blank inside a word.
+fn commands(stack: &Stack<'_>, commands: &[&str]) -> anyhow::Result<()> {
+    for command in commands {
+        let words: Vec<String> = command
+            .split(' ')
+            .map(|word| word.replace('_', " "))
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        stack.admin(&words)?;
+    }
+    Ok(())
+}
+
+/// The newest sign-in: that of the technician who is at work now.
+fn token(stack: &Stack<'_>) -> anyhow::Result<String> {
+    let list = stack.admin(&["token", "list"])?;
+    let newest = list.lines().find(|line| line.contains("sign-in"));
+    let id = newest.and_then(|line| line.split_whitespace().next());
+    Ok(id.context("no sign-in is listed")?.to_owned())
 }

@@ -49,7 +49,10 @@ pub use network::{
 pub use options::{Dns, Internet, ProxyAuth, SiteOptions, Uplink};
 pub use running::Running;
 pub use screen::{Pattern, Screen};
-pub use search::{files_hold, memory_holds};
+pub use search::{
+    files_hold, files_hold_bytes, memory_holds, memory_holds_bytes, text_holds_bytes,
+};
+pub use servers::flavours::Flavour;
 pub use site::Site;
 pub use stack::{
     Portal, Programs, Stack, TECHNICIAN, Technician, free_cloud_address, usual_cloud_address,

@@ -69,9 +69,14 @@ impl Site {
     pub fn wait_for_page_proof(&self, limit: Duration) -> Result<(), LabError> {
         let who = self.credentials();
         let backwards: String = who.page_word.chars().rev().collect();
-        let proof = format!("GET /proof/{backwards}/{} ", who.live_word);
+        self.wait_for_request(&format!("/proof/{backwards}/{}", who.live_word), limit)
+    }
+
+    /// Waits until the device was asked for a page.
+    pub fn wait_for_request(&self, page: &str, limit: Duration) -> Result<(), LabError> {
+        let proof = format!("GET {page} ");
         let path = self.temp_dir().join("hosts/device/access.log");
-        ready::until("the proof of the device's page", limit, || {
+        ready::until(&format!("{page} at the device"), limit, || {
             let log = fs::read_to_string(&path).map_err(|error| error.to_string())?;
             if log.contains(&proof) {
                 Ok(())

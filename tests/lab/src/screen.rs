@@ -76,10 +76,19 @@ impl<'a> Screen<'a> {
     /// Clicks into the middle of the window whose title holds `title` and
     /// types a line into it.
     pub fn type_line(&self, title: &str, line: &str) -> Result<(), LabError> {
+        self.type_behind(title, "mousemove --window $w 300 200 click 1", line)
+    }
+
+    /// Types an address into the browser whose title holds `title`.
+    pub fn type_address(&self, title: &str, address: &str) -> Result<(), LabError> {
+        self.type_behind(title, "key ctrl+l", address)
+    }
+
+    fn type_behind(&self, title: &str, before: &str, line: &str) -> Result<(), LabError> {
         let script = format!(
             "w=$(xdotool search --onlyvisible --name '{title}' | tail -1)
              xdotool windowfocus --sync $w || true
-             xdotool mousemove --window $w 300 200 click 1
+             xdotool {before}
              xdotool type --delay 40 '{line}'
              xdotool key Return"
         );

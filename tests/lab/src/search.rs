@@ -12,7 +12,14 @@ use crate::LabError;
 
 /// The first of `words` that any readable memory of a running program holds.
 pub fn memory_holds<'a>(pid: u32, words: &[&'a str]) -> Result<Option<&'a str>, LabError> {
-    let needles = Needles::new(words);
+    let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let found = memory_holds_bytes(pid, &bytes)?;
+    Ok(found.map(|at| words[at]))
+}
+
+/// The same for any bytes; says which of `needles`.
+pub fn memory_holds_bytes(pid: u32, needles: &[&[u8]]) -> Result<Option<usize>, LabError> {
+    let needles = Needles::new(needles);
     let maps = format!("/proc/{pid}/maps");
     let maps = fs::read_to_string(&maps).map_err(LabError::file(maps))?;
     let path = format!("/proc/{pid}/mem");
@@ -25,7 +32,7 @@ pub fn memory_holds<'a>(pid: u32, words: &[&'a str]) -> Result<Option<&'a str>, 
         }
         let mut range = (&mut memory).take(end - start);
         match needles.first_in(&mut range) {
-            Ok(Some(word)) => return Ok(Some(word)),
+            Ok(Some(at)) => return Ok(Some(at)),
             Ok(None) => read_any = true,
             Err(_) => {}
         }
@@ -38,10 +45,22 @@ pub fn memory_holds<'a>(pid: u32, words: &[&'a str]) -> Result<Option<&'a str>, 
 
 /// The first of `words` that any file below `path` (or the file itself) holds.
 pub fn files_hold<'a>(path: &Path, words: &[&'a str]) -> Result<Option<&'a str>, LabError> {
-    search_files(path, &Needles::new(words))
+    let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let found = files_hold_bytes(path, &bytes)?;
+    Ok(found.map(|at| words[at]))
 }
 
-fn search_files<'a>(path: &Path, needles: &Needles<'a>) -> Result<Option<&'a str>, LabError> {
+/// The same for any bytes; says which of `needles`.
+pub fn files_hold_bytes(path: &Path, needles: &[&[u8]]) -> Result<Option<usize>, LabError> {
+    search_files(path, &Needles::new(needles))
+}
+
+/// The first of `needles` that a text holds.
+pub fn text_holds_bytes(text: &[u8], needles: &[&[u8]]) -> Option<usize> {
+    Needles::new(needles).first_in_piece(text)
+}
+
+fn search_files(path: &Path, needles: &Needles<'_>) -> Result<Option<usize>, LabError> {
     if path.is_dir() {
         for entry in fs::read_dir(path).map_err(LabError::file(path))? {
             let entry = entry.map_err(LabError::file(path))?;
@@ -71,7 +90,7 @@ fn readable_range(line: &str) -> Option<(u64, u64)> {
 
 /// Words to look for, all in one reading.
 struct Needles<'a> {
-    words: Vec<&'a str>,
+    words: Vec<&'a [u8]>,
     /// Which pairs of bytes begin a word: almost every place is passed over by
     /// one look here.
     begins: Vec<bool>,
@@ -79,10 +98,10 @@ struct Needles<'a> {
 }
 
 impl<'a> Needles<'a> {
-    fn new(words: &[&'a str]) -> Self {
+    fn new(words: &[&'a [u8]]) -> Self {
         let mut begins = vec![false; 1 << 16];
         for word in words {
-            if let [first, second, ..] = word.as_bytes() {
+            if let [first, second, ..] = word {
                 begins[pair(*first, *second)] = true;
             }
         }
@@ -94,7 +113,7 @@ impl<'a> Needles<'a> {
     }
 
     /// Reads in pieces that overlap, so that a word across two is found.
-    fn first_in(&self, source: &mut impl Read) -> std::io::Result<Option<&'a str>> {
+    fn first_in(&self, source: &mut impl Read) -> std::io::Result<Option<usize>> {
         let mut piece = vec![0; PIECE];
         let mut kept = 0;
         loop {
@@ -103,8 +122,8 @@ impl<'a> Needles<'a> {
                 return Ok(None);
             }
             let full = kept + count;
-            if let Some(word) = self.first_in_piece(&piece[..full]) {
-                return Ok(Some(word));
+            if let Some(at) = self.first_in_piece(&piece[..full]) {
+                return Ok(Some(at));
             }
             let next = full.saturating_sub(self.longest - 1);
             piece.copy_within(next..full, 0);
@@ -112,14 +131,14 @@ impl<'a> Needles<'a> {
         }
     }
 
-    fn first_in_piece(&self, piece: &[u8]) -> Option<&'a str> {
+    fn first_in_piece(&self, piece: &[u8]) -> Option<usize> {
         let mut before = 0;
         for (at, byte) in piece.iter().enumerate() {
             if self.begins[pair(before, *byte)] && at > 0 {
                 let rest = &piece[at - 1..];
-                let starts = |word: &&&str| rest.starts_with(word.as_bytes());
-                if let Some(word) = self.words.iter().find(starts) {
-                    return Some(word);
+                let starts = |word: &&[u8]| rest.starts_with(word);
+                if let Some(at) = self.words.iter().position(starts) {
+                    return Some(at);
                 }
             }
             before = *byte;
@@ -159,9 +178,9 @@ mod tests {
     fn a_word_across_two_pieces_is_found() {
         let mut bytes = vec![b'.'; PIECE - 3];
         bytes.extend_from_slice(b"canary");
-        let first = |words: &[&'static str]| Needles::new(words).first_in(&mut bytes.as_slice());
-        assert_eq!(first(&["parrot", "canary"]).unwrap(), Some("canary"));
-        assert_eq!(first(&["canarx", "parrot"]).unwrap(), None);
+        let first = |words: &[&[u8]]| Needles::new(words).first_in(&mut bytes.as_slice());
+        assert_eq!(first(&[b"parrot", b"canary"]).unwrap(), Some(1));
+        assert_eq!(first(&[b"canarx", b"parrot"]).unwrap(), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub(crate) mod account;
 pub(crate) mod desktop;
 mod device;
+pub(crate) mod flavours;
 pub(crate) mod live;
 mod rdp;
 mod server;

@@ -4,6 +4,7 @@
 //! server and the hosts, and returns when every server has answered. Dropping
 //! it ends every process of the site and removes its folder.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
@@ -16,6 +17,7 @@ use crate::keys::Credentials;
 use crate::namespace::{Ns, World, finish};
 use crate::network::{self, CLOUD_IP, CLOUD_NAME, CLOUD_PORT, PROXY_PORT, ROUTER_IP};
 use crate::options::{Dns, SiteOptions, Uplink};
+use crate::servers::flavours::{self, Flavour};
 use crate::servers::live::Live;
 use crate::servers::{self, Start, account};
 use crate::{LabError, Running, packages, proxy, ready};
@@ -162,6 +164,17 @@ impl Site {
     /// Whether the site runs as an ordinary user.
     pub fn is_unprivileged(&self) -> bool {
         self.world.has_own_user()
+    }
+
+    /// Starts one more way to show a screen; `seen_as` is the address at which a
+    /// viewer will see it.
+    pub fn start_flavour(&self, flavour: Flavour, seen_as: IpAddr) -> Result<Running, LabError> {
+        flavours::start(&self.starter(), flavour, seen_as)
+    }
+
+    /// The certificate of [`Flavour::VeNCrypt`], for a viewer to trust.
+    pub fn vencrypt_certificate(&self) -> PathBuf {
+        flavours::certificate(&self.starter())
     }
 
     /// Ends everything; the same as dropping the site.

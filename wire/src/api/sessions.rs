@@ -141,4 +141,6 @@ pub struct RedeemAnswer {
     pub protocol: Protocol,
     /// The host's name.
     pub host: String,
+    /// The host: what SSH programs remember its key under.
+    pub host_id: HostId,
 }

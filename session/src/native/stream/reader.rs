@@ -15,7 +15,7 @@ use super::super::error::StreamError;
 use super::super::life::Life;
 use super::dropped;
 use crate::Role;
-use crate::ending::code_of;
+use crate::ending::{code_of, reason_of};
 use crate::opening::AnswerReader;
 
 /// The reading half of a stream.
@@ -73,6 +73,20 @@ impl StreamReader {
                 Ok(None)
             }
             Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Resolves when the peer resets the stream or the session ends, whatever
+    /// still waits to be read.
+    pub(in super::super) async fn broken(&mut self) -> StreamError {
+        match self.recv.received_reset().await {
+            Ok(Some(code)) => {
+                self.ended = true;
+                StreamError::Reset(reason_of(code))
+            }
+            // Everything has come: nothing can break any more.
+            Ok(None) => std::future::pending().await,
+            Err(error) => self.failed(&error.into()),
         }
     }
 

@@ -2,14 +2,19 @@
 //!
 //! The gateway passes bytes through unparsed, so the options are negotiated
 //! here: window size (RFC 1073), terminal type (RFC 1091), echo (RFC 857),
-//! suppress go-ahead (RFC 858) and binary (RFC 856). Everything else is
-//! refused. An option is answered only when its state changes, so that two
+//! suppress go-ahead (RFC 858), binary (RFC 856) and charset (RFC 2066).
+//! Everything else is refused. An option is answered only when its state changes, so that two
 //! ends can never answer each other for ever. Pure; driven by
 //! `culvert telnet` and by the browser's endpoint.
 
+mod charset;
+mod line;
 mod parse;
+mod talk;
 
+pub use charset::Charset;
 use parse::{Event, Parser};
+pub use talk::Talk;
 
 /// Interpret as command.
 pub(crate) const IAC: u8 = 255;
@@ -25,15 +30,27 @@ const ECHO: u8 = 1;
 const SUPPRESS_GO_AHEAD: u8 = 3;
 const TERMINAL_TYPE: u8 = 24;
 const WINDOW_SIZE: u8 = 31;
+const CHARSET: u8 = 42;
 
 /// RFC 1091: the host asks for the type, the client tells it.
 const SEND: u8 = 1;
 const IS: u8 = 0;
 
+/// RFC 2066: the host asks for one of a list, the client picks or refuses.
+const REQUEST: u8 = 1;
+const ACCEPTED: u8 = 2;
+const REJECTED: u8 = 3;
+
 /// What we agree to do when asked.
-const OURS: [u8; 4] = [BINARY, SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WINDOW_SIZE];
+const OURS: [u8; 5] = [
+    BINARY,
+    SUPPRESS_GO_AHEAD,
+    TERMINAL_TYPE,
+    WINDOW_SIZE,
+    CHARSET,
+];
 /// What the host may do.
-const THEIRS: [u8; 3] = [BINARY, ECHO, SUPPRESS_GO_AHEAD];
+const THEIRS: [u8; 4] = [BINARY, ECHO, SUPPRESS_GO_AHEAD, CHARSET];
 
 /// One conversation.
 #[derive(Debug)]
@@ -45,19 +62,21 @@ pub struct Telnet {
     size: (u16, u16),
     /// The host sent CR and the byte after it decides.
     after_cr: bool,
+    /// What the host said that it writes.
+    charset: Option<Charset>,
     out: Vec<u8>,
 }
 
 /// Options that are on.
 #[derive(Debug, Default)]
-struct Options(u32);
+struct Options(u64);
 
 impl Options {
     fn has(&self, option: u8) -> bool {
-        option < 32 && self.0 & (1 << option) != 0
+        option < 64 && self.0 & (1 << option) != 0
     }
 
-    /// Sets an option below 32; true if that changed it.
+    /// Sets an option below 64; true if that changed it.
     fn set(&mut self, option: u8, on: bool) -> bool {
         let before = self.0;
         if on {
@@ -82,6 +101,7 @@ impl Telnet {
             terminal: terminal.chars().filter(plain).take(40).collect(),
             size,
             after_cr: false,
+            charset: None,
             out: Vec::new(),
         }
     }
@@ -133,6 +153,11 @@ impl Telnet {
         self.theirs.has(ECHO)
     }
 
+    /// What the host said that it writes, if it said so.
+    pub const fn charset(&self) -> Option<Charset> {
+        self.charset
+    }
+
     fn show(&mut self, byte: u8, shown: &mut Vec<u8>) {
         let padding = std::mem::replace(&mut self.after_cr, byte == b'\r') && byte == 0;
         if !padding {
@@ -169,6 +194,31 @@ impl Telnet {
             self.out.extend(name.bytes());
             self.out.extend([IAC, SE]);
         }
+        if option == CHARSET && body.first() == Some(&REQUEST) {
+            self.pick_charset(&body[1..]);
+        }
+    }
+
+    /// A separator, then names between separators, best first.
+    fn pick_charset(&mut self, list: &[u8]) {
+        let asked = self.ours.has(CHARSET) || self.theirs.has(CHARSET);
+        let Some((separator, names)) = list.split_first().filter(|_| asked) else {
+            return;
+        };
+        let picked = names.split(|byte| byte == separator).find_map(|name| {
+            let charset = Charset::named(std::str::from_utf8(name).ok()?)?;
+            Some((name, charset))
+        });
+        self.out.extend([IAC, SB, CHARSET]);
+        match picked {
+            Some((name, charset)) => {
+                self.charset = Some(charset);
+                self.out.push(ACCEPTED);
+                self.out.extend_from_slice(name);
+            }
+            None => self.out.push(REJECTED),
+        }
+        self.out.extend([IAC, SE]);
     }
 
     fn tell_size(&mut self) {

@@ -2,7 +2,7 @@
 
 use culvert_connect::word::{HostWord, Numbers};
 use culvert_connect::{known, launch};
-use culvert_screen::telnet::Telnet;
+use culvert_screen::telnet::{Charset, Talk, Telnet};
 
 /// A settings file.
 pub(crate) fn gateway_toml(input: &[u8]) {
@@ -20,6 +20,21 @@ pub(crate) fn telnet(input: &[u8]) {
     assert!(shown.len() <= input.len(), "more shown than came");
     let sent = telnet.take_out().len();
     assert!(sent <= greeting + 64 * (input.len() + 1), "an amplifier");
+    talk(input);
+}
+
+/// The same for a terminal that takes UTF-8, and what is typed in any pieces.
+fn talk(input: &[u8]) {
+    for charset in [Charset::Utf8, Charset::Latin1, Charset::Cp437] {
+        let mut talk = Talk::new("xterm", (80, 24), charset);
+        let (host, typed) = input.split_at(input.len() / 2);
+        talk.handle_host(host);
+        let shown = talk.take_shown();
+        assert!(shown.len() <= 3 * host.len(), "more shown than came");
+        talk.handle_typed(typed);
+        talk.take_out();
+        talk.take_shown();
+    }
 }
 
 /// Host words, `culvert://` addresses, fingerprints as typed.

@@ -49,6 +49,12 @@ impl Ending {
     }
 }
 
+/// Whether a route or link that ended so stays closed: somebody or a rule
+/// ended it, rather than a connection that broke.
+pub fn is_final(reason: Reason) -> bool {
+    !matches!(reason.code(), 300..=399 | 500..=503) || reason == Reason::Replaced
+}
+
 /// The code that a close or reset carries.
 pub fn code_of(reason: Reason) -> VarInt {
     VarInt::from_u32(u32::from(reason.code()))
@@ -106,6 +112,32 @@ mod tests {
         }
         let newer = Reason::Other(9999);
         assert_eq!(reason_of(code_of(newer)), newer);
+    }
+
+    #[test]
+    fn broken_connections_are_followed_and_orders_obeyed() {
+        for reason in [
+            Reason::LinkLost,
+            Reason::KeepaliveTimeout,
+            Reason::ServerDraining,
+            Reason::PeerLost,
+            Reason::Internal,
+            Reason::ServerFull,
+        ] {
+            assert!(!is_final(reason), "{reason:?}");
+        }
+        for reason in [
+            Reason::Finished,
+            Reason::EndedByAdministrator,
+            Reason::UserDisabled,
+            Reason::SignedOut,
+            Reason::Expired,
+            Reason::Replaced,
+            Reason::TicketInvalid,
+            Reason::NotFound,
+        ] {
+            assert!(is_final(reason), "{reason:?}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | [`address`] | the invented socket addresses that name packet paths |
 //! | [`opening`] | the first bytes of a stream, read piece by piece |
 //! | [`ending`] | QUIC's close and reset codes as reasons, and back |
+//! | [`quality`] | what a path is like, from its counters |
 //! | `native` | feature `native`: sessions and streams for tokio |
 
 pub mod address;
@@ -25,6 +26,7 @@ pub mod ending;
 pub mod native;
 pub mod opening;
 pub mod options;
+pub mod quality;
 pub mod role;
 pub mod tls;
 pub mod transport;

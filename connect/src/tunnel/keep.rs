@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use culvert_link::{Event, Events, Link};
 use culvert_session::Ending;
+use culvert_session::ending::is_final;
 use culvert_session::native::Session;
 use culvert_wire::UnixMs;
 use culvert_wire::id::SessionId;
@@ -17,7 +18,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::reach::Server;
-use crate::streams::is_ordinary;
 use crate::text::note;
 
 /// First pause after a failed try for a new link; doubles up to [`LONGEST`].
@@ -129,49 +129,10 @@ impl Kept {
     }
 }
 
-/// Whether a closed route stays closed: somebody or a rule ended it, rather
-/// than a connection that broke.
-fn is_final(reason: Reason) -> bool {
-    is_ordinary(reason)
-        || !matches!(reason.code(), 300..=399 | 500..=503)
-        || reason == Reason::Replaced
-}
-
 /// A refusal that no later try would change.
 fn refusal(failure: &Failure) -> Option<Reason> {
     let Failure::Link(closed) = failure else {
         return None;
     };
     is_final(closed.reason).then_some(closed.reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn broken_connections_are_followed_and_orders_obeyed() {
-        for reason in [
-            Reason::LinkLost,
-            Reason::KeepaliveTimeout,
-            Reason::ServerDraining,
-            Reason::PeerLost,
-            Reason::Internal,
-            Reason::ServerFull,
-        ] {
-            assert!(!is_final(reason), "{reason:?}");
-        }
-        for reason in [
-            Reason::Finished,
-            Reason::EndedByAdministrator,
-            Reason::UserDisabled,
-            Reason::SignedOut,
-            Reason::Expired,
-            Reason::Replaced,
-            Reason::TicketInvalid,
-            Reason::NotFound,
-        ] {
-            assert!(is_final(reason), "{reason:?}");
-        }
-    }
 }

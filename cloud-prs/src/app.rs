@@ -22,6 +22,7 @@ pub mod gateways;
 mod hellos;
 pub mod import;
 mod lease;
+mod link_tickets;
 mod links;
 pub mod marks;
 mod names;
@@ -48,6 +49,7 @@ use tokio::sync::Notify;
 pub use caller::Caller;
 pub use clock::Clock;
 pub use error::AppError;
+pub use link_tickets::Sitting;
 pub use links::Links;
 pub use visitor::{Via, Visitor};
 
@@ -87,6 +89,7 @@ pub struct App {
     hellos: hellos::Hellos,
     answers: answers::Answers,
     pace: pace::Pace,
+    link_tickets: link_tickets::LinkTickets,
     links: OnceLock<Arc<dyn Links>>,
 }
 
@@ -104,6 +107,7 @@ impl App {
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
             pace: pace::Pace::default(),
+            link_tickets: link_tickets::LinkTickets::default(),
             links: OnceLock::new(),
         }
     }

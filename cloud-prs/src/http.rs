@@ -12,6 +12,7 @@ mod events;
 mod extract;
 mod gateways;
 mod marks;
+mod link_tickets;
 mod origin;
 mod people;
 mod portal;
@@ -41,6 +42,7 @@ use crate::app::{App, AppError};
 
 /// Answers from this length on are compressed, in bytes.
 const WORTH_PACKING: u64 = 1024;
+pub use link_tickets::greet;
 
 /// The router and its description.
 pub fn router(app: Arc<App>) -> (Router, OpenApi) {
@@ -110,6 +112,7 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::renew))
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::launch))
+        .routes(routes!(link_tickets::add))
         .routes(routes!(sessions::redeem))
         .routes(routes!(sessions::report))
         .routes(routes!(people::users, people::add_user))

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use culvert_wire::UnixMs;
 use culvert_wire::api::ApiError;
 use culvert_wire::frame::{ApiRequest, ApiResponse, Invite, MAX_BODY, Refused, Welcome};
-use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
+use culvert_wire::hello::{Binding, BrowserHello, GatewayHello, LinkAuth, TechnicianHello};
 use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -20,7 +20,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use crate::app::{self, App, Links};
+use crate::app::{self, App, Links, Sitting};
 use crate::plane::{Caller, Control, Plane, PlaneEvent};
 use crate::relay::{self, RelayEvent, RouteSpec};
 use crate::store::sessions::End;
@@ -128,6 +128,28 @@ impl Control for Server {
         from: SocketAddr,
     ) -> Result<Caller, Refused> {
         let caller = self.app.admit_technician(hello, from).await?;
+        Ok(Caller::new(Arc::new(caller)))
+    }
+
+    async fn greet_browser(&self, asked: &http::request::Parts) -> Result<Caller, Reason> {
+        let sitting = crate::http::greet(&self.app, asked).await?;
+        Ok(Caller::new(Arc::new(sitting)))
+    }
+
+    async fn admit_browser(
+        &self,
+        hello: &BrowserHello,
+        greeted: &Caller,
+        from: SocketAddr,
+    ) -> Result<Caller, Refused> {
+        let Some(sitting) = greeted.get::<Sitting>() else {
+            return Err(Refused {
+                reason: Reason::NotAllowed,
+                retry_after_ms: 0,
+                text: String::new(),
+            });
+        };
+        let caller = self.app.admit_browser(hello, *sitting, from).await?;
         Ok(Caller::new(Arc::new(caller)))
     }
 

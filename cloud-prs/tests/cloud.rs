@@ -11,6 +11,8 @@ mod api_matrix;
 mod audit_trail;
 #[path = "cloud/backups.rs"]
 mod backups;
+#[path = "cloud/browser_links.rs"]
+mod browser_links;
 #[path = "cloud/browsers.rs"]
 mod browsers;
 #[path = "cloud/claiming.rs"]

@@ -334,6 +334,13 @@ fn rows() -> Vec<Row> {
             nothing,
         ),
         row(
+            "POST /api/v1/link-tickets",
+            A::SessionStart,
+            Ids::None,
+            201,
+            nothing,
+        ),
+        row(
             "POST /api/v1/launches",
             A::Launch,
             Ids::Customer,

@@ -7,7 +7,7 @@ use culvert_cloud_prs::plane::Limits;
 use culvert_link::ws::{Incoming, Role, Ws};
 use culvert_link::{ConnectError, Me};
 use culvert_wire::frame::{Channel, Frame, MAX_MESSAGE, Refused};
-use culvert_wire::hello::{LinkAuth, ServerProof, TechnicianHello, Who};
+use culvert_wire::hello::{BrowserHello, LinkAuth, ServerProof, TechnicianHello, Who};
 use culvert_wire::reason::Reason;
 use culvert_wire::{Decode as _, Encode as _, UnixMs};
 use data_encoding::BASE32_NOPAD;
@@ -143,6 +143,31 @@ async fn a_signature_of_another_connection_or_key_lets_nobody_in() {
     until_closed(&mut second, vec![good.to_bytes().to_vec()]).await;
 
     assert_eq!(world.plane.counters().links, 0, "replayed or foreign");
+}
+
+/// Cookie and origin stand for a browser; at the door of programs there are
+/// none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browsers_hello_is_worth_nothing_at_the_door_of_programs() {
+    let world = start().await;
+    let (mut ws, exporter, nonce) = upgraded(&world).await;
+    let Incoming::Binary(proof) = std::future::poll_fn(|cx| ws.poll_next(cx)).await.unwrap() else {
+        panic!("no proof");
+    };
+    let proof = ServerProof::from_bytes(&proof).unwrap();
+    let provider = key(1).public();
+    let proven = proof
+        .verify(&provider, &exporter, &nonce, 0, UnixMs(0))
+        .unwrap();
+    let who = Who::Browser(BrowserHello {
+        link: key(50).public(),
+        ticket: ticket(1),
+    });
+    let auth = LinkAuth::sign(who, "x".into(), &proven.binding, &key(50), None);
+
+    until_closed(&mut ws, vec![auth.to_bytes().to_vec()]).await;
+
+    assert_eq!(world.plane.counters().links, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

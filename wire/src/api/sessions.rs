@@ -95,6 +95,16 @@ pub struct SessionInfo {
     pub to_hosts: u64,
 }
 
+/// `POST /api/v1/link-tickets`: the right of a browser to open one link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LinkTicketAnswer {
+    /// Good once, for the sign-in that asked.
+    pub ticket: Ticket,
+    /// Until when.
+    pub expires: UnixMs,
+}
+
 /// `POST /api/v1/launches`: a one-time ticket for `culvert open`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

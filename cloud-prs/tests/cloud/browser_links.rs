@@ -185,10 +185,10 @@ async fn send(ws: &mut Ws<TcpStream>, message: bytes::Bytes) {
 }
 
 fn reason_of(frame: Option<Frame>) -> Option<Reason> {
-    match frame {
-        Some(Frame::Refused(refused)) => Some(refused.reason),
-        _ => None,
+    if let Some(Frame::Refused(refused)) = frame {
+        return Some(refused.reason);
     }
+    None
 }
 
 /// The last word on a link.

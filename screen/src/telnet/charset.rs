@@ -19,15 +19,12 @@ pub enum Charset {
 impl Charset {
     /// The charset of a name as RFC 2066 hosts and pages write it.
     pub fn named(name: &str) -> Option<Self> {
-        let is = |known: &&str| name.eq_ignore_ascii_case(known);
-        if ["utf-8", "utf8"].iter().any(|known| is(&known)) {
+        let is = |known: &[&str]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
+        if is(&["utf-8", "utf8"]) {
             Some(Self::Utf8)
-        } else if ["iso-8859-1", "iso_8859-1", "latin1"]
-            .iter()
-            .any(|known| is(&known))
-        {
+        } else if is(&["iso-8859-1", "iso_8859-1", "latin1"]) {
             Some(Self::Latin1)
-        } else if ["cp437", "ibm437"].iter().any(|known| is(&known)) {
+        } else if is(&["cp437", "ibm437"]) {
             Some(Self::Cp437)
         } else {
             None

@@ -47,6 +47,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "culvert-screen",
             ],
         ),
+        ("culvert-bindgen", &[]),
         (
             "culvert-supervisor",
             &["culvert-wire", "culvert-board", "culvert-config"],

@@ -1,7 +1,7 @@
 // The endpoint in a real browser: Chromium, a real server, a real gateway and
 // real hosts behind it. Started by tests/e2e/tests/browser.rs, which makes the
 // world and says where it is (CULVERT_URL, CULVERT_NAME, CULVERT_PASSWORD,
-// CULVERT_ACCOUNT, CULVERT_ACCOUNT_PASSWORD). Functional only: playwright's
+// CULVERT_ACCOUNT, CULVERT_ACCOUNT_PASSWORD, CULVERT_BLOB_SHA256). Functional only: playwright's
 // tracing of the network halves any speed.
 
 import { execFileSync } from 'node:child_process';
@@ -47,6 +47,7 @@ async function main() {
     password: need('CULVERT_PASSWORD'),
     account: need('CULVERT_ACCOUNT'),
     accountPassword: need('CULVERT_ACCOUNT_PASSWORD'),
+    blob: need('CULVERT_BLOB_SHA256'),
     page: async () => {
       const context = await browser.newContext();
       const page = await context.newPage();

@@ -20,7 +20,7 @@ async function signIn(world, page, name = world.name, password = world.password)
       const open = async (host, protocol) => {
         const { newEndKey, connect } = globalThis.culvert;
         const endKey = await newEndKey();
-        const { hosts } = await ask('GET', `/api/v1/hosts?query=${encodeURIComponent(host)}`);
+        const { hosts } = await ask('GET', `/api/v1/hosts?q=${encodeURIComponent(host)}`);
         const found = hosts.find((one) => one.name === host);
         if (!found) throw new Error(`no host ${host}`);
         const wanted = { host: found.id, protocol, end_key: endKey.publicKey };
@@ -113,13 +113,12 @@ export async function a_link_that_breaks_in_mid_stream_comes_back_and_no_byte_is
     const text = new TextDecoder('latin1').decode(whole.slice(0, 4096));
     const body = whole.slice(text.indexOf('\r\n\r\n') + 4);
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', body));
-    const said = /x-sha256: ([0-9a-f]{64})/i.exec(text)?.[1];
     session.close();
     const hex = [...hash].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-    return { length: body.length, hex, said, states: session.states };
+    return { length: body.length, hex, states: session.states };
   });
   assert.ok(got.length > 2_000_000, `${got.length} bytes`);
-  assert.equal(got.hex, got.said);
+  assert.equal(got.hex, world.blob);
   assert.ok(world.door.opened > before, 'a new link was opened');
   assert.ok(got.states.includes('reconnecting'), got.states.join());
 }
@@ -128,7 +127,7 @@ export async function telnet_knows_type_and_size_and_logs_in(world, page) {
   await signIn(world, page);
   const got = await page.evaluate(
     async ([account, password]) => {
-      const session = await t.open('pump control', 'telnet');
+      const session = await t.open('server', 'telnet');
       const stream = await session.telnet(0, { cols: 99, rows: 33 });
       const writer = stream.writable.getWriter();
       const type = (text) => writer.write(new TextEncoder().encode(text));

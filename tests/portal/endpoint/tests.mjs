@@ -3,51 +3,12 @@
 
 import assert from 'node:assert/strict';
 
-/** Signs in and finds the hosts, in the page. */
-async function signIn(world, page, name = world.name, password = world.password) {
-  await page.evaluate(
-    async ([name, password]) => {
-      const ask = async (method, path, body) => {
-        const answer = await fetch(path, {
-          method,
-          headers: { 'content-type': 'application/json' },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        });
-        const text = await answer.text();
-        if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-        return text ? JSON.parse(text) : null;
-      };
-      const open = async (host, protocol) => {
-        const { newEndKey, connect } = globalThis.culvert;
-        const endKey = await newEndKey();
-        const { hosts } = await ask('GET', `/api/v1/hosts?q=${encodeURIComponent(host)}`);
-        const found = hosts.find((one) => one.name === host);
-        if (!found) throw new Error(`no host ${host}`);
-        const wanted = { host: found.id, protocol, end_key: endKey.publicKey };
-        const answer = await ask('POST', '/api/v1/sessions', wanted);
-        const session = await connect({ answer, endKey });
-        session.states = [session.state];
-        session.on('state', (state) => session.states.push(state));
-        return session;
-      };
-      /** Reads until `enough` says so. */
-      const readText = async (stream, enough) => {
-        const reader = stream.readable.getReader();
-        const decoder = new TextDecoder();
-        let text = '';
-        while (!enough(text)) {
-          const { done, value } = await reader.read();
-          if (done) break;
-          text += decoder.decode(value, { stream: true });
-        }
-        reader.releaseLock();
-        return text;
-      };
-      Object.assign(globalThis, { t: { ask, open, readText } });
-      await ask('POST', '/api/v1/sign-in', { name, password });
-    },
-    [name, password],
-  );
+import { helpers } from './world.mjs';
+
+/** Signs in, in the page, and leaves the helpers there as `t`. */
+async function signIn(world, page) {
+  const source = `(${helpers})(${JSON.stringify(world.name)}, ${JSON.stringify(world.password)})`;
+  await page.evaluate(source);
 }
 
 export async function a_session_reaches_a_real_ssh_server_and_its_figures_come(world, page) {

@@ -13,11 +13,13 @@
 //! | [`engine`] | QUIC: packets in and out, streams |
 //! | [`stream`] | what is known of one stream |
 //! | [`retry`] | when to try again |
+//! | [`seal`] | credentials that only one gateway opens |
 //! | `web` | wasm32 only: what the worker calls |
 
 pub mod engine;
 pub mod link;
 pub mod retry;
+pub mod seal;
 pub mod session;
 pub mod stream;
 #[cfg(target_arch = "wasm32")]

@@ -24,7 +24,8 @@ use crate::session::{Event, Granted, Session, State};
 mod secrets;
 mod terminal;
 
-pub use secrets::{base32, seal};
+use secrets::base32;
+pub use secrets::seal;
 pub use terminal::Talk;
 
 /// Kinds of events: what [`End::poll`] returns; 0 is none.

@@ -89,18 +89,28 @@ export async function seal(info: SealInfo, secret: Uint8Array): Promise<Uint8Arr
 /** The worker behind a key, until a session takes it. */
 class WorkerKey implements EndKey {
   #worker: Worker | null;
+  /** The link may be refused before the session is asked for. */
+  #end: SessionEnd | null = null;
 
   constructor(
     worker: Worker,
     readonly publicKey: string,
   ) {
     this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if (data.type === 'closed') this.#end = data.end;
+    };
+    worker.onerror = (event) => (this.#end = broken(event));
   }
 
   take(): Worker {
     const worker = this.#worker;
     if (!worker) throw new SessionError(internal('This key was used already: make a new one.'));
     this.#worker = null;
+    if (this.#end) {
+      worker.terminate();
+      throw new SessionError(this.#end);
+    }
     return worker;
   }
 

@@ -101,6 +101,10 @@ export interface SealInfo {
   port: number;
   protocol: string;
   account: string;
+  /** `password` if not given. */
+  kind?: 'password' | 'private_key';
+  /** Of a private key; empty if not given. */
+  passphrase?: Uint8Array;
 }
 
 /** A running session; its worker ends with it. */

@@ -182,10 +182,15 @@ class WorkerSession {
 
 function sealed(id: number, info: SealInfo, secret: Uint8Array): void {
   try {
-    say({ type: 'sealed', id, sealed: seal(info, secret) });
+    const { gatewayKey, sealingKey, signature, customer, host, address, protocol, account } = info;
+    const texts = [gatewayKey, sealingKey, signature, customer, host, address, protocol, account];
+    const { kind = 'password', passphrase = new Uint8Array() } = info;
+    say({ type: 'sealed', id, sealed: seal(texts, info.port, kind, secret, passphrase) });
+    passphrase.fill(0);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    say({ type: 'failed', id, end: { code: 416, slug: 'invalid', sentence: why } });
+    const sentence = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`;
+    say({ type: 'failed', id, end: { code: 416, slug: 'invalid', sentence } });
   } finally {
     secret.fill(0);
   }

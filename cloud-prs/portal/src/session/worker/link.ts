@@ -87,7 +87,7 @@ export class ServerLink implements Way {
 /** A link ticket, or the number of the reason why there is none. */
 async function linkTicket(): Promise<{ ticket: string } | number> {
   try {
-    const answer = await fetch('/api/v1/link-tickets', {
+    const answer = await fetch(new URL('/api/v1/link-tickets', location.origin), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{}',

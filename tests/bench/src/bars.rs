@@ -29,6 +29,9 @@ pub(crate) const BARS: &[Bar] = &[
     bar(Name::Memory, "gateway_8_sessions", 32.0),
     bar(Name::Memory, "gateway_binary", 8.0),
     bar(Name::Memory, "culvert_binary", 8.0),
+    // 80 Mbit/s.
+    bar(Name::Portal, "browser_s_per_gb", 100.0),
+    bar(Name::Portal, "key_to_echo_p95", 25.0),
     bar(Name::Storm, "all_back", 60.0),
     bar(Name::Storm, "p99_back", 30.0),
     bar(Name::Storm, "peak_to_mean", 3.0),

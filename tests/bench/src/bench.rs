@@ -2,6 +2,7 @@
 
 mod delay;
 mod memory;
+mod portal;
 mod relay;
 mod start;
 mod storm;
@@ -26,17 +27,20 @@ pub(crate) enum Name {
     Start,
     /// Memory of the relay's links and of the gateway; sizes of programs.
     Memory,
+    /// The browser's endpoint in Chromium.
+    Portal,
     /// 5,000 gateways after a restart of the relay.
     Storm,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Delay,
         Self::Relay,
         Self::Start,
         Self::Memory,
         Self::Storm,
+        Self::Portal,
     ];
 }
 
@@ -48,6 +52,7 @@ impl fmt::Display for Name {
             Self::Start => "start",
             Self::Memory => "memory",
             Self::Storm => "storm",
+            Self::Portal => "portal",
         })
     }
 }
@@ -60,5 +65,6 @@ pub(crate) fn run(name: Name, programs: &Path) -> anyhow::Result<Vec<Figure>> {
         Name::Start => start::run(programs),
         Name::Memory => memory::run(programs),
         Name::Storm => storm::run(programs),
+        Name::Portal => portal::run(),
     }
 }

@@ -22,7 +22,12 @@ const world = {
   accountPassword: need('CULVERT_ACCOUNT_PASSWORD'),
   blob: need('CULVERT_BLOB_SHA256'),
 };
-const only = process.argv[2];
+const only = process.env.CULVERT_ONLY;
+/** A page that hangs must not hang the test. */
+const tooLong = async () => {
+  await new Promise((wake) => setTimeout(wake, 60_000).unref());
+  throw new Error('it took longer than a minute');
+};
 let failed = 0;
 let passed = 0;
 try {
@@ -36,12 +41,13 @@ try {
     const begun = Date.now();
     try {
       await page.goto(address);
-      await test(world, page);
+      await Promise.race([test(world, page), tooLong()]);
       passed += 1;
       console.log(`ok   ${name} (${Date.now() - begun} ms)`);
     } catch (error) {
       failed += 1;
-      console.log(`FAIL ${name}: ${error.stack}`);
+      const read = await page.evaluate('globalThis.lastRead').catch(() => undefined);
+      console.log(`FAIL ${name}: ${error.stack}\nlast read: ${JSON.stringify(read)}`);
     }
     await context.close();
   }

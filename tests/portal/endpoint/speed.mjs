@@ -84,6 +84,8 @@ async function echoes(account, password, count) {
   await type(`${account}\r`);
   await t.readText(stream, (text) => /password: *$/i.test(text));
   await type(`${password}\r`);
+  // What is typed before the shell is there, login throws away.
+  await t.readText(stream, (text) => /\$ $/.test(text));
   await type("stty raw; echo RE'ADY'; exec cat\r");
   await t.readText(stream, (text) => text.includes('READY'));
   await new Promise((wake) => setTimeout(wake, 500));

@@ -96,6 +96,8 @@ export async function telnet_knows_type_and_size_and_logs_in(world, page) {
       await type(`${account}\r`);
       shown += await t.readText(stream, (text) => /password: *$/i.test(text));
       await type(`${password}\r`);
+      // What is typed before the shell is there, login throws away.
+      shown += await t.readText(stream, (text) => /\$ $/.test(text));
       await type("stty size; echo $TERM; echo DO'NE'\r");
       shown += await t.readText(stream, (text) => text.includes('DONE'));
       stream.resize(120, 40);

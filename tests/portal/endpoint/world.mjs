@@ -77,6 +77,7 @@ export async function helpers(name, password) {
       const { done, value } = await reader.read();
       if (done) break;
       text += decoder.decode(value, { stream: true });
+      globalThis.lastRead = text;
     }
     reader.releaseLock();
     return text;

@@ -1,18 +1,20 @@
-//! People: adding, shutting out, passwords.
+//! People: adding, shutting out, roles, passwords, permissions.
+//!
+//! No call but one from the server's console makes an owner.
 
 use culvert_wire::UnixMs;
-use culvert_wire::api::{Role, Secret};
-use culvert_wire::id::UserId;
+use culvert_wire::api::{Named, Role, Secret};
+use culvert_wire::id::{CustomerId, UserId};
 use culvert_wire::reason::Reason;
 use serde_json::{Value, json};
 
 use super::names::name;
-use super::people::sees;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::{Action, Held, Node};
+use crate::authz::{Action, Identity};
+use crate::store::sessions::Filter;
 use crate::store::users::User;
-use crate::store::{assignments, users};
+use crate::store::{Write, customers, permissions, sessions, users};
 
 /// A person, without her password.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -21,21 +23,20 @@ pub struct Account {
     pub id: UserId,
     /// Its name.
     pub name: String,
-    /// Its role at everything; none when it has roles at parts only, or none.
-    pub role: Option<Role>,
+    /// Its role.
+    pub role: Role,
     /// Whether she is shut out.
     pub disabled: bool,
     /// When the account was made.
     pub created: UnixMs,
 }
 
-impl Account {
-    fn of(user: &User, held: &[Held]) -> Self {
-        let all = held.iter().filter(|held| held.node == Node::All);
+impl From<&User> for Account {
+    fn from(user: &User) -> Self {
         Self {
             id: user.id,
             name: user.name.clone(),
-            role: all.map(|held| held.role).max(),
+            role: user.role,
             disabled: user.disabled,
             created: user.created,
         }
@@ -43,35 +44,33 @@ impl Account {
 }
 
 /// What to change about a person; what is not named stays.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AccountChange {
-    /// Another name to sign in with.
-    pub name: Option<String>,
+    /// The role; owner only at the server's console.
+    pub role: Option<Role>,
     /// Whether she is shut out.
     pub disabled: Option<bool>,
-    /// A new password, which ends her sign-ins; at the console only.
+    /// A new password, which ends her sign-ins.
     pub password: Option<Secret>,
 }
 
 impl App {
-    /// Everybody whom the caller sees.
+    /// Everybody.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn accounts(&self, call: &Call) -> Result<Vec<Account>, AppError> {
         call.needs(Action::UserList)?;
         let mut db = self.store.read().await?;
-        let mut seen = Vec::new();
-        for user in users::all(&mut db).await? {
-            let held = assignments::held(&mut db, user.id).await?;
-            if sees(call, &held) {
-                seen.push(Account::of(&user, &held));
-            }
-        }
-        Ok(seen)
+        Ok(users::all(&mut db)
+            .await?
+            .iter()
+            .map(Account::from)
+            .collect())
     }
 
-    /// Adds a person without any role.
+    /// Adds a person.
     ///
     /// # Errors
     /// [`AppError`].
@@ -79,12 +78,15 @@ impl App {
         &self,
         call: &Call,
         called: &str,
+        role: Role,
         password: &Secret,
     ) -> Result<Account, AppError> {
         call.needs(Action::UserAdd)?;
+        only_console_makes_owners(call, role)?;
         let user = User {
             id: UserId::from_random(rand::random()),
             name: name(called)?,
+            role,
             password: self.passwords.hash(password).await?,
             disabled: false,
             created: self.now(),
@@ -96,7 +98,7 @@ impl App {
         let event = Event::done("user.add", None, user.id).after(state(&user));
         self.record(&mut write, &call.into(), event).await?;
         self.commit(write).await?;
-        Ok(Account::of(&user, &[]))
+        Ok((&user).into())
     }
 
     /// Changes a person; what she loses ends at once.
@@ -115,23 +117,15 @@ impl App {
             None => None,
         };
         let mut write = self.store.write().await?;
-        let before = self
-            .managed(&mut write, call, Action::UserChange, id)
-            .await?;
-        let mut user = before.clone();
-        if let Some(called) = &change.name {
-            user.name = name(called)?;
-        }
+        let found = users::by_id(&mut write, id).await?;
+        let mut user = found.ok_or_else(AppError::not_found)?;
+        self.fits_the_caller(call, &user, change)?;
+        let before = user.clone();
+        user.role = change.role.unwrap_or(user.role);
         user.disabled = change.disabled.unwrap_or(user.disabled);
         let renewed = hash.is_some();
         user.password = hash.unwrap_or(user.password);
-        let shut = user.disabled && !before.disabled;
-        if shut {
-            self.may_leave(&mut write, call, id).await?;
-        }
-        users::update(&mut write, &user)
-            .await
-            .map_err(|e| AppError::from(e).naming("there is an account of that name already"))?;
+        users::update(&mut write, &user).await?;
         let doer = Doer::from(call);
         let mut after = state(&user);
         after["password_changed"] = json!(renewed);
@@ -139,31 +133,74 @@ impl App {
             .before(state(&before))
             .after(after);
         self.record(&mut write, &doer, event).await?;
-        if shut {
-            self.shut_out(&mut write, &doer, id, Reason::UserDisabled)
-                .await?;
-        } else if renewed {
-            self.shut_out(&mut write, &doer, id, Reason::SignedOut)
-                .await?;
-        }
-        let held = assignments::held(&mut write, id).await?;
+        self.take_away(&mut write, &doer, &before, &user, renewed)
+            .await?;
         self.commit(write).await?;
-        Ok(Account::of(&user, &held))
+        Ok((&user).into())
     }
 
-    /// Refuses to shut oneself out, or the last owner.
-    pub(super) async fn may_leave(
+    fn fits_the_caller(
         &self,
-        db: &mut sqlx::AnyConnection,
         call: &Call,
-        id: UserId,
+        user: &User,
+        change: &AccountChange,
     ) -> Result<(), AppError> {
-        if call.actor.user() == Some(id) {
-            return Err(AppError::conflict(
-                "this is your own account: let a colleague do it",
+        if let Some(role) = change.role {
+            only_console_makes_owners(call, role)?;
+        }
+        let console = matches!(call.actor.identity, Identity::Console { .. });
+        if console {
+            return Ok(());
+        }
+        // Owners are equals: only the console takes one's role or password.
+        if user.role == Role::Owner {
+            return Err(AppError::new(
+                Reason::NotAllowed,
+                "an owner's account is changed on the server's console only",
             ));
         }
-        self.not_the_last_owner(db, id).await
+        Ok(())
+    }
+
+    /// Ends what the person had before and has no longer.
+    async fn take_away(
+        &self,
+        write: &mut Write,
+        doer: &Doer,
+        before: &User,
+        after: &User,
+        new_password: bool,
+    ) -> Result<(), AppError> {
+        if after.disabled && !before.disabled {
+            self.shut_out(write, doer, after.id, Reason::UserDisabled)
+                .await?;
+        } else if new_password {
+            self.shut_out(write, doer, after.id, Reason::SignedOut)
+                .await?;
+        } else if before.role == Role::Owner && after.role == Role::Technician {
+            self.end_out_of_reach(write, doer, after.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the sessions of a technician with customers she is not permitted.
+    async fn end_out_of_reach(
+        &self,
+        write: &mut Write,
+        doer: &Doer,
+        user: UserId,
+    ) -> Result<(), AppError> {
+        let allowed = permissions::ids_of_user(write, user).await?;
+        let filter = Filter {
+            user: Some(user),
+            live: Some(true),
+            ..Default::default()
+        };
+        let mut live = sessions::list(write, &filter).await?;
+        live.retain(|session| !allowed.contains(&session.customer.id));
+        self.end_sessions(write, doer, live, Reason::AccessRevoked)
+            .await?;
+        Ok(())
     }
 
     /// Changes the caller's own password; her other sign-ins end.
@@ -200,8 +237,87 @@ impl App {
             .await?;
         Ok(self.commit(write).await?)
     }
+
+    /// The customers a technician is permitted.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn permissions(
+        &self,
+        call: &Call,
+        user: UserId,
+    ) -> Result<Vec<Named<CustomerId>>, AppError> {
+        call.needs(Action::PermissionSee)?;
+        let mut db = self.store.read().await?;
+        users::by_id(&mut db, user)
+            .await?
+            .ok_or_else(AppError::not_found)?;
+        Ok(permissions::of_user(&mut db, user).await?)
+    }
+
+    /// Permits a technician to work for a customer.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn grant(
+        &self,
+        call: &Call,
+        user: UserId,
+        customer: CustomerId,
+    ) -> Result<(), AppError> {
+        call.needs(Action::PermissionGrant)?;
+        let mut write = self.store.write().await?;
+        let found = users::by_id(&mut write, user).await?;
+        let person = found.ok_or_else(AppError::not_found)?;
+        let found = customers::by_id(&mut write, customer).await?;
+        found.ok_or_else(AppError::not_found)?;
+        if permissions::grant(&mut write, user, customer, self.now()).await? {
+            let event = Event::done("permission.grant", Some(customer), user)
+                .after(json!({ "user": person.name }));
+            self.record(&mut write, &call.into(), event).await?;
+        }
+        Ok(self.commit(write).await?)
+    }
+
+    /// Permits it no longer; her sessions with that customer end.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn revoke_permission(
+        &self,
+        call: &Call,
+        user: UserId,
+        customer: CustomerId,
+    ) -> Result<(), AppError> {
+        call.needs(Action::PermissionRevoke)?;
+        let mut write = self.store.write().await?;
+        let found = users::by_id(&mut write, user).await?;
+        let person = found.ok_or_else(AppError::not_found)?;
+        if !permissions::revoke(&mut write, user, customer).await? {
+            return Err(AppError::not_found());
+        }
+        let doer = Doer::from(call);
+        let event = Event::done("permission.revoke", Some(customer), user)
+            .before(json!({ "user": person.name }));
+        self.record(&mut write, &doer, event).await?;
+        if person.role == Role::Technician {
+            self.end_out_of_reach(&mut write, &doer, user).await?;
+        }
+        Ok(self.commit(write).await?)
+    }
+}
+
+fn only_console_makes_owners(call: &Call, role: Role) -> Result<(), AppError> {
+    let console = matches!(call.actor.identity, Identity::Console { .. });
+    if role == Role::Owner && !console {
+        return Err(AppError::new(
+            Reason::NotAllowed,
+            "owners are made on the server's console only",
+        ));
+    }
+    Ok(())
 }
 
 fn state(user: &User) -> Value {
-    json!({ "name": user.name, "disabled": user.disabled })
+    json!({ "name": user.name, "role": user.role, "disabled": user.disabled })
 }

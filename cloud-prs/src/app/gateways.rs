@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::{Action, Node};
+use crate::authz::Action;
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Filter};
@@ -60,9 +60,7 @@ impl App {
     pub async fn gateway(&self, call: &Call, id: GatewayId) -> Result<GatewayInfo, AppError> {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
-        let gateway = self
-            .reachable_gateway(&mut db, call, Action::TreeSee, id)
-            .await?;
+        let gateway = self.reachable_gateway(&mut db, call, id).await?;
         Ok(self.info(gateway))
     }
 
@@ -78,14 +76,9 @@ impl App {
     ) -> Result<GatewayInfo, AppError> {
         call.needs(Action::GatewayAssign)?;
         let mut write = self.store.write().await?;
-        let mut gateway = self
-            .reachable_gateway(&mut write, call, Action::GatewayAssign, id)
-            .await?;
+        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
         let target = match site {
-            Some(site) => Some(
-                self.reachable_site(&mut write, call, Action::GatewayAssign, site)
-                    .await?,
-            ),
+            Some(site) => Some(self.reachable_site(&mut write, call, site).await?),
             None => None,
         };
         if gateway.site == site {
@@ -121,9 +114,7 @@ impl App {
     pub async fn revoke_gateway(&self, call: &Call, id: GatewayId) -> Result<(), AppError> {
         call.needs(Action::GatewayRevoke)?;
         let mut write = self.store.write().await?;
-        let mut gateway = self
-            .reachable_gateway(&mut write, call, Action::GatewayRevoke, id)
-            .await?;
+        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
         if gateway.state == GatewayState::Revoked {
             return Err(AppError::conflict("the gateway is revoked already"));
         }
@@ -154,9 +145,7 @@ impl App {
     pub async fn release_gateway(&self, call: &Call, id: GatewayId) -> Result<(), AppError> {
         call.needs(Action::GatewayRelease)?;
         let mut write = self.store.write().await?;
-        let mut gateway = self
-            .reachable_gateway(&mut write, call, Action::GatewayRelease, id)
-            .await?;
+        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
         if gateway.state != GatewayState::Quarantined {
             return Err(AppError::conflict("the gateway is not in quarantine"));
         }
@@ -187,17 +176,12 @@ impl App {
         &self,
         db: &mut sqlx::AnyConnection,
         call: &Call,
-        action: Action,
         id: GatewayId,
     ) -> Result<Gateway, AppError> {
         let found = gateways::by_id(db, id).await?;
-        let gateway = found
+        found
             .filter(|gateway| sees(call, gateway))
-            .ok_or_else(AppError::not_found)?;
-        if action != Action::TreeSee {
-            call.needs_at(action, &gateway.node())?;
-        }
-        Ok(gateway)
+            .ok_or_else(AppError::not_found)
     }
 
     fn info(&self, gateway: Gateway) -> GatewayInfo {
@@ -221,9 +205,10 @@ impl App {
     }
 }
 
-/// A box without a site is seen only by those who see everything; one at a
-/// site also by those who reach a host there.
+/// A box without a site is seen only by those who see everything.
 fn sees(call: &Call, gateway: &Gateway) -> bool {
-    let node = gateway.node();
-    call.actor.may_at(Action::TreeSee, &node) || (node != Node::All && call.actor.sees(&node))
+    match gateway.customer {
+        Some(customer) => call.actor.reaches(customer),
+        None => call.actor.reaches_all(),
+    }
 }

@@ -23,10 +23,7 @@ enum Noun {
     /// People
     #[command(subcommand)]
     User(people::User),
-    /// Teams of people who hold roles together
-    #[command(subcommand)]
-    Team(people::Team),
-    /// Who holds which role where
+    /// Who may work for which customer
     #[command(subcommand)]
     Permission(people::Permission),
     /// Sign-ins and API tokens
@@ -69,7 +66,6 @@ impl Admin {
         let json = self.json;
         let done = match self.noun {
             Noun::User(user) => user.run(&app, &call, json).await,
-            Noun::Team(team) => team.run(&app, &call, json).await,
             Noun::Permission(permission) => permission.run(&app, &call, json).await,
             Noun::Token(token) => token.run(&app, &call, json).await,
             Noun::Customer(customer) => customer.run(&app, &call, json).await,

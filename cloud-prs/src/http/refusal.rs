@@ -49,10 +49,7 @@ fn status(reason: Reason) -> StatusCode {
         StatusCode::NOT_FOUND
     } else if matches!(reason, Reason::SignInNeeded | Reason::SignInRefused) {
         StatusCode::UNAUTHORIZED
-    } else if matches!(
-        reason,
-        Reason::NotAllowed | Reason::TicketInvalid | Reason::StepUpNeeded
-    ) {
+    } else if matches!(reason, Reason::NotAllowed | Reason::TicketInvalid) {
         StatusCode::FORBIDDEN
     } else if reason == Reason::Invalid {
         StatusCode::BAD_REQUEST

@@ -1,6 +1,7 @@
 //! People who sign in.
 
 use culvert_wire::UnixMs;
+use culvert_wire::api::Role;
 use culvert_wire::id::UserId;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -15,6 +16,8 @@ pub struct User {
     pub id: UserId,
     /// What she types to sign in.
     pub name: String,
+    /// What she may do in general.
+    pub role: Role,
     /// Argon2id, PHC text form.
     pub password: String,
     /// Whether she is shut out.
@@ -27,6 +30,7 @@ fn read(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: row.parsed("id")?,
         name: row.text("name")?,
+        role: row.parsed("role")?,
         password: row.text("password")?,
         disabled: row.flag("disabled")?,
         created: row.time("created")?,
@@ -38,12 +42,13 @@ fn read(row: &AnyRow) -> Result<User, StoreError> {
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
 pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
-    let sql = "INSERT INTO users (id, name, name_key, password, disabled, created) \
-               VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO users (id, name, name_key, role, password, disabled, created) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     sqlx::query(sql)
         .bind(user.id.to_string())
         .bind(&user.name)
         .bind(name_key(&user.name))
+        .bind(user.role.name())
         .bind(&user.password)
         .bind(i64::from(user.disabled))
         .bind(big(user.created.0))
@@ -52,17 +57,14 @@ pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Writes name, password and whether she is shut out.
+/// Writes role, password and whether she is shut out.
 ///
 /// # Errors
-/// [`StoreError::Taken`] when the name is in use.
+/// [`StoreError`].
 pub async fn update(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
-    let sql = "UPDATE users SET name = $2, name_key = $3, password = $4, disabled = $5 \
-               WHERE id = $1";
-    sqlx::query(sql)
+    sqlx::query("UPDATE users SET role = $2, password = $3, disabled = $4 WHERE id = $1")
         .bind(user.id.to_string())
-        .bind(&user.name)
-        .bind(name_key(&user.name))
+        .bind(user.role.name())
         .bind(&user.password)
         .bind(i64::from(user.disabled))
         .execute(db)

@@ -4,14 +4,13 @@
 
 use culvert_cloud_prs::app::accounts::AccountChange;
 use culvert_cloud_prs::app::tree::HostSpec;
-use culvert_cloud_prs::store::assignments::Filter;
-use culvert_wire::api::{NodeRef, Role, TokenScope};
+use culvert_wire::api::{Role, TokenScope};
 use culvert_wire::hello::GatewayHello;
 use culvert_wire::id::{BootId, SessionId};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
 
-use crate::world::{Branch, From, World, ask, assign, console, from, grant, on_both, revoke};
+use crate::world::{Branch, From, World, ask, console, from, on_both};
 
 /// The route is closed, and the gateway has a signed order that names the
 /// session and the reason.
@@ -70,11 +69,11 @@ on_both! {
 
 on_both! {
     taking_a_permission_ends_the_sessions_at_that_customer, world => {
-        grant(&world.app, world.ann.id, world.b.customer).await;
+        world.app.grant(&console(), world.ann.id, world.b.customer).await.unwrap();
         let gone = world.session(&world.ann, &world.a).await.session;
         let kept = world.session(&world.ann, &world.b).await.session;
 
-        revoke(&world.app, world.ann.id, NodeRef::Customer(world.a.customer)).await;
+        world.app.revoke_permission(&console(), world.ann.id, world.a.customer).await.unwrap();
 
         assert_ended(&world, &world.a, gone, Reason::AccessRevoked).await;
         assert!(world.wires.ended.lock().unwrap().iter().all(|(id, _)| *id != kept));
@@ -88,18 +87,10 @@ on_both! {
 
 on_both! {
     narrowing_a_role_ends_what_is_out_of_reach, world => {
-        assign(&world.app, world.bob.id, Role::Owner, NodeRef::All).await;
-        assign(&world.app, world.olga.id, Role::Reader, NodeRef::All).await;
-        assign(&world.app, world.olga.id, Role::Technician, NodeRef::Host(world.b.host)).await;
         let gone = world.session(&world.olga, &world.a).await.session;
-        let kept = world.session(&world.olga, &world.b).await.session;
-        let all = Filter { user: Some(world.olga.id), ..Default::default() };
-        let held = world.app.assignments(&console(), all).await.unwrap();
-        let owner = held.iter().find(|held| held.role == Role::Owner).unwrap();
+        let narrow = AccountChange { role: Some(Role::Technician), ..Default::default() };
 
-        world.app.unassign(&console(), owner.id).await.unwrap();
-
-        assert!(world.wires.ended.lock().unwrap().iter().all(|(id, _)| *id != kept));
+        world.app.change_account(&console(), world.olga.id, &narrow).await.unwrap();
 
         assert_ended(&world, &world.a, gone, Reason::AccessRevoked).await;
     }
@@ -229,8 +220,7 @@ on_both! {
             };
             world.app.sign_in(culvert_cloud_prs::app::Via::Link(&link), &again).await.unwrap();
             let actor = world.app.actor_by_id(link.token().unwrap()).await.unwrap().unwrap();
-            let at = world.app.now();
-            let call = culvert_cloud_prs::app::Call { actor, source: String::new(), at };
+            let call = culvert_cloud_prs::app::Call { actor, source: String::new() };
             let disable = AccountChange { disabled: Some(true), ..Default::default() };
             let (console, wanted) = (console(), ask(&world.b));
 

@@ -3,9 +3,8 @@
 //! server's events (events.svelte.ts). Pages read it and never copy it.
 
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
-import { get, loose, Refused } from '../api/call';
-import type { Service, Tree, TreeGateway } from '../api/types';
-import type { Me } from '../api/schema';
+import { get, Refused } from '../api/call';
+import type { HostService as Service, Me, Tree, TreeGateway } from '../api/schema';
 import { Index } from './search';
 
 export interface Customer { id: string; name: string; colour?: string | number | null; sites: Site[] }
@@ -61,9 +60,9 @@ class World {
 
   async load(): Promise<void> {
     try {
-      const [tree, recent] = await Promise.all([loose<Tree>('get', '/api/v1/tree'), loose<unknown>('get', '/api/v1/recent')]);
+      const [tree, recent] = await Promise.all([get('/api/v1/tree'), get('/api/v1/recent')]);
       this.fill(tree);
-      this.recent = hostsOf(recent);
+      this.recent = recent.hosts.map((h) => h.id);
       this.error = null;
       this.loaded = true;
     } catch (error) {
@@ -116,15 +115,7 @@ function replace<K, V>(map: SvelteMap<K, V>, by: Map<K, V>): void {
   for (const [key, value] of by) map.set(key, value);
 }
 
-// Recent hosts come as ids or as entries that carry one.
-function hostsOf(answer: unknown): string[] {
-  const list = (answer as { hosts?: unknown[] }).hosts ?? [];
-  return list.map((h) => (typeof h === 'string' ? h : ((h as { id?: string; host?: string }).id ?? (h as { host?: string }).host ?? ''))).filter(Boolean);
-}
-
-export function mayDo(me: Me | null, action: string): boolean {
-  const rights = (me as unknown as { rights?: string[] } | null)?.rights;
-  return rights ? rights.includes(action) : me !== null;
-}
+/** A hint for what to show; a server that names no rights is asked each time. */
+export const mayDo = (me: Me | null, action: string): boolean => (me?.rights ? me.rights.includes(action) : me !== null);
 
 export const world = new World();

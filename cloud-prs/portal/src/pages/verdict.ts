@@ -1,6 +1,6 @@
 //! What the box's doctor says, or what can be said without it. Pure.
 
-import type { TreeGateway } from '../api/types';
+import type { TreeGateway } from '../api/schema';
 
 export function verdictOf(box: TreeGateway | undefined): string {
   if (!box) return 'No box stands here yet.';

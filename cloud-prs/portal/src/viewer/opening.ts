@@ -1,6 +1,6 @@
 //! Opens the session of a tab: a fresh key in a worker, the server's grant, the
-//! end-to-end handshake; renews the grant before it ends. The viewer then opens
-//! its stream. Everything is undone when the tab goes away meanwhile.
+//! end-to-end handshake (its worker renews the grant). The viewer then opens its
+//! stream. Everything is undone when the tab goes away meanwhile.
 
 import { post, Refused } from '../api/call';
 import type { SessionAnswer as ApiAnswer } from '../api/schema';
@@ -9,9 +9,6 @@ import type { Tab } from './sessions.svelte';
 import type { Protocol } from '../api/types';
 
 export interface Opened { session: Session; answer: ApiAnswer }
-
-/** A renewal is asked for this long before the grant ends. */
-const RENEW_BEFORE = 5 * 60_000;
 
 export async function openSession(tab: Tab, signal: AbortSignal): Promise<Opened> {
   let key: EndKey | null = await newEndKey();
@@ -29,29 +26,11 @@ export async function openSession(tab: Tab, signal: AbortSignal): Promise<Opened
       if (state === 'reconnecting' && tab.state === 'open') tab.state = 'reconnecting';
       if (state === 'open' && tab.state === 'reconnecting') tab.state = 'open';
     });
-    const stop = renewing(answer);
-    void session.closed.then((end) => { stop(); if (tab.session === session) tab.finish(end); });
+    void session.closed.then((end) => { if (tab.session === session) tab.finish(end); });
     return { session, answer };
   } finally {
     key?.dispose();
   }
-}
-
-function renewing(answer: ApiAnswer): () => void {
-  let timer: ReturnType<typeof setTimeout>;
-  const plan = (endsAt: number): void => {
-    timer = setTimeout(() => void renew(endsAt), Math.max(10_000, endsAt - Date.now() - RENEW_BEFORE));
-  };
-  const renew = async (endsAt: number): Promise<void> => {
-    try {
-      plan((await post('/api/v1/sessions/{session}/renew', { path: { session: answer.session } })).ends_at);
-    } catch (error) {
-      // Refused for good: the session ends at its time and says so. Else try again while there is time.
-      if (!(error instanceof Refused) && Date.now() < endsAt) timer = setTimeout(() => void renew(endsAt), 20_000);
-    }
-  };
-  plan(answer.ends_at);
-  return () => clearTimeout(timer);
 }
 
 /** Whatever went wrong, as an end with a sentence. */

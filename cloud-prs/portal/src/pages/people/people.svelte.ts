@@ -1,5 +1,6 @@
 //! People, teams, roles and invitations, loaded once for the pages about them.
 
+import { offers } from '../../api/offers';
 import { loose } from '../../api/call';
 import { Resource } from '../../lib/resource.svelte';
 import { world } from '../../lib/world.svelte';
@@ -8,9 +9,9 @@ import type { Assigned, Person, Team } from './shapes';
 export interface Invitation { id: string; name: string; created: number; expires: number; by?: { name: string } | null }
 
 export const users = (): Promise<Person[]> => loose<{ users: Person[] }>('get', '/api/v1/users').then((a) => a.users);
-export const teams = (): Promise<Team[]> => (world.may('team.list') ? loose<{ teams: Team[] }>('get', '/api/v1/teams').then((a) => a.teams) : Promise.resolve([]));
-export const assignments = (query: Record<string, string> = {}): Promise<Assigned[]> => (world.may('assignment.list') ? loose<{ assignments: Assigned[] }>('get', '/api/v1/assignments', { query }).then((a) => a.assignments) : Promise.resolve([]));
-export const invitations = (): Promise<Invitation[]> => (world.may('invitation.list') ? loose<{ invitations: Invitation[] }>('get', '/api/v1/invitations').then((a) => a.invitations) : Promise.resolve([]));
+export const teams = (): Promise<Team[]> => (world.may('team.list') && offers('/api/v1/teams') ? loose<{ teams: Team[] }>('get', '/api/v1/teams').then((a) => a.teams) : Promise.resolve([]));
+export const assignments = (query: Record<string, string> = {}): Promise<Assigned[]> => (world.may('assignment.list') && offers('/api/v1/assignments') ? loose<{ assignments: Assigned[] }>('get', '/api/v1/assignments', { query }).then((a) => a.assignments) : Promise.resolve([]));
+export const invitations = (): Promise<Invitation[]> => (world.may('invitation.list') && offers('/api/v1/invitations') ? loose<{ invitations: Invitation[] }>('get', '/api/v1/invitations').then((a) => a.invitations) : Promise.resolve([]));
 
 export const crew = (): Resource<{ users: Person[]; teams: Team[]; assignments: Assigned[]; invitations: Invitation[] }> =>
   new Resource(async () => { const [u, t, a, i] = await Promise.all([users(), teams(), assignments(), invitations()]); return { users: u, teams: t, assignments: a, invitations: i }; });

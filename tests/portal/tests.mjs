@@ -1,0 +1,258 @@
+//! What the portal does with a real server, real gateways and real hosts: one
+//! function for each claim; its name is the claim. S9, S18–S24, S30, S31, S34, K17.
+
+import assert from 'node:assert/strict';
+
+import { accessible, api, fits, intoShell, open, palette, picture, reads, shown, signIn, typed } from './world.mjs';
+
+export async function a_wrong_password_is_said_and_nothing_is_told(world, browser) {
+  const page = await open(browser);
+  await page.goto(`${world.url}/`);
+  const answers = [];
+  for (const name of [world.owner.name, 'nobody-here']) {
+    await page.fill('input[name=username]', name);
+    await page.fill('input[name=password]', 'wrong wrong wrong');
+    await page.click('button:has-text("Sign in with password")');
+    await page.waitForSelector('[role=alert]');
+    answers.push(await page.locator('[role=alert]').innerText());
+    await page.reload();
+  }
+  assert.equal(answers[0], answers[1]);
+  await accessible(page, 'sign-in');
+}
+
+export async function ctrl_k_three_letters_enter_is_a_shell_that_types_and_reads_back(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'echo read-$((6*7))-back; stty size\r');
+  const text = await reads(page, /read-42-back/);
+  assert.match(text, /\d+ \d+/);
+  // UTF-8 both ways, and the title bar names customer and host.
+  await typed(page, "printf '\\303\\244\\360\\237\\230\\200|\\n'; echo 'grüße' | od -An -c | head -1\r");
+  await reads(page, /ä😀/u);
+  assert.match(await page.locator(`${shown} header`).innerText(), /server/);
+  assert.match(await page.title(), /server/);
+  // The path is shown: kind and round trip.
+  await page.waitForSelector(`${shown} .path:has-text("Relay")`);
+  // Search finds what was written.
+  await page.keyboard.press('Control+Shift+F');
+  await page.keyboard.type('read-42');
+  await page.waitForSelector(`${shown} [role=search] [role=status]:has-text("/")`);
+  await accessible(page, 'terminal');
+  await fits(page, 'terminal');
+  assert.deepEqual(page.faults, []);
+}
+
+export async function a_host_cannot_type(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  // Asks for everything; then shows what came as input within a second: nothing.
+  await typed(page, "printf '\\033[c\\033[>c\\033[6n\\033[21t\\033]52;c;?\\007\\033P$qm\\033\\\\\\033]11;?\\007\\005'; read -t 1 -n 1 x; echo got=[${#x}]\r");
+  await reads(page, /got=\[0\]/);
+}
+
+export async function a_paste_of_lines_asks_first(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await page.evaluate(() => navigator.clipboard.writeText('echo one\necho two\n'));
+  await page.locator(`${shown} .xterm-helper-textarea`).focus();
+  await page.keyboard.press('Control+Shift+V');
+  await page.waitForSelector(`${shown} [role=dialog]:has-text("Paste 2 lines")`);
+  await page.click(`${shown} button:has-text("As one line")`);
+  await reads(page, /echo one echo two/);
+}
+
+export async function telnet_types_and_reads_back(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await page.fill('[data-filter]', 'harb');
+  await page.locator('[role=row]:has-text("Telnet") button:has-text("Telnet")').first().click();
+  await reads(page, /login:/);
+  await typed(page, `${world.account.name}\r`);
+  await reads(page, /assword:/);
+  await typed(page, `${world.account.password}\r`);
+  await reads(page, /[$#] ?$/m);
+  await typed(page, 'echo tel-$((40+2))\r');
+  await reads(page, /tel-42/);
+}
+
+async function desktop(world, page, letters) {
+  await palette(page, letters);
+  const ask = page.locator(`${shown} [role=dialog]`);
+  await page.waitForSelector(`${shown} [role=dialog] input[type=password], ${shown} canvas`);
+  await ask.locator('input[type=password]').waitFor();
+  await ask.locator('input[type=password]').fill(world.vncPassword);
+  await ask.locator('button:has-text("Continue")').click();
+  await page.waitForFunction((at) => {
+    const canvas = document.querySelector(`${at} canvas`);
+    return canvas && canvas.width > 100 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((v, i) => i % 4 !== 3 && v > 20);
+  }, shown);
+}
+
+export async function a_desktop_is_seen_and_its_picture_changes(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await desktop(world, page, 'harb desk');
+  await page.waitForTimeout(1000);
+  const before = await picture(page);
+  const canvas = page.locator(`${shown} canvas`);
+  const box = await canvas.boundingBox();
+  await page.mouse.click(box.x + box.width * 0.25, box.y + box.height * 0.3);
+  await page.keyboard.type('echo hello from the browser\n');
+  await page.waitForFunction(() => true);
+  let after = before;
+  for (let i = 0; i < 40 && after === before; i += 1) { await page.waitForTimeout(250); after = await picture(page); }
+  assert.notEqual(after, before, 'the picture stays the same whatever is typed');
+  // View only: keys change nothing any more.
+  await page.click(`${shown} [aria-label="View only"]`);
+  await page.waitForTimeout(1500);
+  const still = await picture(page);
+  await page.mouse.click(box.x + box.width * 0.25, box.y + box.height * 0.3);
+  await page.keyboard.type('xxxxxxxxxxxx');
+  await page.waitForTimeout(1500);
+  assert.equal(await picture(page), still);
+  await page.click(`${shown} [aria-label="Clipboard"]`);
+  await accessible(page, 'desktop');
+}
+
+export async function five_sessions_at_three_customers_at_once(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  for (const letters of ['harb serv', 'lind prac', 'okaf scan']) {
+    await palette(page, letters);
+    await intoShell(page, world.account);
+  }
+  await desktop(world, page, 'lind rece');
+  await desktop(world, page, 'okaf load');
+  const tabs = page.locator('nav[aria-label="Open sessions"] a');
+  assert.equal(await tabs.count(), 5);
+  assert.equal(await page.locator('.tab .tag:has-text("ended")').count(), 0);
+  const customers = new Set();
+  for (let i = 0; i < 5; i += 1) {
+    await tabs.nth(i).click();
+    customers.add(await page.locator(`${shown} header .chip`).innerText());
+  }
+  assert.equal(customers.size, 3, [...customers].join());
+  // Output while nobody looks marks the tab.
+  await tabs.nth(0).click();
+  await typed(page, 'sleep 2; echo late\r');
+  await tabs.nth(1).click();
+  await page.waitForSelector('.tab:nth-child(1) .dot');
+  // Leaving with open sessions asks.
+  let asked = '';
+  page.once('dialog', (d) => { asked = d.type(); void d.dismiss(); });
+  await page.close({ runBeforeUnload: true });
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  assert.equal(asked, 'beforeunload');
+}
+
+export async function an_ended_session_says_why_and_offers_again(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  const mine = (await api(page, 'GET', '/api/v1/sessions?state=live')).body.sessions[0];
+  const other = await open(browser);
+  await signIn(world, other);
+  await other.goto(`${world.url}/live`);
+  await other.locator('tr', { hasText: mine.host.name }).first().locator('button:has-text("End")').click();
+  await other.locator('dialog[open] button:has-text("End session")').click();
+  await page.waitForSelector(`${shown} [role=alert]`);
+  assert.match(await page.locator(`${shown} [role=alert]`).innerText(), /end/i);
+  await accessible(page, 'ended');
+  await page.click(`${shown} button:has-text("Open again")`);
+  await intoShell(page, world.account);
+  await typed(page, 'exit\r');
+  await page.waitForSelector(`${shown} [role=alert]:has-text("shell")`);
+}
+
+export async function a_reload_offers_the_same_terminal_again(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'kept=4711\r');
+  await page.waitForTimeout(500);
+  page.on('dialog', (d) => void d.accept());
+  await page.reload();
+  await page.locator('section[aria-label="Sessions to pick up"] button').first().click();
+  await page.waitForSelector(`${shown} .xterm-rows`);
+  await typed(page, 'echo still-$kept\r');
+  await reads(page, /still-4711/);
+}
+
+export async function what_is_denied_looks_like_what_is_not_there(world, browser) {
+  const owner = await open(browser);
+  await signIn(world, owner);
+  const made = (await api(owner, 'POST', '/api/v1/customers', { name: `Hidden ${Date.now()}` })).body;
+  const page = await open(browser);
+  await signIn(world, page, world.technician);
+  const seen = [];
+  for (const id of [made.id, 'a'.repeat(26)]) {
+    const answer = await api(page, 'PATCH', `/api/v1/customers/${id}`, { name: 'x' });
+    seen.push(JSON.stringify(answer).replaceAll(id, 'ID'));
+  }
+  assert.equal(seen[0], seen[1]);
+  assert.equal(await page.locator('text=Hidden').count(), 0);
+  await page.goto(`${world.url}/h/${'a'.repeat(26)}`);
+  await page.waitForSelector('text=not within your reach');
+  await api(owner, 'DELETE', `/api/v1/customers/${made.id}`);
+}
+
+export async function hostile_names_are_text(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const customer = (await api(page, 'POST', '/api/v1/customers', { name: '‮evil <img src=x onerror=alert(1)> 🚰' })).body;
+  const site = (await api(page, 'POST', `/api/v1/customers/${customer.id}/sites`, { name: 'مضخة رئيسية 😀' })).body;
+  const names = ['<script>alert(1)</script>', '"><svg onload=alert(1)>', 'x'.repeat(120), '‮txt.exe', '😀'.repeat(40)];
+  let added = 0;
+  for (const name of names) if ((await api(page, 'POST', `/api/v1/sites/${site.id}/hosts`, { name, address: '192.168.77.9', services: [{ protocol: 'ssh', port: 22 }] })).status === 201) added += 1;
+  assert.ok(added >= 3, `the server takes only ${added} of them`);
+  page.on('dialog', () => page.faults.push('a script ran'));
+  for (const path of ['/', `/c/${customer.id}`, `/sites/${site.id}`, '/boxes', '/audit']) {
+    await page.goto(world.url + path);
+    await page.waitForSelector('h1');
+    await page.waitForTimeout(400);
+    await fits(page, path);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const path of ['/', `/sites/${site.id}`]) { await page.goto(world.url + path); await page.waitForSelector('h1'); await fits(page, `${path} on a phone`); }
+  assert.deepEqual(page.faults, []);
+  const tree = (await api(page, 'GET', '/api/v1/tree')).body;
+  for (const h of tree.customers.find((c) => c.id === customer.id).sites[0].hosts) await api(page, 'DELETE', `/api/v1/hosts/${h.id}`);
+  await api(page, 'DELETE', `/api/v1/sites/${site.id}`);
+  await api(page, 'DELETE', `/api/v1/customers/${customer.id}`);
+}
+
+export async function every_page_is_accessible_in_both_themes_and_both_sizes(world, browser) {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const viewport of [{ width: 1280, height: 720 }, { width: 390, height: 844 }]) {
+      const page = await open(browser, { colorScheme, viewport });
+      await signIn(world, page);
+      const tree = (await api(page, 'GET', '/api/v1/tree')).body;
+      const [customer] = tree.customers;
+      const site = customer.sites[0];
+      const links = await page.locator('nav[aria-label=Culvert] a').evaluateAll((all) => all.map((a) => a.getAttribute('href')));
+      const paths = new Set([...links, '/', `/c/${customer.id}`, `/sites/${site.id}`, `/h/${site.hosts[0].id}`, '/account', '/licences', '/nowhere']);
+      for (const path of paths) {
+        await page.goto(world.url + path);
+        await page.waitForSelector('h1, .empty h2');
+        await page.waitForTimeout(500);
+        await accessible(page, `${path} ${colorScheme} ${viewport.width}`);
+        await fits(page, path);
+      }
+      await page.keyboard.press('Control+k');
+      await page.keyboard.type('a');
+      await page.waitForSelector('[role=option]');
+      await accessible(page, `palette ${colorScheme} ${viewport.width}`);
+      assert.deepEqual(page.faults, []);
+      await page.context().close();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+//! The browser and the words that the portal's tests share. Started by
+//! tests/e2e/tests/portal.rs, which makes the world and says where it is.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+
+import { chromium } from 'playwright-core';
+
+export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+export function need(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: cargo test -p culvert-e2e --test portal sets it`);
+  return value;
+}
+
+export function world() {
+  return {
+    url: need('CULVERT_URL'),
+    owner: { name: need('CULVERT_OWNER'), password: need('CULVERT_OWNER_PASSWORD') },
+    technician: { name: need('CULVERT_TECHNICIAN'), password: need('CULVERT_TECHNICIAN_PASSWORD') },
+    account: { name: need('CULVERT_ACCOUNT'), password: need('CULVERT_ACCOUNT_PASSWORD') },
+    vncPassword: need('CULVERT_VNC_PASSWORD'),
+  };
+}
+
+export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ['--headless=new', '--no-sandbox'] });
+
+/** A window of its own, with everything the page complains about. */
+export async function open(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, permissions: ['clipboard-read', 'clipboard-write'], ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(45_000);
+  page.faults = [];
+  page.on('pageerror', (error) => page.faults.push(error.message));
+  page.on('console', (line) => { if (/Content Security Policy|violates/.test(line.text())) page.faults.push(line.text()); });
+  return page;
+}
+
+export async function signIn(world, page, who = world.owner) {
+  await page.goto(`${world.url}/`);
+  await page.fill('input[name=username]', who.name);
+  await page.fill('input[name=password]', who.password);
+  await page.click('button:has-text("Sign in with password")');
+  await page.waitForSelector('nav[aria-label=Culvert]');
+  await page.waitForSelector('[role=treegrid], .empty');
+}
+
+/** Ctrl-K, some letters, Enter. */
+export async function palette(page, letters) {
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('dialog[open] input[role=combobox]');
+  await page.keyboard.type(letters);
+  await page.waitForSelector('dialog[open] [role=option][aria-selected=true]');
+  await page.keyboard.press('Enter');
+}
+
+/** The session that is shown. */
+export const shown = '.stage.shown';
+
+/** Answers what an SSH host asks, until its prompt is there. */
+export async function intoShell(page, account) {
+  const ask = page.locator(`${shown} [role=dialog]`);
+  const rows = page.locator(`${shown} .xterm-rows`);
+  for (let turn = 0; turn < 8; turn += 1) {
+    await page.waitForFunction((at) => {
+      const stage = document.querySelector(at);
+      return stage?.querySelector('[role=dialog]') || /[$#] *$/m.test(stage?.querySelector('.xterm-rows')?.innerText.trimEnd() ?? '') || stage?.querySelector('[role=alert]');
+    }, shown);
+    if (!(await ask.count())) break;
+    const title = await ask.locator('h2').innerText();
+    if (/First time/.test(title)) await ask.locator('button:has-text("Trust and remember")').click();
+    else {
+      const field = ask.locator('input').first();
+      await field.fill((await field.getAttribute('type')) === 'password' ? account.password : account.name);
+      await ask.locator('button:has-text("Continue")').click();
+    }
+    await page.waitForFunction(([at, was]) => document.querySelector(`${at} [role=dialog] h2`)?.textContent !== was || !document.querySelector(`${at} [role=dialog]`), [shown, title]);
+  }
+  assert.equal(await page.locator(`${shown} [role=alert]`).count(), 0, await page.locator(shown).innerText());
+  return rows;
+}
+
+export async function typed(page, text) {
+  await page.locator(`${shown} .xterm-helper-textarea`).focus();
+  await page.keyboard.type(text);
+}
+
+/** Waits for text in the terminal that is shown, and gives all of it. */
+export async function reads(page, pattern) {
+  await page.waitForFunction(([at, source]) => new RegExp(source).test(document.querySelector(`${at} .xterm-rows`)?.innerText ?? ''), [shown, pattern.source]);
+  return page.locator(`${shown} .xterm-rows`).innerText();
+}
+
+/** A number for what the desktop shows. */
+export const picture = (page) => page.evaluate((at) => {
+  const canvas = document.querySelector(`${at} canvas`);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let hash = 0;
+  for (let i = 0; i < data.length; i += 4) hash = (Math.imul(hash, 31) + data[i] + data[i + 1] * 3 + data[i + 2] * 7) | 0;
+  return hash;
+}, shown);
+
+/** axe-core over the page; says what it found. */
+export async function accessible(page, name) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: { type: 'tag', values } }), TAGS);
+  assert.deepEqual(violations.map((v) => `${name}: ${v.id}: ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 120)).join(' | ')}`), []);
+}
+
+/** Nothing sticks out at the side. */
+export async function fits(page, name) {
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), true, `${name} is wider than the window`);
+}
+
+/** Signed-in `fetch` in the page. */
+export const api = (page, method, path, body) => page.evaluate(async ([m, p, b]) => {
+  const answer = await fetch(p, { method: m, headers: { 'content-type': 'application/json' }, ...(b === undefined || b === null ? {} : { body: JSON.stringify(b) }) });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : null };
+}, [method, path, body]);

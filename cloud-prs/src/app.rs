@@ -6,15 +6,18 @@
 //! orders for the running server in one transaction. Never speaks HTTP, never
 //! touches a socket: links are behind [`Links`].
 
+pub mod access;
 pub mod accounts;
 mod actors;
 pub mod admission;
 mod agent;
 mod answers;
+pub mod assignments;
 pub mod broker;
 mod caller;
 pub mod claims;
 mod clock;
+mod ended;
 mod ending;
 mod error;
 pub mod feed;
@@ -29,9 +32,11 @@ mod names;
 pub mod orders;
 mod pace;
 mod password;
+mod people;
 pub mod report;
 pub mod sessions;
 pub mod sign_in;
+pub mod teams;
 mod throttle;
 pub mod tokens;
 pub mod trail;
@@ -44,16 +49,18 @@ use std::sync::{Arc, OnceLock};
 
 use culvert_wire::UnixMs;
 use culvert_wire::key::{PublicKey, SigningKey};
-use tokio::sync::Notify;
+use culvert_wire::reason::Reason;
+use tokio::sync::{Notify, broadcast};
 
 pub use caller::Caller;
 pub use clock::Clock;
+pub use ended::Ended;
 pub use error::AppError;
 pub use link_tickets::Sitting;
 pub use links::Links;
 pub use visitor::{Via, Visitor};
 
-use crate::authz::{Action, Actor, Identity};
+use crate::authz::{Action, Actor, Node};
 use crate::store::Store;
 
 /// What the application needs to know about the installation.
@@ -86,6 +93,9 @@ pub struct App {
     pub(crate) throttle: throttle::Throttle,
     pub(crate) new_orders: Notify,
     pub(crate) feed: feed::Feed,
+    /// Tells whatever hangs on a sign-in that it is over, or that its rights
+    /// are others now.
+    pub ended: broadcast::Sender<Ended>,
     hellos: hellos::Hellos,
     answers: answers::Answers,
     pace: pace::Pace,
@@ -104,6 +114,7 @@ impl App {
             throttle: throttle::Throttle::default(),
             new_orders: Notify::new(),
             feed: feed::Feed::default(),
+            ended: broadcast::Sender::new(ended::WAITING),
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
             pace: pace::Pace::default(),
@@ -146,28 +157,40 @@ pub struct Call {
     pub actor: Actor,
     /// From where: a network address, or `console`.
     pub source: String,
+    /// When.
+    pub at: UnixMs,
 }
 
 impl Call {
     /// Somebody at the server's own console, who may everything.
     pub fn console(account: String) -> Self {
         Self {
-            actor: Actor {
-                identity: Identity::Console { account },
-                role: culvert_wire::api::Role::Owner,
-                reach: crate::authz::Reach::All,
-                scopes: None,
-            },
+            actor: Actor::console(account),
             source: "console".into(),
+            at: UnixMs(0),
         }
     }
 
-    /// Refuses what the actor may not do at all.
+    /// Refuses what the actor may do nowhere, or needs a newer proof for.
     pub(crate) fn needs(&self, action: Action) -> Result<(), AppError> {
-        if self.actor.may(action) {
+        if !self.actor.may(action) {
+            return Err(AppError::not_allowed());
+        }
+        if !self.actor.proof_is_fresh(action, self.at) {
+            return Err(AppError::because(Reason::StepUpNeeded));
+        }
+        Ok(())
+    }
+
+    /// Refuses what she may not do at this place: like a missing thing, unless
+    /// she sees the place anyway.
+    pub(crate) fn needs_at(&self, action: Action, node: &Node) -> Result<(), AppError> {
+        if self.actor.may_at(action, node) {
             Ok(())
-        } else {
+        } else if self.actor.sees(node) {
             Err(AppError::not_allowed())
+        } else {
+            Err(AppError::not_found())
         }
     }
 }

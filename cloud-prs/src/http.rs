@@ -117,8 +117,12 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::report))
         .routes(routes!(people::users, people::add_user))
         .routes(routes!(people::change_user))
-        .routes(routes!(people::permissions))
-        .routes(routes!(people::grant, people::revoke))
+        .routes(routes!(people::teams, people::add_team))
+        .routes(routes!(people::rename_team, people::delete_team))
+        .routes(routes!(people::add_member, people::remove_member))
+        .routes(routes!(people::assignments, people::assign))
+        .routes(routes!(people::unassign))
+        .routes(routes!(people::access))
         .routes(routes!(trail::audit))
 }
 

@@ -9,6 +9,7 @@
 //! Never holds a secret that could be used: passwords, tickets and tokens are
 //! hashes here, of claim codes only the public half.
 
+pub mod assignments;
 pub mod audit;
 pub mod claims;
 pub mod clock;
@@ -22,10 +23,10 @@ pub mod launches;
 pub mod marks;
 mod migrate;
 pub mod orders;
-pub mod permissions;
 pub mod revocations;
 pub mod sessions;
 pub mod sites;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 pub mod whole;

@@ -27,6 +27,8 @@ mod happenings;
 mod importing;
 #[path = "cloud/openapi.rs"]
 mod openapi;
+#[path = "cloud/quick.rs"]
+mod quick;
 #[path = "cloud/schema.rs"]
 mod schema;
 #[path = "cloud/served.rs"]

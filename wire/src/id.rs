@@ -107,6 +107,14 @@ ids! {
     BootId;
     /// What the server hands a gateway at each hello, to notice clones.
     Lease;
+    /// A team of people.
+    TeamId;
+    /// One role of a person or a team at a place.
+    AssignmentId;
+    /// One invitation of a colleague; never its secret.
+    InvitationId;
+    /// One passkey of a person, for lists; not the credential's own id.
+    PasskeyId;
     /// An API token or a sign-in, for lists and revocation; never the secret.
     TokenId;
 }

@@ -1,20 +1,18 @@
-//! People: adding, shutting out, roles, passwords, permissions.
-//!
-//! No call but one from the server's console makes an owner.
+//! People: adding, shutting out, passwords.
 
 use culvert_wire::UnixMs;
-use culvert_wire::api::{Named, Role, Secret};
-use culvert_wire::id::{CustomerId, UserId};
+use culvert_wire::api::{Role, Secret};
+use culvert_wire::id::UserId;
 use culvert_wire::reason::Reason;
 use serde_json::{Value, json};
 
 use super::names::name;
+use super::people::sees;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::{Action, Identity};
-use crate::store::sessions::Filter;
+use crate::authz::{Action, Held, Node};
 use crate::store::users::User;
-use crate::store::{Write, customers, permissions, sessions, users};
+use crate::store::{assignments, users};
 
 /// A person, without her password.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -23,20 +21,21 @@ pub struct Account {
     pub id: UserId,
     /// Its name.
     pub name: String,
-    /// Its role.
-    pub role: Role,
+    /// Its role at everything; none when it has roles at parts only, or none.
+    pub role: Option<Role>,
     /// Whether she is shut out.
     pub disabled: bool,
     /// When the account was made.
     pub created: UnixMs,
 }
 
-impl From<&User> for Account {
-    fn from(user: &User) -> Self {
+impl Account {
+    fn of(user: &User, held: &[Held]) -> Self {
+        let all = held.iter().filter(|held| held.node == Node::All);
         Self {
             id: user.id,
             name: user.name.clone(),
-            role: user.role,
+            role: all.map(|held| held.role).max(),
             disabled: user.disabled,
             created: user.created,
         }
@@ -44,33 +43,35 @@ impl From<&User> for Account {
 }
 
 /// What to change about a person; what is not named stays.
-#[derive(Debug, Clone, Default, serde::Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub struct AccountChange {
-    /// The role; owner only at the server's console.
-    pub role: Option<Role>,
+    /// Another name to sign in with.
+    pub name: Option<String>,
     /// Whether she is shut out.
     pub disabled: Option<bool>,
-    /// A new password, which ends her sign-ins.
+    /// A new password, which ends her sign-ins; at the console only.
     pub password: Option<Secret>,
 }
 
 impl App {
-    /// Everybody.
+    /// Everybody whom the caller sees.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn accounts(&self, call: &Call) -> Result<Vec<Account>, AppError> {
         call.needs(Action::UserList)?;
         let mut db = self.store.read().await?;
-        Ok(users::all(&mut db)
-            .await?
-            .iter()
-            .map(Account::from)
-            .collect())
+        let mut seen = Vec::new();
+        for user in users::all(&mut db).await? {
+            let held = assignments::held(&mut db, user.id).await?;
+            if sees(call, &held) {
+                seen.push(Account::of(&user, &held));
+            }
+        }
+        Ok(seen)
     }
 
-    /// Adds a person.
+    /// Adds a person without any role.
     ///
     /// # Errors
     /// [`AppError`].
@@ -78,15 +79,12 @@ impl App {
         &self,
         call: &Call,
         called: &str,
-        role: Role,
         password: &Secret,
     ) -> Result<Account, AppError> {
         call.needs(Action::UserAdd)?;
-        only_console_makes_owners(call, role)?;
         let user = User {
             id: UserId::from_random(rand::random()),
             name: name(called)?,
-            role,
             password: self.passwords.hash(password).await?,
             disabled: false,
             created: self.now(),
@@ -98,7 +96,7 @@ impl App {
         let event = Event::done("user.add", None, user.id).after(state(&user));
         self.record(&mut write, &call.into(), event).await?;
         self.commit(write).await?;
-        Ok((&user).into())
+        Ok(Account::of(&user, &[]))
     }
 
     /// Changes a person; what she loses ends at once.
@@ -117,15 +115,23 @@ impl App {
             None => None,
         };
         let mut write = self.store.write().await?;
-        let found = users::by_id(&mut write, id).await?;
-        let mut user = found.ok_or_else(AppError::not_found)?;
-        self.fits_the_caller(call, &user, change)?;
-        let before = user.clone();
-        user.role = change.role.unwrap_or(user.role);
+        let before = self
+            .managed(&mut write, call, Action::UserChange, id)
+            .await?;
+        let mut user = before.clone();
+        if let Some(called) = &change.name {
+            user.name = name(called)?;
+        }
         user.disabled = change.disabled.unwrap_or(user.disabled);
         let renewed = hash.is_some();
         user.password = hash.unwrap_or(user.password);
-        users::update(&mut write, &user).await?;
+        let shut = user.disabled && !before.disabled;
+        if shut {
+            self.may_leave(&mut write, call, id).await?;
+        }
+        users::update(&mut write, &user)
+            .await
+            .map_err(|e| AppError::from(e).naming("there is an account of that name already"))?;
         let doer = Doer::from(call);
         let mut after = state(&user);
         after["password_changed"] = json!(renewed);
@@ -133,74 +139,31 @@ impl App {
             .before(state(&before))
             .after(after);
         self.record(&mut write, &doer, event).await?;
-        self.take_away(&mut write, &doer, &before, &user, renewed)
-            .await?;
+        if shut {
+            self.shut_out(&mut write, &doer, id, Reason::UserDisabled)
+                .await?;
+        } else if renewed {
+            self.shut_out(&mut write, &doer, id, Reason::SignedOut)
+                .await?;
+        }
+        let held = assignments::held(&mut write, id).await?;
         self.commit(write).await?;
-        Ok((&user).into())
+        Ok(Account::of(&user, &held))
     }
 
-    fn fits_the_caller(
+    /// Refuses to shut oneself out, or the last owner.
+    pub(super) async fn may_leave(
         &self,
+        db: &mut sqlx::AnyConnection,
         call: &Call,
-        user: &User,
-        change: &AccountChange,
+        id: UserId,
     ) -> Result<(), AppError> {
-        if let Some(role) = change.role {
-            only_console_makes_owners(call, role)?;
-        }
-        let console = matches!(call.actor.identity, Identity::Console { .. });
-        if console {
-            return Ok(());
-        }
-        // Owners are equals: only the console takes one's role or password.
-        if user.role == Role::Owner {
-            return Err(AppError::new(
-                Reason::NotAllowed,
-                "an owner's account is changed on the server's console only",
+        if call.actor.user() == Some(id) {
+            return Err(AppError::conflict(
+                "this is your own account: let a colleague do it",
             ));
         }
-        Ok(())
-    }
-
-    /// Ends what the person had before and has no longer.
-    async fn take_away(
-        &self,
-        write: &mut Write,
-        doer: &Doer,
-        before: &User,
-        after: &User,
-        new_password: bool,
-    ) -> Result<(), AppError> {
-        if after.disabled && !before.disabled {
-            self.shut_out(write, doer, after.id, Reason::UserDisabled)
-                .await?;
-        } else if new_password {
-            self.shut_out(write, doer, after.id, Reason::SignedOut)
-                .await?;
-        } else if before.role == Role::Owner && after.role == Role::Technician {
-            self.end_out_of_reach(write, doer, after.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the sessions of a technician with customers she is not permitted.
-    async fn end_out_of_reach(
-        &self,
-        write: &mut Write,
-        doer: &Doer,
-        user: UserId,
-    ) -> Result<(), AppError> {
-        let allowed = permissions::ids_of_user(write, user).await?;
-        let filter = Filter {
-            user: Some(user),
-            live: Some(true),
-            ..Default::default()
-        };
-        let mut live = sessions::list(write, &filter).await?;
-        live.retain(|session| !allowed.contains(&session.customer.id));
-        self.end_sessions(write, doer, live, Reason::AccessRevoked)
-            .await?;
-        Ok(())
+        self.not_the_last_owner(db, id).await
     }
 
     /// Changes the caller's own password; her other sign-ins end.
@@ -237,87 +200,8 @@ impl App {
             .await?;
         Ok(self.commit(write).await?)
     }
-
-    /// The customers a technician is permitted.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn permissions(
-        &self,
-        call: &Call,
-        user: UserId,
-    ) -> Result<Vec<Named<CustomerId>>, AppError> {
-        call.needs(Action::PermissionSee)?;
-        let mut db = self.store.read().await?;
-        users::by_id(&mut db, user)
-            .await?
-            .ok_or_else(AppError::not_found)?;
-        Ok(permissions::of_user(&mut db, user).await?)
-    }
-
-    /// Permits a technician to work for a customer.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn grant(
-        &self,
-        call: &Call,
-        user: UserId,
-        customer: CustomerId,
-    ) -> Result<(), AppError> {
-        call.needs(Action::PermissionGrant)?;
-        let mut write = self.store.write().await?;
-        let found = users::by_id(&mut write, user).await?;
-        let person = found.ok_or_else(AppError::not_found)?;
-        let found = customers::by_id(&mut write, customer).await?;
-        found.ok_or_else(AppError::not_found)?;
-        if permissions::grant(&mut write, user, customer, self.now()).await? {
-            let event = Event::done("permission.grant", Some(customer), user)
-                .after(json!({ "user": person.name }));
-            self.record(&mut write, &call.into(), event).await?;
-        }
-        Ok(self.commit(write).await?)
-    }
-
-    /// Permits it no longer; her sessions with that customer end.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn revoke_permission(
-        &self,
-        call: &Call,
-        user: UserId,
-        customer: CustomerId,
-    ) -> Result<(), AppError> {
-        call.needs(Action::PermissionRevoke)?;
-        let mut write = self.store.write().await?;
-        let found = users::by_id(&mut write, user).await?;
-        let person = found.ok_or_else(AppError::not_found)?;
-        if !permissions::revoke(&mut write, user, customer).await? {
-            return Err(AppError::not_found());
-        }
-        let doer = Doer::from(call);
-        let event = Event::done("permission.revoke", Some(customer), user)
-            .before(json!({ "user": person.name }));
-        self.record(&mut write, &doer, event).await?;
-        if person.role == Role::Technician {
-            self.end_out_of_reach(&mut write, &doer, user).await?;
-        }
-        Ok(self.commit(write).await?)
-    }
-}
-
-fn only_console_makes_owners(call: &Call, role: Role) -> Result<(), AppError> {
-    let console = matches!(call.actor.identity, Identity::Console { .. });
-    if role == Role::Owner && !console {
-        return Err(AppError::new(
-            Reason::NotAllowed,
-            "owners are made on the server's console only",
-        ));
-    }
-    Ok(())
 }
 
 fn state(user: &User) -> Value {
-    json!({ "name": user.name, "role": user.role, "disabled": user.disabled })
+    json!({ "name": user.name, "disabled": user.disabled })
 }

@@ -4,19 +4,21 @@
 //! `culvert` with its device key, a browser's as a cookie, an API token as a
 //! header or in a hello.
 
-use culvert_wire::api::{Role, TokenKind};
+use culvert_wire::api::TokenKind;
 use culvert_wire::id::TokenId;
 use culvert_wire::key::PublicKey;
 use sqlx::AnyConnection;
 
 use super::App;
 use super::tokens::token_hash;
-use crate::authz::{Actor, Identity, Reach};
+use crate::authz::{Actor, Identity};
 use crate::store::tokens::Token;
-use crate::store::{StoreError, permissions, tokens, users};
+use crate::store::{StoreError, assignments, tokens, users};
 
 /// How old the note of a token's last use may become, in milliseconds.
 const TOUCH_MS: u64 = 60_000;
+/// How long a proof counts as fresh, in milliseconds.
+const FRESH_MS: u64 = 10 * 60 * 1000;
 
 impl App {
     /// Who a token in a hello or a header stands for. A sign-in counts only
@@ -115,34 +117,20 @@ impl App {
         if user.disabled {
             return Ok(None);
         }
-        let reach = match user.role {
-            Role::Owner => Reach::All,
-            Role::Technician => Reach::Only(permissions::ids_of_user(db, user.id).await?),
-        };
-        let limit = &token.customers;
-        let reach = match reach {
-            reach if limit.is_empty() => reach,
-            Reach::All => Reach::Only(limit.iter().copied().collect()),
-            Reach::Only(hers) => Reach::Only(
-                limit
-                    .iter()
-                    .copied()
-                    .filter(|id| hers.contains(id))
-                    .collect(),
-            ),
-        };
+        let only = (!token.customers.is_empty()).then(|| token.customers.iter().copied().collect());
         Ok(Some(Actor {
             identity: Identity::Person {
                 user: user.id,
                 name: user.name,
                 token: token.id,
             },
-            role: user.role,
-            reach,
+            held: assignments::held(db, user.id).await?,
             scopes: match token.kind {
                 TokenKind::SignIn | TokenKind::Browser => None,
                 TokenKind::Api => Some(token.scopes.clone()),
             },
+            only,
+            fresh_until: token.stepped_up.map(|at| at.plus_ms(FRESH_MS)),
         }))
     }
 }

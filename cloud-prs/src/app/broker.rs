@@ -60,7 +60,7 @@ impl App {
         let mut write = self.store.write().await?;
         let call = self.as_now(&mut write, call).await?;
         call.needs(Action::SessionStart)?;
-        let host = reachable_host(&mut write, &call, ask.host).await?;
+        let host = reachable_host(&mut write, &call, Action::SessionStart, ask.host).await?;
         let targets = targets(&host, ask.protocol, &ask.ports)?;
         let gateway = match &host.gateway {
             Some(at) => gateways::by_id(&mut write, at.id).await?,
@@ -128,6 +128,7 @@ impl App {
         Ok(Call {
             actor: actor.ok_or_else(|| AppError::because(Reason::SignInNeeded))?,
             source: call.source.clone(),
+            at: call.at,
         })
     }
 
@@ -284,7 +285,7 @@ impl App {
         let mut write = self.store.write().await?;
         let call = self.as_now(&mut write, call).await?;
         let mut session = self.own_live(&mut write, &call, id).await?;
-        let host = reachable_host(&mut write, &call, session.host.id).await?;
+        let host = reachable_host(&mut write, &call, Action::SessionRenew, session.host.id).await?;
         let ports: Vec<u16> = session.targets.iter().map(|target| target.port).collect();
         targets(&host, session.protocol, &ports)?;
         let gateway = gateways::by_id(&mut write, session.gateway).await?;
@@ -362,7 +363,7 @@ impl App {
             return Err(AppError::not_allowed());
         };
         let mut write = self.store.write().await?;
-        let host = reachable_host(&mut write, call, ask.host).await?;
+        let host = reachable_host(&mut write, call, Action::Launch, ask.host).await?;
         targets(&host, ask.protocol, &ask.ports)?;
         let ticket = Ticket::from_random(rand::random());
         let launch = Launch {
@@ -405,6 +406,7 @@ impl App {
         let call = Call {
             actor: actor.ok_or_else(refused)?,
             source: source.to_owned(),
+            at: self.now(),
         };
         let host = host.ok_or_else(refused)?;
         let new = NewSession {

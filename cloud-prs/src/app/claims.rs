@@ -12,7 +12,7 @@ use serde_json::json;
 use super::lease::{Hello, judge};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::Action;
+use crate::authz::{Action, Node};
 use crate::store::claims::{self, Claim};
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::orders::{self, Order};
@@ -102,7 +102,7 @@ impl App {
     ) -> Result<(Option<SiteId>, Option<GatewayId>, Option<CustomerId>), AppError> {
         match what {
             ClaimFor::Site(id) => {
-                let site = self.reachable_site(db, call, id).await?;
+                let site = self.reachable_site(db, call, Action::ClaimAdd, id).await?;
                 if gateways::by_site(db, id).await?.is_some() {
                     return Err(AppError::conflict(
                         "the site has a gateway already: replace that one, or give the box \
@@ -112,10 +112,14 @@ impl App {
                 Ok((Some(id), None, Some(site.customer)))
             }
             ClaimFor::Replace(id) => {
-                let gateway = self.reachable_gateway(db, call, id).await?;
+                let gateway = self
+                    .reachable_gateway(db, call, Action::GatewayReplace, id)
+                    .await?;
                 Ok((gateway.site, Some(id), gateway.customer))
             }
-            ClaimFor::Nothing if call.actor.reaches_all() => Ok((None, None, None)),
+            ClaimFor::Nothing if call.actor.may_at(Action::ClaimAdd, &Node::All) => {
+                Ok((None, None, None))
+            }
             ClaimFor::Nothing => Err(AppError::not_allowed()),
         }
     }
@@ -129,7 +133,10 @@ impl App {
         let mut db = self.store.read().await?;
         let mut kept = Vec::new();
         for claim in claims::open(&mut db, self.now()).await? {
-            if self.claim_in_reach(&mut db, call, &claim).await? {
+            if self
+                .claim_in_reach(&mut db, call, Action::ClaimList, &claim)
+                .await?
+            {
                 kept.push(claim);
             }
         }
@@ -145,7 +152,10 @@ impl App {
         let mut write = self.store.write().await?;
         let found = claims::by_id(&mut write, id).await?;
         let claim = found.ok_or_else(AppError::not_found)?;
-        if !self.claim_in_reach(&mut write, call, &claim).await? {
+        if !self
+            .claim_in_reach(&mut write, call, Action::ClaimVoid, &claim)
+            .await?
+        {
             return Err(AppError::not_found());
         }
         if !claims::void(&mut write, id, self.now()).await? {
@@ -162,16 +172,15 @@ impl App {
         &self,
         db: &mut sqlx::AnyConnection,
         call: &Call,
+        action: Action,
         claim: &Claim,
     ) -> Result<bool, StoreError> {
-        if call.actor.reaches_all() {
-            return Ok(true);
-        }
-        let Some(site) = claim.site else {
-            return Ok(false);
+        let site = match claim.site {
+            Some(site) => sites::by_id(db, site).await?,
+            None => None,
         };
-        let site = sites::by_id(db, site).await?;
-        Ok(site.is_some_and(|site| call.actor.reaches(site.customer)))
+        let node = site.map_or(Node::All, |site| site.node());
+        Ok(call.actor.may_at(action, &node))
     }
 
     /// Binds a box to the provider: uses the code up, once, whatever happens

@@ -22,6 +22,7 @@ use self::tail::Tail;
 use super::AppError;
 use super::marks::Presence;
 use super::whole::Verdict;
+use crate::authz::Node;
 use culvert_wire::reason::Reason;
 
 /// Events that a listener may be behind.
@@ -36,11 +37,11 @@ const MOST: usize = 5000;
 #[derive(Debug, Clone)]
 pub(crate) enum Live {
     /// A box came, went, or changed its mind.
-    Gateway(Option<CustomerId>, GatewayNow),
+    Gateway(Node, GatewayNow),
     /// A session started, or ended if it says when.
     Session(Box<SessionInfo>),
     /// Who works on a host now.
-    Presence(CustomerId, PresenceNow),
+    Presence(Node, PresenceNow),
     /// Something in the tree is new, gone or different.
     Tree(Option<CustomerId>),
     /// Somebody's rights may have changed.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::Action;
+use crate::authz::{Action, Node};
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Filter};
@@ -60,7 +60,9 @@ impl App {
     pub async fn gateway(&self, call: &Call, id: GatewayId) -> Result<GatewayInfo, AppError> {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
-        let gateway = self.reachable_gateway(&mut db, call, id).await?;
+        let gateway = self
+            .reachable_gateway(&mut db, call, Action::TreeSee, id)
+            .await?;
         Ok(self.info(gateway))
     }
 
@@ -76,9 +78,14 @@ impl App {
     ) -> Result<GatewayInfo, AppError> {
         call.needs(Action::GatewayAssign)?;
         let mut write = self.store.write().await?;
-        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
+        let mut gateway = self
+            .reachable_gateway(&mut write, call, Action::GatewayAssign, id)
+            .await?;
         let target = match site {
-            Some(site) => Some(self.reachable_site(&mut write, call, site).await?),
+            Some(site) => Some(
+                self.reachable_site(&mut write, call, Action::GatewayAssign, site)
+                    .await?,
+            ),
             None => None,
         };
         if gateway.site == site {
@@ -114,7 +121,9 @@ impl App {
     pub async fn revoke_gateway(&self, call: &Call, id: GatewayId) -> Result<(), AppError> {
         call.needs(Action::GatewayRevoke)?;
         let mut write = self.store.write().await?;
-        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
+        let mut gateway = self
+            .reachable_gateway(&mut write, call, Action::GatewayRevoke, id)
+            .await?;
         if gateway.state == GatewayState::Revoked {
             return Err(AppError::conflict("the gateway is revoked already"));
         }
@@ -145,7 +154,9 @@ impl App {
     pub async fn release_gateway(&self, call: &Call, id: GatewayId) -> Result<(), AppError> {
         call.needs(Action::GatewayRelease)?;
         let mut write = self.store.write().await?;
-        let mut gateway = self.reachable_gateway(&mut write, call, id).await?;
+        let mut gateway = self
+            .reachable_gateway(&mut write, call, Action::GatewayRelease, id)
+            .await?;
         if gateway.state != GatewayState::Quarantined {
             return Err(AppError::conflict("the gateway is not in quarantine"));
         }
@@ -176,12 +187,17 @@ impl App {
         &self,
         db: &mut sqlx::AnyConnection,
         call: &Call,
+        action: Action,
         id: GatewayId,
     ) -> Result<Gateway, AppError> {
         let found = gateways::by_id(db, id).await?;
-        found
+        let gateway = found
             .filter(|gateway| sees(call, gateway))
-            .ok_or_else(AppError::not_found)
+            .ok_or_else(AppError::not_found)?;
+        if action != Action::TreeSee {
+            call.needs_at(action, &gateway.node())?;
+        }
+        Ok(gateway)
     }
 
     fn info(&self, gateway: Gateway) -> GatewayInfo {
@@ -205,10 +221,9 @@ impl App {
     }
 }
 
-/// A box without a site is seen only by those who see everything.
+/// A box without a site is seen only by those who see everything; one at a
+/// site also by those who reach a host there.
 fn sees(call: &Call, gateway: &Gateway) -> bool {
-    match gateway.customer {
-        Some(customer) => call.actor.reaches(customer),
-        None => call.actor.reaches_all(),
-    }
+    let node = gateway.node();
+    call.actor.may_at(Action::TreeSee, &node) || (node != Node::All && call.actor.sees(&node))
 }

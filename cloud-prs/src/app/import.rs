@@ -74,7 +74,9 @@ impl App {
     ) -> Result<Imported, AppError> {
         call.needs(Action::HostAdd)?;
         let mut write = self.store.write().await?;
-        let site = self.reachable_site(&mut write, call, site).await?;
+        let site = self
+            .reachable_site(&mut write, call, Action::HostAdd, site)
+            .await?;
         let table = Table::read(text)?;
         let mut taken: HashSet<String> = hosts::names_at(&mut write, site.id)
             .await?

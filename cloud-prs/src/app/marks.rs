@@ -6,7 +6,6 @@ use culvert_wire::grant::Protocol;
 use culvert_wire::id::{HostId, UserId};
 use serde_json::json;
 
-use super::sessions::limited;
 use super::trail::Event;
 use super::tree::reachable_host;
 use super::{App, AppError, Call};
@@ -85,7 +84,7 @@ impl App {
         call.needs(Action::FavouriteChange)?;
         let user = call.actor.user().ok_or_else(AppError::not_allowed)?;
         let mut write = self.store.write().await?;
-        let host = reachable_host(&mut write, call, host).await?;
+        let host = reachable_host(&mut write, call, Action::FavouriteChange, host).await?;
         marks::set_favourite(&mut write, user, host.id, marked, self.now()).await?;
         Ok(write.commit().await?)
     }
@@ -100,7 +99,7 @@ impl App {
         let mut db = self.store.read().await?;
         let mut recent = Vec::new();
         for visit in marks::visits(&mut db, user, RECENT).await? {
-            match reachable_host(&mut db, call, visit.host).await {
+            match reachable_host(&mut db, call, Action::TreeSee, visit.host).await {
                 Ok(host) => recent.push(Recent {
                     id: host.id,
                     at: visit.at,
@@ -121,7 +120,7 @@ impl App {
     pub async fn notes(&self, call: &Call, host: HostId) -> Result<Notes, AppError> {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
-        let host = reachable_host(&mut db, call, host).await?;
+        let host = reachable_host(&mut db, call, Action::TreeSee, host).await?;
         Ok(marks::notes(&mut db, host.id).await?)
     }
 
@@ -137,7 +136,7 @@ impl App {
     ) -> Result<Notes, AppError> {
         call.needs(Action::NotesChange)?;
         let mut write = self.store.write().await?;
-        let host = reachable_host(&mut write, call, host).await?;
+        let host = reachable_host(&mut write, call, Action::NotesChange, host).await?;
         let before = marks::notes(&mut write, host.id).await?;
         let after = Notes {
             notes: match change.notes {
@@ -166,14 +165,16 @@ impl App {
     pub async fn history(&self, call: &Call, host: HostId) -> Result<Vec<Session>, AppError> {
         call.needs(Action::SessionSee)?;
         let mut db = self.store.read().await?;
-        let host = reachable_host(&mut db, call, host).await?;
+        let host = reachable_host(&mut db, call, Action::SessionSee, host).await?;
         let filter = Filter {
             host: Some(host.id),
             limit: Some(HISTORY),
             ..Default::default()
         };
-        let mut found = sessions::list(&mut db, &limited(call, filter)).await?;
-        found.retain(|session| call.actor.reaches(session.customer.id));
+        drop(db);
+        let mut found = self
+            .listed(call, filter, Action::SessionSee, Action::SessionSeeAll)
+            .await?;
         found.sort_by_key(|session| session.ended.is_some());
         Ok(found)
     }
@@ -185,7 +186,7 @@ impl App {
     pub async fn presence(&self, call: &Call, host: HostId) -> Result<Vec<Presence>, AppError> {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
-        let host = reachable_host(&mut db, call, host).await?;
+        let host = reachable_host(&mut db, call, Action::TreeSee, host).await?;
         let filter = Filter {
             host: Some(host.id),
             live: Some(true),

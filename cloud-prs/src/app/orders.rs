@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use culvert_wire::reason::Reason;
 
-use super::App;
 use super::feed::Live;
 use super::links::Links;
 use super::trail::Doer;
+use super::{App, Ended};
 use crate::store::orders::{self, Listed, Order};
 use crate::store::{StoreError, clock, gateways, revocations, sessions};
 
@@ -99,14 +99,22 @@ impl App {
             Order::CloseUser(user) => {
                 self.feed.tell(Live::Look);
                 links.close_callers(&|caller| caller.user() == Some(user), item.reason);
+                self.tell(Ended::User(user));
             }
             Order::CloseToken(token) => {
                 self.feed.tell(Live::Look);
                 links.close_callers(&|caller| caller.token() == Some(token), item.reason);
+                self.tell(Ended::Token(token));
             }
             Order::CloseGateway(key) => links.close_gateway(&key, item.reason),
+            Order::RightsChanged(user) => self.tell(Ended::Rights(user)),
         }
         Ok(())
+    }
+
+    /// Nobody may be listening.
+    fn tell(&self, ended: Ended) {
+        let _ = self.ended.send(ended);
     }
 
     /// Ends sessions whose time is over.

@@ -5,10 +5,9 @@ use culvert_wire::reason::Reason;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::sessions::limited;
 use super::{App, AppError, Call};
 use crate::authz::Action;
-use crate::store::sessions::{self, Filter, Session};
+use crate::store::sessions::{Filter, Session};
 
 /// Columns of the CSV form.
 const COLUMNS: [&str; 13] = [
@@ -28,26 +27,15 @@ const COLUMNS: [&str; 13] = [
 ];
 
 impl App {
-    /// Sessions within reach, newest first.
+    /// Sessions within reach, newest first: a technician's own, everybody's
+    /// for readers and administrators.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn report(&self, call: &Call, filter: Filter) -> Result<Vec<Session>, AppError> {
         call.needs(Action::Report)?;
-        let mut db = self.store.read().await?;
-        let filter = limited_for_report(call, filter);
-        let mut found = sessions::list(&mut db, &filter).await?;
-        found.retain(|session| call.actor.reaches(session.customer.id));
-        Ok(found)
-    }
-}
-
-/// A report token need not be able to list sessions otherwise.
-fn limited_for_report(call: &Call, filter: Filter) -> Filter {
-    if call.actor.role == culvert_wire::api::Role::Owner {
-        filter
-    } else {
-        limited(call, filter)
+        self.listed(call, filter, Action::Report, Action::ReportAll)
+            .await
     }
 }
 

@@ -6,7 +6,7 @@ use culvert_wire::reason::Reason;
 
 use super::trail::Doer;
 use super::{App, AppError, Call};
-use crate::authz::Action;
+use crate::authz::{Action, Node};
 use crate::store::sessions::{self, Filter, Session};
 
 impl From<Session> for SessionInfo {
@@ -30,19 +30,50 @@ impl From<Session> for SessionInfo {
 }
 
 impl App {
-    /// Sessions within reach: a technician's own, an owner's all.
+    /// Sessions within reach: a technician's own, an administrator's all.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn sessions(&self, call: &Call, filter: Filter) -> Result<Vec<Session>, AppError> {
         call.needs(Action::SessionSee)?;
+        self.listed(call, filter, Action::SessionSee, Action::SessionSeeAll)
+            .await
+    }
+
+    /// Sessions where the caller may see her own, and everybody's where she
+    /// may see all.
+    pub(super) async fn listed(
+        &self,
+        call: &Call,
+        mut filter: Filter,
+        own: Action,
+        all: Action,
+    ) -> Result<Vec<Session>, AppError> {
+        let user = call.actor.user();
+        if !call.actor.may(all) {
+            // Somebody else's sessions were asked for: none are hers.
+            if filter.user.is_some_and(|asked| Some(asked) != user) {
+                return Ok(vec![]);
+            }
+            filter.user = user;
+        }
+        let (own, all) = (call.actor.reach(own), call.actor.reach(all));
+        let limit = filter.limit.take().map_or(usize::MAX, |n| n as usize);
         let mut db = self.store.read().await?;
-        let mut found = sessions::list(&mut db, &limited(call, filter)).await?;
-        found.retain(|session| call.actor.reaches(session.customer.id));
+        // At everything there is nothing to leave out, so the database counts.
+        if all.is_all() {
+            filter.limit = u32::try_from(limit).ok();
+        }
+        let mut found = sessions::list(&mut db, &filter).await?;
+        found.retain(|session| {
+            let node = session.node();
+            all.covers(&node) || (own.covers(&node) && Some(session.user.id) == user)
+        });
+        found.truncate(limit);
         Ok(found)
     }
 
-    /// Ends a session: an own one, an owner anybody's.
+    /// Ends a session: an own one, an administrator anybody's.
     ///
     /// # Errors
     /// [`AppError`].
@@ -50,13 +81,14 @@ impl App {
         call.needs(Action::SessionEnd)?;
         let mut write = self.store.write().await?;
         let found = sessions::by_id(&mut write, id).await?;
-        let session = found
-            .filter(|session| call.actor.reaches(session.customer.id))
-            .ok_or_else(AppError::not_found)?;
-        let own = call.actor.user() == Some(session.user.id);
-        if !own && !call.actor.may(Action::SessionEndAny) {
-            return Err(AppError::not_found());
-        }
+        let own = |session: &Session| call.actor.user() == Some(session.user.id);
+        let may = |session: &Session| {
+            let node = session.node();
+            let mine = own(session) && call.actor.may_at(Action::SessionEnd, &node);
+            mine || call.actor.may_at(Action::SessionEndAny, &node)
+        };
+        let session = found.filter(may).ok_or_else(AppError::not_found)?;
+        let own = own(&session);
         let reason = if own {
             Reason::ClosedByTechnician
         } else {
@@ -80,24 +112,12 @@ impl App {
 
 /// Whether a session exists for the caller.
 pub(super) fn sees(call: &Call, session: &SessionInfo) -> bool {
+    let node = Node::Host {
+        customer: session.customer.id,
+        site: session.site.id,
+        host: session.host.id,
+    };
     let own = call.actor.user() == Some(session.user.id);
-    call.actor.may(Action::SessionSee)
-        && call.actor.reaches(session.customer.id)
-        && (own || call.actor.may(Action::SessionSeeAll))
-}
-
-/// A filter that shows no more than the caller may see.
-pub(super) fn limited(call: &Call, filter: Filter) -> Filter {
-    if call.actor.may(Action::SessionSeeAll) {
-        return filter;
-    }
-    // Somebody else's sessions were asked for: none are hers.
-    let user = call.actor.user();
-    match filter.user {
-        Some(asked) if Some(asked) != user => Filter {
-            limit: Some(0),
-            ..filter
-        },
-        Some(_) | None => Filter { user, ..filter },
-    }
+    call.actor.may_at(Action::SessionSeeAll, &node)
+        || (own && call.actor.may_at(Action::SessionSee, &node))
 }

@@ -9,7 +9,7 @@ use super::throttle::Verdict;
 use super::tokens::{new_token, token_hash};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call, Via};
-use crate::authz::{Action, Identity};
+use crate::authz::{Action, Identity, Node};
 use crate::store::tokens::Token;
 use crate::store::users::User;
 use crate::store::{StoreError, customers, tokens, users};
@@ -85,7 +85,11 @@ impl App {
             Some(_) | None => None,
         };
         let actor = actor.ok_or_else(|| AppError::because(Reason::SignInRefused))?;
-        let call = Call { actor, source };
+        let call = Call {
+            actor,
+            source,
+            at: self.now(),
+        };
         let device = device.map(|device| device.fingerprint().to_string());
         let event = Event::done("sign-in", None, row.id)
             .after(json!({ "device": device, "label": row.label }));
@@ -149,7 +153,7 @@ impl App {
         };
         let mut db = self.store.read().await?;
         let mut named = customers::all(&mut db).await?;
-        named.retain(|customer| call.actor.reaches(customer.id));
+        named.retain(|customer| call.actor.sees(&Node::Customer(customer.id)));
         let customers = named.into_iter().map(|customer| Named {
             id: customer.id,
             name: customer.name,
@@ -160,11 +164,11 @@ impl App {
                 id: *user,
                 name: name.clone(),
             },
-            role: Some(call.actor.role),
+            role: call.actor.role_at_all(),
             customers: customers.collect(),
             two_factor: TwoFactor::default(),
             rights: rights.map(|action| action.name().to_owned()).collect(),
-            step_up_until: None,
+            step_up_until: call.actor.fresh_until.filter(|until| self.now() < *until),
         })
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::{Action, Identity};
+use crate::authz::{Action, Identity, Node};
 use crate::store::orders::{self, Order};
 use crate::store::tokens::{self, Token};
 use crate::store::{Write, customers, sessions};
@@ -64,7 +64,10 @@ impl App {
         for id in &row.customers {
             let found = customers::by_id(&mut write, *id).await?;
             found
-                .filter(|customer| call.actor.reaches(customer.id))
+                .filter(|customer| {
+                    let node = Node::Customer(customer.id);
+                    call.actor.sees(&node) || call.actor.may_at(Action::Report, &node)
+                })
                 .ok_or_else(AppError::not_found)?;
         }
         tokens::add(&mut write, &row).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{App, AppError, Call};
 use crate::audit::{Chain, Entry, Fault, Hash, Head, Verifier};
-use crate::authz::{Action, Identity};
+use crate::authz::{Action, Identity, Node};
 use crate::store::audit as rows;
 use crate::store::{StoreError, Write};
 
@@ -189,10 +189,12 @@ impl App {
         limit: u32,
     ) -> Result<Vec<Entry>, AppError> {
         call.needs(Action::AuditSee)?;
-        match chain {
-            Some(Chain::Customer(id)) if call.actor.reaches(id) => {}
-            _ if call.actor.reaches_all() => {}
-            _ => return Err(AppError::not_found()),
+        let node = match chain {
+            Some(Chain::Customer(id)) => Node::Customer(id),
+            Some(Chain::Provider) | None => Node::All,
+        };
+        if !call.actor.may_at(Action::AuditSee, &node) {
+            return Err(AppError::not_found());
         }
         let mut db = self.store.read().await?;
         let before = before.unwrap_or(UnixMs(u64::MAX));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::names::name;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::Action;
+use crate::authz::{Action, Node};
 use crate::store::customers::Customer;
 use crate::store::hosts::{Host, Search};
 use crate::store::sessions::Filter;
@@ -46,7 +46,7 @@ impl App {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
         let mut all = customers::all(&mut db).await?;
-        all.retain(|customer| call.actor.reaches(customer.id));
+        all.retain(|customer| call.actor.sees(&Node::Customer(customer.id)));
         Ok(all)
     }
 
@@ -56,9 +56,6 @@ impl App {
     /// [`AppError`].
     pub async fn add_customer(&self, call: &Call, called: &str) -> Result<Customer, AppError> {
         call.needs(Action::CustomerAdd)?;
-        if !call.actor.reaches_all() {
-            return Err(AppError::not_allowed());
-        }
         let customer = Customer {
             id: CustomerId::from_random(rand::random()),
             name: name(called)?,
@@ -89,8 +86,9 @@ impl App {
         let mut write = self.store.write().await?;
         let found = customers::by_id(&mut write, id).await?;
         let mut customer = found
-            .filter(|customer| call.actor.reaches(customer.id))
+            .filter(|customer| call.actor.sees(&Node::Customer(customer.id)))
             .ok_or_else(AppError::not_found)?;
+        call.needs_at(Action::CustomerChange, &Node::Customer(customer.id))?;
         let before = json!({ "name": customer.name });
         customer.name = name(called)?;
         customers::rename(&mut write, id, &customer.name)
@@ -113,8 +111,9 @@ impl App {
         let mut write = self.store.write().await?;
         let found = customers::by_id(&mut write, id).await?;
         let customer = found
-            .filter(|customer| call.actor.reaches(customer.id))
+            .filter(|customer| call.actor.sees(&Node::Customer(customer.id)))
             .ok_or_else(AppError::not_found)?;
+        call.needs_at(Action::CustomerDelete, &Node::Customer(customer.id))?;
         if !sites::list(&mut write, Some(id)).await?.is_empty() {
             return Err(AppError::conflict(
                 "the customer still has sites: delete them first",
@@ -139,7 +138,7 @@ impl App {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
         let mut all = sites::list(&mut db, customer).await?;
-        all.retain(|site| call.actor.reaches(site.customer));
+        all.retain(|site| call.actor.sees(&site.node()));
         Ok(all)
     }
 
@@ -157,8 +156,9 @@ impl App {
         let mut write = self.store.write().await?;
         let found = customers::by_id(&mut write, customer).await?;
         let customer = found
-            .filter(|customer| call.actor.reaches(customer.id))
+            .filter(|customer| call.actor.sees(&Node::Customer(customer.id)))
             .ok_or_else(AppError::not_found)?;
+        call.needs_at(Action::SiteAdd, &Node::Customer(customer.id))?;
         let site = Site {
             id: SiteId::from_random(rand::random()),
             customer: customer.id,
@@ -188,7 +188,9 @@ impl App {
     ) -> Result<Site, AppError> {
         call.needs(Action::SiteChange)?;
         let mut write = self.store.write().await?;
-        let mut site = self.reachable_site(&mut write, call, id).await?;
+        let mut site = self
+            .reachable_site(&mut write, call, Action::SiteChange, id)
+            .await?;
         let before = json!({ "name": site.name });
         site.name = name(called)?;
         sites::rename(&mut write, id, &site.name)
@@ -211,7 +213,9 @@ impl App {
     pub async fn delete_site(&self, call: &Call, id: SiteId) -> Result<(), AppError> {
         call.needs(Action::SiteDelete)?;
         let mut write = self.store.write().await?;
-        let site = self.reachable_site(&mut write, call, id).await?;
+        let site = self
+            .reachable_site(&mut write, call, Action::SiteDelete, id)
+            .await?;
         sites::delete(&mut write, id)
             .await
             .map_err(|e| AppError::from(e).naming("the site still has hosts: delete them first"))?;
@@ -225,12 +229,13 @@ impl App {
         &self,
         db: &mut sqlx::AnyConnection,
         call: &Call,
+        action: Action,
         id: SiteId,
     ) -> Result<Site, AppError> {
         let found = sites::by_id(db, id).await?;
-        found
-            .filter(|site| call.actor.reaches(site.customer))
-            .ok_or_else(AppError::not_found)
+        let site = found.ok_or_else(AppError::not_found)?;
+        call.needs_at(action, &site.node())?;
+        Ok(site)
     }
 
     /// Looks for hosts within reach.
@@ -247,7 +252,7 @@ impl App {
         let limit = limit.clamp(1, MAX_HOSTS);
         let search = Search {
             words: words.split_whitespace().collect(),
-            customers: call.actor.limit(),
+            within: call.actor.reach(Action::TreeSee).limit(),
             limit: limit + 1,
         };
         let mut db = self.store.read().await?;
@@ -267,7 +272,7 @@ impl App {
     pub async fn host(&self, call: &Call, id: HostId) -> Result<HostEntry, AppError> {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
-        let host = reachable_host(&mut db, call, id).await?;
+        let host = reachable_host(&mut db, call, Action::TreeSee, id).await?;
         Ok(self.entry(host))
     }
 
@@ -283,7 +288,9 @@ impl App {
     ) -> Result<HostEntry, AppError> {
         call.needs(Action::HostAdd)?;
         let mut write = self.store.write().await?;
-        let site = self.reachable_site(&mut write, call, site).await?;
+        let site = self
+            .reachable_site(&mut write, call, Action::HostAdd, site)
+            .await?;
         let host = Host {
             id: HostId::from_random(rand::random()),
             name: name(&spec.name)?,
@@ -322,7 +329,7 @@ impl App {
     ) -> Result<HostEntry, AppError> {
         call.needs(Action::HostChange)?;
         let mut write = self.store.write().await?;
-        let before = reachable_host(&mut write, call, id).await?;
+        let before = reachable_host(&mut write, call, Action::HostChange, id).await?;
         let host = Host {
             name: name(&spec.name)?,
             address: spec.address.clone(),
@@ -359,7 +366,7 @@ impl App {
     pub async fn delete_host(&self, call: &Call, id: HostId) -> Result<(), AppError> {
         call.needs(Action::HostDelete)?;
         let mut write = self.store.write().await?;
-        let host = reachable_host(&mut write, call, id).await?;
+        let host = reachable_host(&mut write, call, Action::HostDelete, id).await?;
         hosts::delete(&mut write, id).await?;
         let doer = Doer::from(call);
         let event = Event::done("host.delete", Some(host.customer.id), id).before(state(&host));
@@ -403,16 +410,17 @@ impl App {
     }
 }
 
-/// A host that the caller may see.
+/// A host to which the caller may do this.
 pub(super) async fn reachable_host(
     db: &mut sqlx::AnyConnection,
     call: &Call,
+    action: Action,
     id: HostId,
 ) -> Result<Host, AppError> {
     let found = hosts::by_id(db, id).await?;
-    found
-        .filter(|host| call.actor.reaches(host.customer.id))
-        .ok_or_else(AppError::not_found)
+    let host = found.ok_or_else(AppError::not_found)?;
+    call.needs_at(action, &host.node())?;
+    Ok(host)
 }
 
 pub(super) fn services(wanted: &[HostService]) -> Result<Vec<HostService>, AppError> {

@@ -12,7 +12,7 @@ use culvert_wire::grant::HostAddress;
 use culvert_wire::id::{CustomerId, GatewayId, HostId, SiteId};
 
 use super::{App, AppError, Call};
-use crate::authz::Action;
+use crate::authz::{Action, Node};
 use crate::store::health::Health;
 use crate::store::marks;
 use crate::store::whole::{self, Leaf, Place, SiteBox};
@@ -121,7 +121,7 @@ impl App {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
         let mut places = whole::places(&mut db).await?;
-        places.retain(|place| call.actor.reaches(place.customer.id));
+        places.retain(|place| call.actor.sees(&place.node()));
         let mut leaves = whole::leaves(&mut db).await?;
         let favourites: HashSet<HostId> = match call.actor.user() {
             Some(user) => marks::favourites(&mut db, user)
@@ -149,12 +149,21 @@ impl App {
             let (Some(site), Some(last)) = (site, customers.last_mut()) else {
                 continue;
             };
-            let hosts = leaves.remove(&site.id).unwrap_or_default().into_iter();
+            let node = |host| Node::Host {
+                customer: last.id,
+                site: site.id,
+                host,
+            };
+            let mut hosts = leaves.remove(&site.id).unwrap_or_default();
+            hosts.retain(|leaf| call.actor.may_at(Action::TreeSee, &node(leaf.id)));
             last.sites.push(TreeSite {
                 id: site.id,
                 name: site.name,
                 gateway: gateway.map(|gateway| self.tree_gateway(gateway)),
-                hosts: hosts.map(|leaf| tree_host(leaf, &favourites)).collect(),
+                hosts: hosts
+                    .into_iter()
+                    .map(|leaf| tree_host(leaf, &favourites))
+                    .collect(),
             });
         }
         Ok(Tree { customers })

@@ -23,7 +23,10 @@ enum Noun {
     /// People
     #[command(subcommand)]
     User(people::User),
-    /// Who may work for which customer
+    /// Teams of people who hold roles together
+    #[command(subcommand)]
+    Team(people::Team),
+    /// Who holds which role where
     #[command(subcommand)]
     Permission(people::Permission),
     /// Sign-ins and API tokens
@@ -66,6 +69,7 @@ impl Admin {
         let json = self.json;
         let done = match self.noun {
             Noun::User(user) => user.run(&app, &call, json).await,
+            Noun::Team(team) => team.run(&app, &call, json).await,
             Noun::Permission(permission) => permission.run(&app, &call, json).await,
             Noun::Token(token) => token.run(&app, &call, json).await,
             Noun::Customer(customer) => customer.run(&app, &call, json).await,

@@ -1,10 +1,10 @@
 //! What a person types for a thing: its id, or its name.
 
 use anyhow::{Context as _, bail};
-use culvert_wire::id::{CustomerId, GatewayId, HostId, SiteId, UserId};
+use culvert_wire::id::{CustomerId, GatewayId, HostId, SiteId, TeamId, UserId};
 
 use crate::app::{App, Call};
-use crate::store::{customers, name_key, users};
+use crate::store::{customers, name_key, teams, users};
 
 /// A customer by id or name.
 pub(super) async fn customer(app: &App, text: &str) -> anyhow::Result<CustomerId> {
@@ -25,6 +25,17 @@ pub(super) async fn user(app: &App, text: &str) -> anyhow::Result<UserId> {
         Err(_) => users::by_name(&mut db, text).await?,
     };
     let found = found.with_context(|| format!("there is no account \"{text}\""))?;
+    Ok(found.id)
+}
+
+/// A team by id or name.
+pub(super) async fn team(app: &App, text: &str) -> anyhow::Result<TeamId> {
+    let mut db = app.store().read().await?;
+    let found = match text.parse() {
+        Ok(id) => teams::by_id(&mut db, id).await?,
+        Err(_) => teams::by_name(&mut db, text).await?,
+    };
+    let found = found.with_context(|| format!("there is no team \"{text}\""))?;
     Ok(found.id)
 }
 

@@ -49,6 +49,7 @@ impl FromRequestParts<Arc<App>> for Who {
         let call = Call {
             actor,
             source: source(parts),
+            at: app.now(),
         };
         if let Some(known) = parts.extensions.get::<Known>() {
             let _ = known.set(call.clone());

@@ -49,7 +49,10 @@ fn status(reason: Reason) -> StatusCode {
         StatusCode::NOT_FOUND
     } else if matches!(reason, Reason::SignInNeeded | Reason::SignInRefused) {
         StatusCode::UNAUTHORIZED
-    } else if matches!(reason, Reason::NotAllowed | Reason::TicketInvalid) {
+    } else if matches!(
+        reason,
+        Reason::NotAllowed | Reason::TicketInvalid | Reason::StepUpNeeded
+    ) {
         StatusCode::FORBIDDEN
     } else if reason == Reason::Invalid {
         StatusCode::BAD_REQUEST

@@ -1,12 +1,13 @@
 //! The provider's customers.
 
 use culvert_wire::UnixMs;
+use culvert_wire::api::NodeRef;
 use culvert_wire::id::CustomerId;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns as _, big};
-use super::{StoreError, name_key};
+use super::{StoreError, assignments, name_key};
 
 /// One customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,15 +62,11 @@ pub async fn rename(db: &mut AnyConnection, id: CustomerId, name: &str) -> Resul
 /// # Errors
 /// [`StoreError::InUse`] while it has some.
 pub async fn delete(db: &mut AnyConnection, id: CustomerId) -> Result<(), StoreError> {
-    for sql in [
-        "DELETE FROM permissions WHERE customer = $1",
-        "DELETE FROM customers WHERE id = $1",
-    ] {
-        sqlx::query(sql)
-            .bind(id.to_string())
-            .execute(&mut *db)
-            .await?;
-    }
+    assignments::forget_node(db, NodeRef::Customer(id)).await?;
+    sqlx::query("DELETE FROM customers WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
+use crate::authz::Node;
 
 /// Whether a gateway serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,16 @@ pub struct Gateway {
 const SELECT: &str = "SELECT g.*, s.name AS site_name, s.customer AS customer, \
                       c.name AS customer_name FROM gateways g \
                       LEFT JOIN sites s ON s.id = g.site LEFT JOIN customers c ON c.id = s.customer";
+
+impl Gateway {
+    /// Its place in the tree; everything while it has no site.
+    pub fn node(&self) -> Node {
+        match (self.customer, self.site) {
+            (Some(customer), Some(site)) => Node::Site { customer, site },
+            (Some(_), None) | (None, _) => Node::All,
+        }
+    }
+}
 
 fn read(row: &AnyRow) -> Result<Gateway, StoreError> {
     Ok(Gateway {

@@ -1,9 +1,7 @@
 //! Devices on the sites' LANs, and the search over all of them.
 
-use std::collections::HashSet;
-
 use culvert_wire::UnixMs;
-use culvert_wire::api::{HostService, Named};
+use culvert_wire::api::{HostService, Named, NodeRef};
 use culvert_wire::grant::HostAddress;
 use culvert_wire::id::{CustomerId, GatewayId, HostId, SiteId};
 use culvert_wire::key::PublicKey;
@@ -11,7 +9,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns as _, big};
-use super::{StoreError, name_key};
+use super::{StoreError, assignments, name_key};
+use crate::authz::{Limit, Node};
 
 /// One host with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +54,17 @@ const SELECT: &str = "SELECT h.id AS id, h.name AS name, h.address AS address, \
      g.id AS gateway, g.identity AS identity, g.online AS online, g.last_seen AS last_seen \
      FROM hosts h JOIN sites s ON s.id = h.site JOIN customers c ON c.id = s.customer \
      LEFT JOIN gateways g ON g.site = s.id";
+
+impl Host {
+    /// Its place in the tree.
+    pub const fn node(&self) -> Node {
+        Node::Host {
+            customer: self.customer.id,
+            site: self.site.id,
+            host: self.id,
+        }
+    }
+}
 
 fn read(row: &AnyRow) -> Result<Host, StoreError> {
     let gateway = match (row.maybe_parsed("gateway")?, row.maybe_parsed("identity")?) {
@@ -130,6 +140,7 @@ pub async fn update(db: &mut AnyConnection, host: &Host) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError`].
 pub async fn delete(db: &mut AnyConnection, id: HostId) -> Result<(), StoreError> {
+    assignments::forget_node(db, NodeRef::Host(id)).await?;
     sqlx::query("DELETE FROM hosts WHERE id = $1")
         .bind(id.to_string())
         .execute(db)
@@ -166,8 +177,8 @@ pub async fn names_at(db: &mut AnyConnection, site: SiteId) -> Result<Vec<String
 pub struct Search<'a> {
     /// Customer, site, name or address contain every one of these.
     pub words: Vec<&'a str>,
-    /// Only these customers; none means all.
-    pub customers: Option<&'a HashSet<CustomerId>>,
+    /// Only what is within this; none means all.
+    pub within: Option<Limit>,
     /// At most so many.
     pub limit: usize,
 }
@@ -189,20 +200,12 @@ pub async fn search(db: &mut AnyConnection, search: &Search<'_>) -> Result<Vec<H
             )
         })
         .collect();
-    let mut customers: Vec<String> = Vec::new();
-    if let Some(allowed) = search.customers {
-        customers = allowed.iter().map(ToString::to_string).collect();
-        customers.sort();
-        let first = 2 + words.len();
-        let marks: Vec<String> = (first..first + customers.len())
-            .map(|n| format!("${n}"))
-            .collect();
-        // An empty list matches nothing on either database.
-        conditions.push(if marks.is_empty() {
-            "1 = 0".into()
-        } else {
-            format!("c.id IN ({})", marks.join(", "))
-        });
+    let mut ids: Vec<String> = Vec::new();
+    if let Some(limit) = &search.within {
+        conditions.push(condition(limit, 2 + words.len()));
+        ids.extend(limit.customers.iter().map(ToString::to_string));
+        ids.extend(limit.sites.iter().map(ToString::to_string));
+        ids.extend(limit.hosts.iter().map(ToString::to_string));
     }
     let filter = if conditions.is_empty() {
         String::new()
@@ -214,10 +217,30 @@ pub async fn search(db: &mut AnyConnection, search: &Search<'_>) -> Result<Vec<H
     for word in words {
         query = query.bind(pattern(word));
     }
-    for customer in customers {
-        query = query.bind(customer);
+    for id in ids {
+        query = query.bind(id);
     }
     query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// The SQL for a limit, its parameters numbered from `first` on in the order
+/// customers, sites, hosts. No parts match nothing.
+fn condition(limit: &Limit, first: usize) -> String {
+    let parts = [
+        ("c.id", limit.customers.len()),
+        ("s.id", limit.sites.len()),
+        ("h.id", limit.hosts.len()),
+    ];
+    let mut next = first;
+    let mut any = vec!["1 = 0".to_owned()];
+    for (column, count) in parts {
+        if count > 0 {
+            let marks: Vec<String> = (next..next + count).map(|n| format!("${n}")).collect();
+            any.push(format!("{column} IN ({})", marks.join(", ")));
+            next += count;
+        }
+    }
+    format!("({})", any.join(" OR "))
 }
 
 /// `%word%` with the wildcards of the word itself taken literally.

@@ -28,6 +28,8 @@ pub enum Order {
     CloseToken(TokenId),
     /// Close a gateway's link.
     CloseGateway(PublicKey),
+    /// Tell the running server that a person's rights are others now.
+    RightsChanged(UserId),
 }
 
 impl Order {
@@ -38,6 +40,7 @@ impl Order {
             Self::CloseUser(id) => ("close_user", id.to_string()),
             Self::CloseToken(id) => ("close_token", id.to_string()),
             Self::CloseGateway(key) => ("close_gateway", key.to_string()),
+            Self::RightsChanged(id) => ("rights_changed", id.to_string()),
         }
     }
 
@@ -48,6 +51,7 @@ impl Order {
             "close_user" => Self::CloseUser(row.parsed("subject")?),
             "close_token" => Self::CloseToken(row.parsed("subject")?),
             "close_gateway" => Self::CloseGateway(row.parsed("subject")?),
+            "rights_changed" => Self::RightsChanged(row.parsed("subject")?),
             _ => {
                 return Err(StoreError::Value {
                     column: "kind".into(),

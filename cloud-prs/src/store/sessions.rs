@@ -11,6 +11,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
+use crate::authz::Node;
 
 /// One session.
 #[derive(Debug, Clone)]
@@ -57,6 +58,17 @@ pub struct Session {
     pub technician_ticket: Option<String>,
     /// Hash of the gateway's ticket until it joined, base32.
     pub gateway_ticket: Option<String>,
+}
+
+impl Session {
+    /// Where it is in the tree.
+    pub const fn node(&self) -> Node {
+        Node::Host {
+            customer: self.customer.id,
+            site: self.site.id,
+            host: self.host.id,
+        }
+    }
 }
 
 /// One of the two ends.

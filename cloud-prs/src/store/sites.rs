@@ -1,12 +1,14 @@
 //! Places of a customer with a LAN of their own.
 
 use culvert_wire::UnixMs;
+use culvert_wire::api::NodeRef;
 use culvert_wire::id::{CustomerId, SiteId};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::column::{Columns as _, big};
-use super::{StoreError, name_key};
+use super::{StoreError, assignments, name_key};
+use crate::authz::Node;
 
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,16 @@ pub struct Site {
 const SELECT: &str = "SELECT s.id AS id, s.customer AS customer, c.name AS customer_name, \
                       s.name AS name, s.created AS created \
                       FROM sites s JOIN customers c ON c.id = s.customer";
+
+impl Site {
+    /// Its place in the tree.
+    pub const fn node(&self) -> Node {
+        Node::Site {
+            customer: self.customer,
+            site: self.id,
+        }
+    }
+}
 
 fn read(row: &AnyRow) -> Result<Site, StoreError> {
     Ok(Site {
@@ -74,6 +86,7 @@ pub async fn rename(db: &mut AnyConnection, id: SiteId, name: &str) -> Result<()
 /// # Errors
 /// [`StoreError::InUse`] while it has hosts.
 pub async fn delete(db: &mut AnyConnection, id: SiteId) -> Result<(), StoreError> {
+    assignments::forget_node(db, NodeRef::Site(id)).await?;
     for sql in [
         "UPDATE gateways SET site = NULL WHERE site = $1",
         "DELETE FROM claims WHERE site = $1",

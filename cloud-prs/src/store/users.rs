@@ -1,7 +1,6 @@
 //! People who sign in.
 
 use culvert_wire::UnixMs;
-use culvert_wire::api::Role;
 use culvert_wire::id::UserId;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
@@ -16,8 +15,6 @@ pub struct User {
     pub id: UserId,
     /// What she types to sign in.
     pub name: String,
-    /// What she may do in general.
-    pub role: Role,
     /// Argon2id, PHC text form.
     pub password: String,
     /// Whether she is shut out.
@@ -30,7 +27,6 @@ fn read(row: &AnyRow) -> Result<User, StoreError> {
     Ok(User {
         id: row.parsed("id")?,
         name: row.text("name")?,
-        role: row.parsed("role")?,
         password: row.text("password")?,
         disabled: row.flag("disabled")?,
         created: row.time("created")?,
@@ -42,13 +38,12 @@ fn read(row: &AnyRow) -> Result<User, StoreError> {
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
 pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
-    let sql = "INSERT INTO users (id, name, name_key, role, password, disabled, created) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "INSERT INTO users (id, name, name_key, password, disabled, created) \
+               VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(sql)
         .bind(user.id.to_string())
         .bind(&user.name)
         .bind(name_key(&user.name))
-        .bind(user.role.name())
         .bind(&user.password)
         .bind(i64::from(user.disabled))
         .bind(big(user.created.0))
@@ -57,14 +52,17 @@ pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Writes role, password and whether she is shut out.
+/// Writes name, password and whether she is shut out.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError::Taken`] when the name is in use.
 pub async fn update(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users SET role = $2, password = $3, disabled = $4 WHERE id = $1")
+    let sql = "UPDATE users SET name = $2, name_key = $3, password = $4, disabled = $5 \
+               WHERE id = $1";
+    sqlx::query(sql)
         .bind(user.id.to_string())
-        .bind(user.role.name())
+        .bind(&user.name)
+        .bind(name_key(&user.name))
         .bind(&user.password)
         .bind(i64::from(user.disabled))
         .execute(db)

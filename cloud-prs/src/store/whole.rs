@@ -13,6 +13,7 @@ use super::StoreError;
 use super::column::Columns as _;
 use super::gateways::GatewayState;
 use super::health::Health;
+use crate::authz::Node;
 
 /// A site with its box; customers without sites have one row too.
 #[derive(Debug, Clone)]
@@ -23,6 +24,19 @@ pub struct Place {
     pub site: Option<Named<SiteId>>,
     /// Its box.
     pub gateway: Option<SiteBox>,
+}
+
+impl Place {
+    /// Where it is in the tree.
+    pub fn node(&self) -> Node {
+        match &self.site {
+            Some(site) => Node::Site {
+                customer: self.customer.id,
+                site: site.id,
+            },
+            None => Node::Customer(self.customer.id),
+        }
+    }
 }
 
 /// A site's box.

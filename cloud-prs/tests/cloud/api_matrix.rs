@@ -4,15 +4,17 @@
 //! fails. What to expect follows from the action and the table of `authz`,
 //! not from what the route answers today.
 
-use culvert_cloud_prs::authz::Action;
-use culvert_wire::api::{NewLaunch, Role, Secret, TokenScope};
+use culvert_cloud_prs::authz::{Action, Place, Proof};
+use culvert_wire::api::{NewLaunch, NodeRef, Role, Secret, TokenScope};
 use culvert_wire::grant::Protocol;
 use culvert_wire::id::{
-    ClaimId, CustomerId, GatewayId, HostId, SessionId, SiteId, TokenId, UserId,
+    AssignmentId, ClaimId, CustomerId, GatewayId, HostId, SessionId, SiteId, TeamId, TokenId,
+    UserId,
 };
 use serde_json::{Value, json};
 
-use crate::world::{Branch, From, PASSWORD, Person, World, console};
+use crate::quick::Quick;
+use crate::world::{Branch, From, PASSWORD, Person, World, assign, console, grant};
 
 /// What a route's ids and body are made of.
 #[derive(Clone)]
@@ -28,7 +30,13 @@ struct Things {
     claim: ClaimId,
     session: SessionId,
     token: TokenId,
+    /// Somebody who holds a role at the customer and nowhere else.
     user: UserId,
+    /// Somebody in the team.
+    member: UserId,
+    team: TeamId,
+    /// A role at the customer.
+    assignment: AssignmentId,
 }
 
 /// How a route's answer depends on its ids.
@@ -36,14 +44,17 @@ struct Things {
 enum Ids {
     /// It has none.
     None,
-    /// Things of a customer: foreign for a technician of another one.
+    /// Things of a customer, and people who hold roles there only: foreign
+    /// for everybody of another one.
     Customer,
+    /// The audit trail of a customer, which may be gone.
+    Trail,
+    /// Things that belong to no customer.
+    Root,
     /// Things of the asker herself: everybody else's are foreign.
     Own,
-    /// Sessions: her own, for an owner all.
+    /// Sessions: her own, for an administrator all.
     Session,
-    /// People, whom only owners see.
-    People,
 }
 
 struct Row {
@@ -74,8 +85,8 @@ fn nothing(_: &Things) -> Value {
     Value::Null
 }
 
-fn new_name(_: &Things) -> Value {
-    json!({ "name": "A new name" })
+fn new_name(things: &Things) -> Value {
+    json!({ "name": format!("New {}", things.team) })
 }
 
 fn host_spec(_: &Things) -> Value {
@@ -147,7 +158,7 @@ fn rows() -> Vec<Row> {
         row(
             "DELETE /api/v1/customers/{empty_customer}",
             A::CustomerDelete,
-            Ids::Customer,
+            Ids::Root,
             204,
             nothing,
         ),
@@ -360,43 +371,99 @@ fn rows() -> Vec<Row> {
             A::UserAdd,
             Ids::None,
             201,
-            |_| json!({ "name": "carl", "password": "a long enough one" }),
+            |t| json!({ "name": format!("carl {}", t.team), "password": "a long enough one" }),
         ),
         row(
             "PATCH /api/v1/users/{user}",
             A::UserChange,
-            Ids::People,
+            Ids::Customer,
             200,
             |_| json!({ "disabled": true }),
         ),
+        row("GET /api/v1/teams", A::TeamList, Ids::None, 200, nothing),
         row(
-            "GET /api/v1/users/{user}/permissions",
-            A::PermissionSee,
-            Ids::People,
+            "POST /api/v1/teams",
+            A::TeamAdd,
+            Ids::None,
+            201,
+            |t| json!({ "name": format!("Night {}", t.team) }),
+        ),
+        row(
+            "PATCH /api/v1/teams/{team}",
+            A::TeamChange,
+            Ids::Root,
+            200,
+            |t| json!({ "name": format!("Day {}", t.team) }),
+        ),
+        row(
+            "DELETE /api/v1/teams/{team}",
+            A::TeamDelete,
+            Ids::Root,
+            204,
+            nothing,
+        ),
+        row(
+            "PUT /api/v1/teams/{team}/members/{user}",
+            A::TeamMember,
+            Ids::Root,
+            204,
+            nothing,
+        ),
+        row(
+            "DELETE /api/v1/teams/{team}/members/{member}",
+            A::TeamMember,
+            Ids::Root,
+            204,
+            nothing,
+        ),
+        row(
+            "GET /api/v1/assignments",
+            A::AssignmentList,
+            Ids::None,
             200,
             nothing,
         ),
         row(
-            "PUT /api/v1/users/{user}/permissions/{customer}",
-            A::PermissionGrant,
-            Ids::People,
+            "POST /api/v1/assignments",
+            A::AssignmentAdd,
+            Ids::Customer,
+            201,
+            |t| {
+                json!({
+                    "subject": { "kind": "user", "id": t.user },
+                    "role": "reader",
+                    "node": { "kind": "site", "id": t.site },
+                })
+            },
+        ),
+        row(
+            "DELETE /api/v1/assignments/{assignment}",
+            A::AssignmentRemove,
+            Ids::Customer,
             204,
             nothing,
         ),
         row(
-            "DELETE /api/v1/users/{user}/permissions/{customer}",
-            A::PermissionRevoke,
-            Ids::People,
-            204,
+            "GET /api/v1/hosts/{host}/access",
+            A::HostAccess,
+            Ids::Customer,
+            200,
             nothing,
         ),
-        row("GET /api/v1/audit", A::AuditSee, Ids::None, 200, nothing),
+        row(
+            "GET /api/v1/audit?customer={customer}",
+            A::AuditSee,
+            Ids::Trail,
+            200,
+            nothing,
+        ),
     ]
 }
 
 /// Path parameters that stand for another kind of the same thing.
 fn described(route: &str) -> String {
-    route.replace("{empty_", "{")
+    let (path, _) = route.split_once('?').unwrap_or((route, ""));
+    path.replace("{empty_", "{").replace("{member}", "{user}")
 }
 
 fn path(route: &str, things: &Things) -> (String, String) {
@@ -411,39 +478,47 @@ fn path(route: &str, things: &Things) -> (String, String) {
         .replace("{claim}", &things.claim.to_string())
         .replace("{session}", &things.session.to_string())
         .replace("{token}", &things.token.to_string())
-        .replace("{user}", &things.user.to_string());
+        .replace("{user}", &things.user.to_string())
+        .replace("{member}", &things.member.to_string())
+        .replace("{team}", &things.team.to_string())
+        .replace("{assignment}", &things.assignment.to_string());
     (method.to_owned(), path)
 }
 
 async fn things(world: &World, branch: &Branch, who: &Person) -> Things {
     let console = console();
     let app = &world.app;
+    let name = |what: &str| format!("{what} {:016x}", rand::random::<u64>());
     let empty_site = app
-        .add_site(&console, branch.customer, "Empty")
-        .await
-        .unwrap()
-        .id;
-    let name = format!("Empty {empty_site}");
-    let empty_customer = app.add_customer(&console, &name).await.unwrap().id;
-    app.grant(&console, who.id, empty_customer).await.unwrap();
+        .add_site(&console, branch.customer, &name("Empty"))
+        .await;
+    let empty_customer = app.add_customer(&console, &name("Empty")).await.unwrap().id;
     let spare = app
-        .add_site(&console, branch.customer, "Spare")
-        .await
-        .unwrap()
-        .id;
-    let what = culvert_cloud_prs::app::claims::ClaimFor::Site(spare);
+        .add_site(&console, branch.customer, &name("Spare"))
+        .await;
+    let what = culvert_cloud_prs::app::claims::ClaimFor::Site(spare.unwrap().id);
     let (claim, _) = app.add_claim(&console, what).await.unwrap();
+    let person = Quick::new(world).await;
+    let node = NodeRef::Customer(branch.customer);
+    let assignment = assign(app, person.id, Role::Technician, node).await;
+    let team = app.add_team(&console, &name("Team")).await.unwrap().id;
+    let member = Quick::new(world).await.id;
+    app.set_member(&console, team, member, true).await.unwrap();
+    let (site, host, gateway) = world.fresh_site(branch).await;
     Things {
         customer: branch.customer,
-        site: branch.site,
-        empty_site,
+        site,
+        empty_site: empty_site.unwrap().id,
         empty_customer,
-        host: branch.host,
-        gateway: branch.gateway,
+        host,
+        gateway,
         claim: claim.id,
         session: world.session(who, branch).await.session,
         token: who.token,
-        user: who.id,
+        user: person.id,
+        member,
+        team,
+        assignment,
     }
 }
 
@@ -466,6 +541,9 @@ fn missing() -> Things {
         session: id(),
         token: id(),
         user: id(),
+        member: id(),
+        team: id(),
+        assignment: id(),
     }
 }
 
@@ -479,10 +557,6 @@ async fn send(world: &World, from: &From<'_>, row: &Row, things: &Things) -> (u1
         false => body.to_string(),
     });
     world.send(from, &method, &path, &body).await
-}
-
-fn owner_only(action: Action) -> bool {
-    action.role() == Role::Owner
 }
 
 #[tokio::test]
@@ -523,63 +597,137 @@ async fn nobody_gets_anything_without_a_sign_in() {
     }
 }
 
-/// A technician's own things work, everything foreign reads like what does
-/// not exist, byte for byte.
-#[tokio::test]
-async fn a_technician_gets_her_own_and_foreign_is_like_missing() {
-    for row in rows().into_iter().filter(|row| row.ids != Ids::None) {
-        let world = World::new().await;
-        let own = things(&world, &world.a, &world.ann).await;
-        let foreign = things(&world, &world.b, &world.bob).await;
-        let ann = From::Link(&world.ann.link);
+/// One kind of caller: a role at customer A, or at everything.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    role: Role,
+    everywhere: bool,
+}
 
-        let foreign = send(&world, &ann, &row, &foreign).await;
-        let missing = send(&world, &ann, &row, &missing()).await;
-        let (status, body) = send(&world, &ann, &row, &own).await;
+const KINDS: [Kind; 6] = [
+    Kind::at_a(Role::Reader),
+    Kind::at_a(Role::Technician),
+    Kind::at_a(Role::Administrator),
+    Kind::at_all(Role::Technician),
+    Kind::at_all(Role::Administrator),
+    Kind::at_all(Role::Owner),
+];
 
-        assert_eq!(foreign, missing, "{}", row.route);
-        let owners = owner_only(row.action);
-        let expected = if owners { (403, 403) } else { (404, row.ok) };
-        assert_eq!((missing.0, status), expected, "{}: {body}", row.route);
+impl Kind {
+    const fn at_a(role: Role) -> Self {
+        Self {
+            role,
+            everywhere: false,
+        }
+    }
+
+    const fn at_all(role: Role) -> Self {
+        Self {
+            role,
+            everywhere: true,
+        }
+    }
+
+    /// Whether the table lets her do it somewhere.
+    fn may(self, action: Action) -> bool {
+        let listed = action.roles().contains(&self.role);
+        match action.place() {
+            Place::Own => true,
+            Place::Root => listed && self.everywhere,
+            Place::Node => listed,
+        }
+    }
+
+    /// Somebody new of this kind.
+    async fn person(self, world: &World) -> Quick {
+        let node = if self.everywhere {
+            NodeRef::All
+        } else {
+            NodeRef::Customer(world.a.customer)
+        };
+        let person = Quick::new(world).await;
+        assign(&world.app, person.id, self.role, node).await;
+        person
     }
 }
 
-#[tokio::test]
-async fn a_route_without_ids_works_for_whoever_may() {
-    for row in rows().into_iter().filter(|row| row.ids == Ids::None) {
+/// A row's answers to one caller: own, foreign, missing.
+async fn judge(world: &World, row: &Row, kind: Kind, who: &Quick, from: &From<'_>) {
+    let what = format!("{} {kind:?}", row.route);
+    let may = kind.may(row.action);
+    if row.ids != Ids::None {
+        let gone = send(world, from, row, &missing()).await;
+        let foreign = things(world, &world.b, &world.bob).await;
+        // The first answer does not depend on the id.
+        let expected = match (may, row.ids, kind.everywhere) {
+            // The trail of a customer that is gone stays.
+            (true, Ids::Trail, true) => 200,
+            (true, ..) => 404,
+            (false, ..) => 403,
+        };
+        assert_eq!(gone.0, expected, "{what}: {}", gone.1);
+        let hers =
+            row.ids == Ids::Own || (row.ids == Ids::Session && kind.role == Role::Technician);
+        if !kind.everywhere || hers {
+            let answer = send(world, from, row, &foreign).await;
+            assert_eq!(answer, gone, "foreign like missing: {what}");
+        }
+    }
+    let mut own = things(world, &world.a, &world.ann).await;
+    own.token = who.token;
+    if kind.may(Action::SessionStart) {
+        own.session = world.session_of(who, &world.a).await;
+    }
+    let (status, body) = send(world, from, row, &own).await;
+    assert_eq!(
+        status,
+        if may { row.ok } else { 403 },
+        "own: {what}: {body}"
+    );
+}
+
+async fn judge_all(way: fn(&Quick) -> From<'_>) {
+    for row in rows() {
         let world = World::new().await;
-        let own = things(&world, &world.a, &world.ann).await;
-        for person in [&world.ann, &world.olga] {
-            let from = From::Link(&person.link);
-            let (status, body) = send(&world, &from, &row, &own).await;
-            let olga = person.id == world.olga.id;
-            let expected = if owner_only(row.action) && !olga {
-                403
-            } else {
-                row.ok
-            };
-            assert_eq!(status, expected, "{}: {body}", row.route);
+        for kind in KINDS {
+            let who = kind.person(&world).await;
+            judge(&world, &row, kind, &who, &way(&who)).await;
+            // No faster than one person may start sessions.
+            world.pass(5_000);
         }
     }
 }
 
-#[tokio::test]
-async fn an_owner_gets_everything_but_what_is_missing_or_somebody_elses_own() {
-    for row in rows().into_iter().filter(|row| row.ids != Ids::None) {
-        let world = World::new().await;
-        let hers = things(&world, &world.a, &world.olga).await;
-        let anns = things(&world, &world.b, &world.bob).await;
-        let olga = From::Link(&world.olga.link);
+/// Threat 7: the generated matrix, over a link.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_every_role_as_the_table_says_over_a_link() {
+    judge_all(|who| From::Link(&who.link)).await;
+}
 
-        let (missing_status, missing_body) = send(&world, &olga, &row, &missing()).await;
-        assert_eq!(missing_status, 404, "{}: {missing_body}", row.route);
-        let (status, body) = send(&world, &olga, &row, &anns).await;
-        if row.ids == Ids::Own {
-            assert_eq!((status, &body), (404, &missing_body), "{}", row.route);
-            let (status, body) = send(&world, &olga, &row, &hers).await;
-            assert_eq!(status, row.ok, "{}: {body}", row.route);
-        } else {
-            assert_eq!(status, row.ok, "{}: {body}", row.route);
+/// Threat 7: the same for a browser's cookie.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_every_role_as_the_table_says_in_a_browser() {
+    judge_all(|who| From::Page(&who.page)).await;
+}
+
+/// Another site's page gets nothing done with somebody's cookie, whatever the
+/// route and her rights.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_is_done_for_another_sites_page() {
+    let world = World::new().await;
+    let who = Kind::at_all(Role::Owner).person(&world).await;
+    let own = things(&world, &world.a, &world.ann).await;
+    let evil = who.page.clone().but("origin", Some("https://evil.example"));
+    let sibling = who.page.clone().but("sec-fetch-site", Some("same-site"));
+    let bare = who.page.clone().but("origin", None);
+    for row in rows() {
+        for page in [&evil, &sibling, &bare] {
+            if row.route.starts_with("GET ") && page.headers == bare.headers {
+                continue;
+            }
+            let (status, body) = send(&world, &From::Page(page), &row, &own).await;
+            assert_eq!(status, 403, "{}: {body}", row.route);
+            assert!(body.contains("own page"), "{}: {body}", row.route);
         }
     }
 }
@@ -589,17 +737,29 @@ async fn an_owner_gets_everything_but_what_is_missing_or_somebody_elses_own() {
 #[tokio::test]
 async fn a_colleagues_sessions_and_tokens_are_foreign() {
     let world = World::new().await;
-    world
-        .app
-        .grant(&console(), world.bob.id, world.a.customer)
-        .await
-        .unwrap();
+    grant(&world.app, world.bob.id, world.a.customer).await;
     let anns = things(&world, &world.a, &world.ann).await;
     let bob = From::Link(&world.bob.link);
     for row in rows() {
         if matches!(row.ids, Ids::Own | Ids::Session) {
             let (status, body) = send(&world, &bob, &row, &anns).await;
             assert_eq!(status, 404, "{}: {body}", row.route);
+        }
+    }
+}
+
+/// Dangerous actions: a proof of more than ten minutes ago is too old.
+#[tokio::test]
+async fn a_route_of_a_dangerous_action_needs_a_fresh_proof() {
+    let world = World::new().await;
+    let who = Kind::at_all(Role::Owner).person(&world).await;
+    let own = things(&world, &world.a, &world.ann).await;
+    world.pass(10 * 60 * 1000);
+    for row in rows() {
+        if row.action.proof() == Proof::Fresh {
+            let (status, body) = send(&world, &From::Page(&who.page), &row, &own).await;
+            assert_eq!(status, 403, "{}: {body}", row.route);
+            assert!(body.contains("step_up_needed"), "{}: {body}", row.route);
         }
     }
 }
@@ -681,12 +841,16 @@ async fn twisted_paths_lead_nowhere() {
 async fn no_route_makes_an_owner() {
     let world = World::new().await;
     let olga = From::Link(&world.olga.link);
-    let ann = format!("/api/v1/users/{}", world.ann.id);
+    let body = json!({
+        "subject": { "kind": "user", "id": world.ann.id },
+        "role": "owner",
+        "node": { "kind": "all" },
+    });
 
-    let (status, _) = world
-        .send(&olga, "PATCH", &ann, r#"{"role":"owner"}"#)
+    let (status, said) = world
+        .send(&olga, "POST", "/api/v1/assignments", &body.to_string())
         .await;
-    assert_eq!(status, 403);
+    assert_eq!(status, 403, "{said}");
     let body = r#"{"name":"eve","password":"a long password","role":"owner"}"#;
     let (status, _) = world.send(&olga, "POST", "/api/v1/users", body).await;
     assert_eq!(status, 400);

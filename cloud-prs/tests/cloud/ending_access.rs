@@ -4,13 +4,14 @@
 
 use culvert_cloud_prs::app::accounts::AccountChange;
 use culvert_cloud_prs::app::tree::HostSpec;
-use culvert_wire::api::{Role, TokenScope};
+use culvert_cloud_prs::store::assignments::Filter;
+use culvert_wire::api::{NodeRef, Role, TokenScope};
 use culvert_wire::hello::GatewayHello;
 use culvert_wire::id::{BootId, SessionId};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
 
-use crate::world::{Branch, From, World, ask, console, from, on_both};
+use crate::world::{Branch, From, World, ask, assign, console, from, grant, on_both, revoke};
 
 /// The route is closed, and the gateway has a signed order that names the
 /// session and the reason.
@@ -69,11 +70,11 @@ on_both! {
 
 on_both! {
     taking_a_permission_ends_the_sessions_at_that_customer, world => {
-        world.app.grant(&console(), world.ann.id, world.b.customer).await.unwrap();
+        grant(&world.app, world.ann.id, world.b.customer).await;
         let gone = world.session(&world.ann, &world.a).await.session;
         let kept = world.session(&world.ann, &world.b).await.session;
 
-        world.app.revoke_permission(&console(), world.ann.id, world.a.customer).await.unwrap();
+        revoke(&world.app, world.ann.id, NodeRef::Customer(world.a.customer)).await;
 
         assert_ended(&world, &world.a, gone, Reason::AccessRevoked).await;
         assert!(world.wires.ended.lock().unwrap().iter().all(|(id, _)| *id != kept));
@@ -87,10 +88,18 @@ on_both! {
 
 on_both! {
     narrowing_a_role_ends_what_is_out_of_reach, world => {
+        assign(&world.app, world.bob.id, Role::Owner, NodeRef::All).await;
+        assign(&world.app, world.olga.id, Role::Reader, NodeRef::All).await;
+        assign(&world.app, world.olga.id, Role::Technician, NodeRef::Host(world.b.host)).await;
         let gone = world.session(&world.olga, &world.a).await.session;
-        let narrow = AccountChange { role: Some(Role::Technician), ..Default::default() };
+        let kept = world.session(&world.olga, &world.b).await.session;
+        let all = Filter { user: Some(world.olga.id), ..Default::default() };
+        let held = world.app.assignments(&console(), all).await.unwrap();
+        let owner = held.iter().find(|held| held.role == Role::Owner).unwrap();
 
-        world.app.change_account(&console(), world.olga.id, &narrow).await.unwrap();
+        world.app.unassign(&console(), owner.id).await.unwrap();
+
+        assert!(world.wires.ended.lock().unwrap().iter().all(|(id, _)| *id != kept));
 
         assert_ended(&world, &world.a, gone, Reason::AccessRevoked).await;
     }
@@ -220,7 +229,8 @@ on_both! {
             };
             world.app.sign_in(culvert_cloud_prs::app::Via::Link(&link), &again).await.unwrap();
             let actor = world.app.actor_by_id(link.token().unwrap()).await.unwrap().unwrap();
-            let call = culvert_cloud_prs::app::Call { actor, source: String::new() };
+            let at = world.app.now();
+            let call = culvert_cloud_prs::app::Call { actor, source: String::new(), at };
             let disable = AccountChange { disabled: Some(true), ..Default::default() };
             let (console, wanted) = (console(), ask(&world.b));
 

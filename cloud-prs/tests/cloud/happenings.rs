@@ -81,11 +81,7 @@ a_session_is_heard_by_whoever_may_see_it, world => {
 #[tokio::test]
 async fn a_colleague_at_the_same_customer_hears_who_is_there_and_no_more() {
     let world = World::new().await;
-    world
-        .app
-        .grant(&console(), world.bob.id, world.a.customer)
-        .await
-        .unwrap();
+    crate::world::grant(&world.app, world.bob.id, world.a.customer).await;
     let mut bob = listening(&world, &world.bob).await;
 
     world.session(&world.ann, &world.a).await;
@@ -169,12 +165,14 @@ async fn the_stream_ends_with_the_sign_in() {
 #[tokio::test]
 async fn rights_that_change_count_at_once() {
     let world = World::new().await;
+    crate::world::grant(&world.app, world.ann.id, world.b.customer).await;
     let mut ann = listening(&world, &world.ann).await;
-    world
-        .app
-        .revoke_permission(&console(), world.ann.id, world.a.customer)
-        .await
-        .unwrap();
+    crate::world::revoke(
+        &world.app,
+        world.ann.id,
+        culvert_wire::api::NodeRef::Customer(world.a.customer),
+    )
+    .await;
     assert_eq!(names(&heard(&world, &mut ann).await), ["tree"]);
 
     world.session(&world.olga, &world.a).await;

@@ -202,11 +202,7 @@ async fn more_sessions_than_a_person_needs_are_refused() {
 async fn more_sessions_than_a_box_ever_carries_are_refused() {
     let world = World::new().await;
     let customer = world.a.customer;
-    world
-        .app
-        .grant(&console(), world.bob.id, customer)
-        .await
-        .unwrap();
+    crate::world::grant(&world.app, world.bob.id, customer).await;
     let mut last = None;
     for person in [&world.ann, &world.olga] {
         let call = world.call(person).await;
@@ -350,14 +346,15 @@ async fn a_launch_ticket_dies_with_its_minute_and_with_its_owners_rights() {
 
     let narrowed = world.app.add_launch(&call, &wanted).await.unwrap();
     let (user, customer) = (world.ann.id, world.a.customer);
-    world
-        .app
-        .revoke_permission(&console(), user, customer)
-        .await
-        .unwrap();
+    crate::world::revoke(
+        &world.app,
+        user,
+        culvert_wire::api::NodeRef::Customer(customer),
+    )
+    .await;
     assert_eq!(
         redeem(&narrowed.url).await.unwrap_err().reason,
-        Reason::NotFound
+        Reason::NotAllowed
     );
 }
 

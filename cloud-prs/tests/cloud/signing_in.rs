@@ -239,12 +239,8 @@ async fn signing_out_ends_the_sign_in_of_the_link() {
 async fn short_passwords_are_refused_when_they_are_set() {
     let world = World::new().await;
     let short = Secret::new("short".into());
-    let role = culvert_wire::api::Role::Technician;
 
-    let refused = world
-        .app
-        .add_account(&console(), "carl", role, &short)
-        .await;
+    let refused = world.app.add_account(&console(), "carl", &short).await;
 
     assert_eq!(refused.unwrap_err().reason, Reason::Invalid);
 }

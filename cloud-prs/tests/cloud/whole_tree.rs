@@ -174,7 +174,7 @@ the_past_of_a_host_and_of_a_person, world => {
     assert_eq!(recent[0].id, world.a.host);
 
     // A colleague who may work there sees who is on it, not what she did.
-    world.app.grant(&console(), world.bob.id, world.a.customer).await.unwrap();
+    crate::world::grant(&world.app, world.bob.id, world.a.customer).await;
     let bob = world.call(&world.bob).await;
     assert_eq!(world.app.presence(&bob, world.a.host).await.unwrap().len(), 1);
     assert!(world.app.history(&bob, world.a.host).await.unwrap().is_empty());
@@ -185,6 +185,7 @@ the_past_of_a_host_and_of_a_person, world => {
 #[tokio::test]
 async fn hosts_that_are_no_longer_hers_leave_the_recent_ones() {
     let world = World::new().await;
+    crate::world::grant(&world.app, world.ann.id, world.b.customer).await;
     world.session(&world.ann, &world.a).await;
     let spec = HostSpec {
         name: "other".into(),
@@ -197,11 +198,12 @@ async fn hosts_that_are_no_longer_hers_leave_the_recent_ones() {
         .add_host(&console(), world.a.site, &spec)
         .await
         .unwrap();
-    world
-        .app
-        .revoke_permission(&console(), world.ann.id, world.a.customer)
-        .await
-        .unwrap();
+    crate::world::revoke(
+        &world.app,
+        world.ann.id,
+        culvert_wire::api::NodeRef::Customer(world.a.customer),
+    )
+    .await;
 
     let call = world.call(&world.ann).await;
     assert!(world.app.recent(&call).await.unwrap().is_empty());

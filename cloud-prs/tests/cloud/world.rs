@@ -8,19 +8,24 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use culvert_cloud_prs::app::accounts::Account;
+use culvert_cloud_prs::app::assignments::{Holder, NewAssignment};
 use culvert_cloud_prs::app::claims::ClaimFor;
 use culvert_cloud_prs::app::tree::HostSpec;
 use culvert_cloud_prs::app::{App, Call, Caller, Clock, Installation, Via};
 use culvert_cloud_prs::http;
 use culvert_cloud_prs::plane::ConnInfo;
+use culvert_cloud_prs::store::assignments::Filter;
 use culvert_cloud_prs::store::{Place, Store};
 use culvert_wire::api::{
-    NewSession, NewToken, Role, Secret, SessionAnswer, SignIn, SignInAnswer, SignedIn, TokenScope,
+    NewSession, NewToken, NodeRef, Role, Secret, SessionAnswer, SignIn, SignInAnswer, SignedIn,
+    TokenScope,
 };
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::grant::Protocol;
 use culvert_wire::hello::{Binding, ClaimHello, LinkAuth, Who};
-use culvert_wire::id::{BootId, CustomerId, GatewayId, HostId, SiteId, TokenId, UserId};
+use culvert_wire::id::{
+    AssignmentId, BootId, CustomerId, GatewayId, HostId, SiteId, TokenId, UserId,
+};
 use culvert_wire::key::{Context, SigningKey};
 use http_body_util::BodyExt as _;
 use sqlx::Connection as _;
@@ -141,11 +146,12 @@ impl World {
         let (router, _) = http::router(Arc::clone(&app));
         let a = branch(&app, &wires, "Acme", 1).await;
         let b = branch(&app, &wires, "Bravo", 2).await;
-        let ann = person(&app, &wires, "ann", Role::Technician, 11).await;
-        let bob = person(&app, &wires, "bob", Role::Technician, 12).await;
-        let olga = person(&app, &wires, "olga", Role::Owner, 13).await;
-        app.grant(&console(), ann.id, a.customer).await.unwrap();
-        app.grant(&console(), bob.id, b.customer).await.unwrap();
+        let ann = person(&app, &wires, "ann", 11).await;
+        let bob = person(&app, &wires, "bob", 12).await;
+        let olga = person(&app, &wires, "olga", 13).await;
+        assign(&app, olga.id, Role::Owner, NodeRef::All).await;
+        grant(&app, ann.id, a.customer).await;
+        grant(&app, bob.id, b.customer).await;
         Some(Self {
             app,
             router,
@@ -172,6 +178,7 @@ impl World {
         Call {
             actor: actor.expect("the sign-in holds"),
             source: "192.0.2.9".into(),
+            at: self.app.now(),
         }
     }
 
@@ -393,12 +400,9 @@ async fn branch(app: &App, wires: &Wires, name: &str, seed: u8) -> Branch {
     }
 }
 
-async fn person(app: &App, wires: &Wires, name: &str, role: Role, seed: u8) -> Person {
+async fn person(app: &App, wires: &Wires, name: &str, seed: u8) -> Person {
     let password = Secret::new(PASSWORD.into());
-    let account: Account = app
-        .add_account(&console(), name, role, &password)
-        .await
-        .unwrap();
+    let account: Account = app.add_account(&console(), name, &password).await.unwrap();
     let device = SigningKey::from_seed(&[seed; 32]).public();
     let link = Arc::new(Caller::new(device, from(), None));
     let ask = SignIn {
@@ -413,6 +417,33 @@ async fn person(app: &App, wires: &Wires, name: &str, role: Role, seed: u8) -> P
         link,
         token: answer.id,
         secret: answer.token.unwrap(),
+    }
+}
+
+/// Gives a person a role.
+pub(crate) async fn assign(app: &App, user: UserId, role: Role, node: NodeRef) -> AssignmentId {
+    let ask = NewAssignment {
+        subject: Holder::User(user),
+        role,
+        node,
+    };
+    app.assign(&console(), &ask).await.unwrap().id
+}
+
+/// Makes a person a technician of a customer.
+pub(crate) async fn grant(app: &App, user: UserId, customer: CustomerId) {
+    assign(app, user, Role::Technician, NodeRef::Customer(customer)).await;
+}
+
+/// Takes a person's roles at a place.
+pub(crate) async fn revoke(app: &App, user: UserId, node: NodeRef) {
+    let filter = Filter {
+        user: Some(user),
+        node: Some(node),
+        ..Default::default()
+    };
+    for held in app.assignments(&console(), filter).await.unwrap() {
+        app.unassign(&console(), held.id).await.unwrap();
     }
 }
 

@@ -226,8 +226,8 @@ impl<'a> Stack<'a> {
 
     /// One customer with one site, its three hosts, an owner and a technician.
     fn populate(&self) -> Result<(), LabError> {
-        self.add_user("owner", "owner", &self.owner_password)?;
-        self.add_user(TECHNICIAN, "technician", &self.password)?;
+        self.add_user("owner", Some("owner"), &self.owner_password)?;
+        self.add_user(TECHNICIAN, None, &self.password)?;
         self.admin(&["customer", "add", CUSTOMER])?;
         self.admin(&["site", "add", "--customer", CUSTOMER, "Pump station"])?;
         for (name, address, services) in HOSTS {
@@ -242,8 +242,9 @@ impl<'a> Stack<'a> {
         Ok(())
     }
 
-    fn add_user(&self, name: &str, role: &str, password: &str) -> Result<(), LabError> {
-        let args = ["user", "add", name, "--role", role, "--password-stdin"];
+    fn add_user(&self, name: &str, role: Option<&str>, password: &str) -> Result<(), LabError> {
+        let mut args = vec!["user", "add", name, "--password-stdin"];
+        args.extend(role.iter().flat_map(|role| ["--role", role]));
         feed("adding a person", &mut self.admin_command(&args), password)?;
         Ok(())
     }

@@ -5,28 +5,40 @@ use serde::{Deserialize, Serialize};
 use super::Secret;
 use super::hosts::Named;
 use crate::UnixMs;
-use crate::id::{CustomerId, TokenId, UserId};
+use crate::id::{CustomerId, HostId, SiteId, TokenId, UserId};
 
-/// What a person may do in general; which customers she sees is a permission.
+/// What somebody may do at a place of the tree and below; a higher one may all
+/// that a lower one may, but for the reader's view of everybody's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything, at every customer.
-    Owner,
-    /// Sessions with the hosts of the customers she is permitted.
+    /// Reports, nothing else: a customer's own person.
+    Reader,
+    /// Sessions with the hosts.
     Technician,
+    /// Also changes to customers, sites, hosts, boxes and people.
+    Administrator,
+    /// Everything; made on the server's console only.
+    Owner,
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Self; 2] = [Self::Owner, Self::Technician];
+    /// Every role, the lowest first.
+    pub const ALL: [Self; 4] = [
+        Self::Reader,
+        Self::Technician,
+        Self::Administrator,
+        Self::Owner,
+    ];
 
     /// The name that commands and JSON use.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Owner => "owner",
+            Self::Reader => "reader",
             Self::Technician => "technician",
+            Self::Administrator => "administrator",
+            Self::Owner => "owner",
         }
     }
 }
@@ -44,8 +56,80 @@ impl std::str::FromStr for Role {
 
 /// Text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a role is owner or technician")]
+#[error("a role is reader, technician, administrator or owner")]
 pub struct ParseRoleError;
+
+/// A place of the tree customer › site › host, by kind and id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", content = "id", rename_all = "lowercase")]
+pub enum NodeRef {
+    /// Everything.
+    All,
+    /// A customer.
+    Customer(CustomerId),
+    /// A site.
+    Site(SiteId),
+    /// A host.
+    Host(HostId),
+}
+
+impl NodeRef {
+    /// The name of its kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Customer(_) => "customer",
+            Self::Site(_) => "site",
+            Self::Host(_) => "host",
+        }
+    }
+
+    /// Its id; empty for everything.
+    pub fn id(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Customer(id) => id.to_string(),
+            Self::Site(id) => id.to_string(),
+            Self::Host(id) => id.to_string(),
+        }
+    }
+}
+
+/// `all`, or `kind:id`.
+impl std::fmt::Display for NodeRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str(self.kind()),
+            Self::Customer(_) | Self::Site(_) | Self::Host(_) => {
+                write!(f, "{}:{}", self.kind(), self.id())
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for NodeRef {
+    type Err = ParseNodeError;
+
+    fn from_str(text: &str) -> Result<Self, ParseNodeError> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let (kind, id) = text.split_once(':').ok_or(ParseNodeError)?;
+        match kind {
+            "customer" => id.parse().map(Self::Customer),
+            "site" => id.parse().map(Self::Site),
+            "host" => id.parse().map(Self::Host),
+            _ => return Err(ParseNodeError),
+        }
+        .map_err(|_| ParseNodeError)
+    }
+}
+
+/// Text that names no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a place is all, customer:ID, site:ID or host:ID")]
+pub struct ParseNodeError;
 
 /// `POST /api/v1/sign-in`. Over a link the token is bound to the link's device
 /// key, and the link itself is signed in from then on; over HTTPS the token is
@@ -278,5 +362,16 @@ mod tests {
             assert_eq!(role.name().parse(), Ok(role));
         }
         assert_eq!("root".parse::<Role>(), Err(ParseRoleError));
+    }
+
+    #[test]
+    fn places_come_back_from_their_text() {
+        let site = SiteId::from_random([7; 16]);
+        for place in [NodeRef::All, NodeRef::Site(site)] {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        for wrong in ["", "all:x", "site", "site:x", "planet:aaaa"] {
+            assert_eq!(wrong.parse::<NodeRef>(), Err(ParseNodeError), "{wrong}");
+        }
     }
 }

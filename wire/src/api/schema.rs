@@ -40,6 +40,10 @@ texts! {
     id::UserId: "id of a person" Some("^[a-z2-7]{26}$");
     id::SessionId: "id of a session" Some("^[a-z2-7]{26}$");
     id::ClaimId: "id of a claim code" Some("^[a-z2-7]{26}$");
+    id::TeamId: "id of a team" Some("^[a-z2-7]{26}$");
+    id::AssignmentId: "id of an assignment" Some("^[a-z2-7]{26}$");
+    id::InvitationId: "id of an invitation" Some("^[a-z2-7]{26}$");
+    id::PasskeyId: "id of a passkey" Some("^[a-z2-7]{26}$");
     id::TokenId: "id of a token" Some("^[a-z2-7]{26}$");
     PublicKey: "Ed25519 public key, base32" Some("^[a-z2-7]{52}$");
     Ticket: "one-time ticket, base32" Some("^[a-z2-7]{52}$");

@@ -12,7 +12,7 @@ use super::{Live, Place, PresenceNow};
 use crate::app::marks::Presence;
 use crate::app::sessions::sees;
 use crate::app::{App, AppError, Call};
-use crate::authz::{Action, Identity};
+use crate::authz::{Action, Identity, Node};
 use crate::store::sessions::{self, Filter};
 
 /// How often something is said at least.
@@ -61,7 +61,7 @@ impl App {
         };
         let mut live = sessions::list(&mut db, &live).await?;
         drop(db);
-        live.retain(|session| call.actor.reaches(session.customer.id));
+        live.retain(|session| call.actor.may_at(Action::TreeSee, &session.node()));
         let mut waiting = vec![said("hello", &serde_json::json!({ "at": self.now() }))];
         live.sort_by_key(|session| session.host.id);
         for of_host in live.chunk_by(|a, b| a.host.id == b.host.id) {
@@ -109,10 +109,13 @@ impl Listener {
     }
 
     async fn hear(&mut self, app: &App, live: Live) -> Option<()> {
-        let reaches = |customer| self.call.actor.reaches(customer);
+        let actor = &self.call.actor;
         let said = match live {
-            Live::Gateway(customer, now) => {
-                let sees = customer.map_or_else(|| self.call.actor.reaches_all(), reaches);
+            Live::Gateway(node, now) => {
+                let sees = match node {
+                    Node::All => actor.may_at(Action::TreeSee, &node),
+                    Node::Customer(_) | Node::Site { .. } | Node::Host { .. } => actor.sees(&node),
+                };
                 sees.then(|| said("gateway", &now))
             }
             Live::Session(session) => sees(&self.call, &session).then(|| {
@@ -125,9 +128,11 @@ impl Listener {
                     &serde_json::json!({ "kind": kind, "session": session }),
                 )
             }),
-            Live::Presence(customer, now) => reaches(customer).then(|| said("presence", &now)),
+            Live::Presence(node, now) => actor
+                .may_at(Action::TreeSee, &node)
+                .then(|| said("presence", &now)),
             Live::Tree(customer) => customer
-                .is_none_or(reaches)
+                .is_none_or(|id| actor.sees(&Node::Customer(id)))
                 .then(|| said("tree", &serde_json::json!({}))),
             Live::Rights | Live::Look => self.look(app).await?,
         };

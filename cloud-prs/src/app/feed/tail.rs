@@ -1,6 +1,6 @@
 //! Follows the audit trail and the links, and tells the feed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use culvert_wire::UnixMs;
 use culvert_wire::api::SessionInfo;
@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::app::marks::Presence;
 use crate::app::whole::Verdict;
 use crate::audit::{Chain, Entry};
+use crate::authz::Node;
 use crate::store::sessions::{self, Filter};
 use crate::store::{StoreError, audit, gateways, health};
 
@@ -72,7 +73,7 @@ impl App {
         let rows = audit::since(&mut db, since).await?;
         let fresh = tail.fresh(rows, now);
         drop(tail);
-        let mut hosts: BTreeSet<(CustomerId, HostId)> = BTreeSet::new();
+        let mut hosts: BTreeMap<HostId, Node> = BTreeMap::new();
         let mut trees: BTreeSet<Option<CustomerId>> = BTreeSet::new();
         let mut rights = false;
         let happened = |row: &&Entry| row.outcome == "done" || row.action == "gateway.quarantine";
@@ -81,7 +82,7 @@ impl App {
                 Meaning::Session => {
                     let Ok(id) = row.object.parse() else { continue };
                     if let Some(session) = sessions::by_id(&mut db, id).await? {
-                        hosts.insert((session.customer.id, session.host.id));
+                        hosts.insert(session.host.id, session.node());
                         let mut info = SessionInfo::from(session);
                         if row.action == "session.start" {
                             info.ended = None;
@@ -105,10 +106,10 @@ impl App {
         for customer in trees {
             self.feed.tell(Live::Tree(customer));
         }
-        for (customer, host) in hosts {
+        for (host, node) in hosts {
             let users = self.present(&mut db, host).await?;
             self.feed
-                .tell(Live::Presence(customer, PresenceNow { host, users }));
+                .tell(Live::Presence(node, PresenceNow { host, users }));
         }
         Ok(())
     }
@@ -139,6 +140,7 @@ impl App {
         let health = health::of(&mut db, gateway.id).await?;
         drop(db);
         let online = self.links().is_some_and(|links| links.gateway_online(key));
+        let node = gateway.node();
         let now = GatewayNow {
             id: gateway.id,
             state: gateway.state.name().to_owned(),
@@ -147,7 +149,7 @@ impl App {
             version: gateway.version,
             verdict: health.map(Verdict::from),
         };
-        self.feed.tell(Live::Gateway(gateway.customer, now));
+        self.feed.tell(Live::Gateway(node, now));
         Ok(())
     }
 }

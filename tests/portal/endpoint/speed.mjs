@@ -86,7 +86,7 @@ async function echoes(account, password, count) {
   await type(`${password}\r`);
   // What is typed before the shell is there, login throws away.
   await t.readText(stream, (text) => /\$ $/.test(text));
-  await type("stty raw; echo RE'ADY'; exec cat\r");
+  await type("stty raw -echo; echo RE'ADY'; exec cat\r");
   await t.readText(stream, (text) => text.includes('READY'));
   await new Promise((wake) => setTimeout(wake, 500));
   const reader = stream.readable.getReader();

@@ -91,6 +91,10 @@ pub const TARGETS: &[Target] = &[
         run: peers::answer_pieces,
     },
     Target {
+        name: "browser_link",
+        run: peers::browser_link,
+    },
+    Target {
         name: "websocket",
         run: peers::websocket,
     },

@@ -2,9 +2,14 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
+use bytes::Bytes;
+use culvert_endpoint::Session;
 use culvert_link::ws::{Role, Ws};
 use culvert_session::opening::AnswerReader;
+use culvert_wire::key::SigningKey;
+use culvert_wire::ticket::Ticket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Any datagram on the STUN port, and any answer to ours.
@@ -29,6 +34,23 @@ pub(crate) fn answer_pieces(input: &[u8]) {
             Ok(None) => rest = behind,
             Ok(Some(_)) | Err(_) => return,
         }
+    }
+}
+
+/// What a server may send to a browser's end: a first message, then another.
+pub(crate) fn browser_link(input: &[u8]) {
+    let now = Instant::now();
+    let mut session = Session::new(SigningKey::from_seed(&[1; 32]), now);
+    session.link_begins(Ticket::from_random([2; 32]), [3; 32], &[4; 32], now);
+    let (length, rest) = match input {
+        [high, low, rest @ ..] => (u16::from_be_bytes([*high, *low]), rest),
+        _ => (0, input),
+    };
+    let (first, second) = rest.split_at(usize::from(length).min(rest.len()));
+    for message in [first, second] {
+        session.handle_message(Bytes::copy_from_slice(message), now);
+        while session.poll_event().is_some() {}
+        while session.poll_message(true, now).is_some() {}
     }
 }
 

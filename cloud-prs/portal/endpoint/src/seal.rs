@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// S29: sealed in the browser, opened by the gateway for that target alone.
+    /// Sealed in the browser, opened by the gateway for that target alone.
     #[test]
     fn what_a_browser_seals_only_its_gateway_opens_and_for_its_target_only() {
         let texts = texts(1);

@@ -6,7 +6,7 @@
 //! that serves the page under test, so the figures are a little worse than
 //! without it. What the browser does is in tests/portal/endpoint/speed.mjs.
 //!
-//! K17, S19.
+//! S19.
 
 use std::fs::File;
 use std::path::Path;

@@ -9,7 +9,7 @@ use culvert_wire::stream::Lane;
 
 use crate::world::{BAD, PERFECT, World, key, target};
 
-/// K17 and part 14: the WebSocket drops in mid-stream, three times.
+/// The WebSocket drops in mid-stream, three times.
 #[tokio::test(start_paused = true)]
 async fn a_stream_goes_on_over_a_new_link_and_nothing_is_lost() {
     let (mut world, _gateway) = World::open(BAD).await;

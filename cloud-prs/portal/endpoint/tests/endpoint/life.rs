@@ -10,7 +10,7 @@ use culvert_wire::stream::Lane;
 
 use crate::world::{BAD, Gateway, LINK_TIME, PERFECT, World, key, now, target};
 
-/// K17: the browser's end speaks with a real gateway's end.
+/// S19: nothing is installed; the end in the browser is a full one.
 #[tokio::test(start_paused = true)]
 async fn a_browser_opens_a_session_with_a_real_gateways_end() {
     let (mut world, _gateway) = World::open(PERFECT).await;

@@ -15,16 +15,20 @@ mod answers;
 pub mod assignments;
 pub mod broker;
 mod caller;
+mod challenges;
 pub mod claims;
 mod clock;
 mod ended;
 mod ending;
 mod error;
+pub mod factors;
 pub mod feed;
 pub mod gateways;
 mod hellos;
 pub mod import;
+pub mod invitations;
 mod lease;
+pub mod leaving;
 mod link_tickets;
 mod links;
 pub mod marks;
@@ -34,6 +38,7 @@ mod pace;
 mod password;
 mod people;
 pub mod report;
+pub mod second;
 pub mod sessions;
 pub mod sign_in;
 pub mod teams;
@@ -41,6 +46,7 @@ mod throttle;
 pub mod tokens;
 pub mod trail;
 pub mod tree;
+mod vault;
 mod visitor;
 pub mod voiding;
 pub mod whole;
@@ -76,6 +82,8 @@ pub struct Installation {
     pub public_addresses: Vec<String>,
     /// The portal's own origins, as a browser's `Origin` names them.
     pub origins: Vec<String>,
+    /// What the key of stored secrets is derived from.
+    pub secrets: [u8; 32],
     /// How long a session lasts unless renewed, in milliseconds.
     pub session_ms: u64,
     /// How long a sign-in holds, in milliseconds, at most 12 hours.
@@ -96,6 +104,8 @@ pub struct App {
     /// Tells whatever hangs on a sign-in that it is over, or that its rights
     /// are others now.
     pub ended: broadcast::Sender<Ended>,
+    challenges: challenges::Challenges,
+    vault: vault::Vault,
     hellos: hellos::Hellos,
     answers: answers::Answers,
     pace: pace::Pace,
@@ -106,6 +116,7 @@ pub struct App {
 impl App {
     /// Makes the application on an open store.
     pub fn new(store: Store, here: Installation, clock: Clock) -> Self {
+        let vault = vault::Vault::new(&here.secrets);
         Self {
             store,
             here,
@@ -115,6 +126,8 @@ impl App {
             new_orders: Notify::new(),
             feed: feed::Feed::default(),
             ended: broadcast::Sender::new(ended::WAITING),
+            challenges: challenges::Challenges::default(),
+            vault,
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
             pace: pace::Pace::default(),

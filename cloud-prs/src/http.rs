@@ -10,7 +10,9 @@ mod account;
 mod caller;
 mod events;
 mod extract;
+mod factors;
 mod gateways;
+mod joining;
 mod link_tickets;
 mod marks;
 mod origin;
@@ -79,6 +81,18 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
 fn all() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(account::sign_in))
+        .routes(routes!(factors::second))
+        .routes(routes!(factors::ask_passkey))
+        .routes(routes!(factors::passkey))
+        .routes(routes!(factors::step_up))
+        .routes(routes!(factors::begin_totp))
+        .routes(routes!(factors::confirm_totp))
+        .routes(routes!(factors::remove_totp))
+        .routes(routes!(factors::recovery_codes))
+        .routes(routes!(factors::passkeys))
+        .routes(routes!(factors::begin_passkey))
+        .routes(routes!(factors::add_passkey))
+        .routes(routes!(factors::remove_passkey))
         .routes(routes!(account::sign_out))
         .routes(routes!(account::me))
         .routes(routes!(account::password))
@@ -117,6 +131,12 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::report))
         .routes(routes!(people::users, people::add_user))
         .routes(routes!(people::change_user))
+        .routes(routes!(joining::invitations, joining::invite))
+        .routes(routes!(joining::void_invitation))
+        .routes(routes!(joining::accept))
+        .routes(routes!(joining::reset))
+        .routes(routes!(joining::leaving))
+        .routes(routes!(joining::off_board))
         .routes(routes!(people::teams, people::add_team))
         .routes(routes!(people::rename_team, people::delete_team))
         .routes(routes!(people::add_member, people::remove_member))

@@ -20,6 +20,7 @@ const KEY_PREFIX: &str = "culvert-key-1:";
 /// The provider key's file, unless it was moved away.
 pub const PROVIDER_KEY: &str = "keys/provider.key";
 const NODE_KEY: &str = "keys/node.key";
+const SECRETS: &str = "keys/secrets.key";
 const STATEMENT: &str = "keys/statement";
 const ROTATIONS: &str = "keys/rotations";
 const FORMER: &str = "keys/former-nodes";
@@ -221,6 +222,19 @@ impl Keys {
         )?;
         Ok(())
     }
+}
+
+/// What the key of stored secrets is derived from; made when it is missing.
+/// Servers on one database share the file.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn secrets(data: &Data) -> Result<[u8; 32], KeyError> {
+    let path = data.path(SECRETS);
+    if !data.has(SECRETS) {
+        write_key(&path, &SigningKey::from_seed(&rand::random()))?;
+    }
+    Ok(*read_key(&path)?.seed())
 }
 
 fn sign(

@@ -18,3 +18,4 @@ pub mod serve;
 pub mod server;
 pub mod steady;
 pub mod store;
+pub mod webauthn;

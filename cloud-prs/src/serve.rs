@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use crate::app::{App, Clock, Installation, report};
 use crate::certificate::{self, CertificateError};
 use crate::data::{Data, DataError};
-use crate::keys::{KeyError, Keys};
+use crate::keys::{self, KeyError, Keys};
 use crate::plane::{self, Limits, Plane, PlaneSettings};
 use crate::server::Server;
 use crate::store::{Place, Store, StoreError, clock, gateways};
@@ -122,6 +122,7 @@ pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
         provider: keys.provider(),
         public_addresses: settings.public_addresses.clone(),
         origins: settings.portal.origins.clone(),
+        secrets: keys::secrets(data)?,
         session_ms: ms(settings.session),
         sign_in_ms: ms(settings.sign_in),
         claim_ms: ms(settings.claim_code),

@@ -19,14 +19,20 @@ mod browsers;
 mod claiming;
 #[path = "cloud/ending_access.rs"]
 mod ending_access;
+#[path = "cloud/factors.rs"]
+mod factors;
 #[path = "cloud/faults.rs"]
 mod faults;
 #[path = "cloud/happenings.rs"]
 mod happenings;
 #[path = "cloud/importing.rs"]
 mod importing;
+#[path = "cloud/joining.rs"]
+mod joining;
 #[path = "cloud/openapi.rs"]
 mod openapi;
+#[path = "cloud/passkeys.rs"]
+mod passkeys;
 #[path = "cloud/quick.rs"]
 mod quick;
 #[path = "cloud/schema.rs"]

@@ -12,7 +12,7 @@ use super::App;
 use super::trail::{Doer, Event};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Session};
-use crate::store::{StoreError, Write, gateways, launches, revocations, tokens};
+use crate::store::{StoreError, Write, gateways, invitations, launches, revocations, tokens};
 
 impl App {
     /// Ends sessions in the caller's transaction.
@@ -124,6 +124,8 @@ impl App {
         let now = self.now();
         tokens::revoke_all(write, Some(user), now).await?;
         launches::void_all(write, Some(user), now).await?;
+        // A link that lets her in again is made after this.
+        invitations::void_all(write, Some(user), now).await?;
         let filter = sessions::Filter {
             user: Some(user),
             live: Some(true),

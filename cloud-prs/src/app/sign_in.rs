@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use culvert_wire::api::{Me, Named, SignIn, SignInAnswer, SignedIn, TokenKind, TwoFactor};
+use culvert_wire::api::{Me, Named, SignIn, SignInAnswer, SignedIn, TokenKind};
 use culvert_wire::id::TokenId;
 use culvert_wire::reason::Reason;
 use serde_json::json;
@@ -46,13 +46,24 @@ impl App {
                 .await?;
             return Err(AppError::because(Reason::SignInRefused));
         };
+        let label = via.label(&ask.label);
+        // The tries count until the second factor is proved too.
+        if let Some(needed) = self.second_needed(via, &user, &label).await? {
+            return Ok(needed);
+        }
         self.throttle.succeeded(&ask.name, from, self.now());
-        let signed = self.admit(via, &user, &via.label(&ask.label)).await?;
+        let signed = self.admit(via, &user, &label, "password").await?;
         Ok(SignInAnswer::Done(Box::new(signed)))
     }
 
     /// Makes the sign-in of somebody who has proved herself.
-    async fn admit(&self, via: Via<'_>, user: &User, label: &str) -> Result<SignedIn, AppError> {
+    pub(super) async fn admit(
+        &self,
+        via: Via<'_>,
+        user: &User,
+        label: &str,
+        method: &'static str,
+    ) -> Result<SignedIn, AppError> {
         let source = via.from().to_string();
         let token = new_token();
         let (kind, device) = match via {
@@ -92,7 +103,7 @@ impl App {
         };
         let device = device.map(|device| device.fingerprint().to_string());
         let event = Event::done("sign-in", None, row.id)
-            .after(json!({ "device": device, "label": row.label }));
+            .after(json!({ "device": device, "label": row.label, "by": method }));
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
         if let Via::Link(caller) = via {
@@ -166,7 +177,7 @@ impl App {
             },
             role: call.actor.role_at_all(),
             customers: customers.collect(),
-            two_factor: TwoFactor::default(),
+            two_factor: self.two_factor(&mut db, *user).await?,
             rights: rights.map(|action| action.name().to_owned()).collect(),
             step_up_until: call.actor.fresh_until.filter(|until| self.now() < *until),
         })

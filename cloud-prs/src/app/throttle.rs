@@ -18,6 +18,11 @@ const PER_NAME_AND_NET: u32 = 5;
 const PER_NET: u32 = 30;
 /// Failures one name may have from all networks.
 const PER_NAME: u32 = 100;
+/// Wrong second factors of one account from all networks within
+/// [`SECOND_WINDOW_MS`]: of a million codes three are right at a time.
+const PER_SECOND: u32 = 20;
+/// How long a wrong second factor counts, in milliseconds.
+const SECOND_WINDOW_MS: u64 = 60 * 60 * 1000;
 /// How long a failure counts, in milliseconds.
 const WINDOW_MS: u64 = 5 * 60 * 1000;
 /// Entries kept.
@@ -55,6 +60,17 @@ enum Key {
     NameAndNet(String, Net),
     Net(Net),
     Name(String),
+    Second(String),
+}
+
+impl Key {
+    /// How long a failure counts, in milliseconds.
+    const fn window(&self) -> u64 {
+        match self {
+            Self::NameAndNet(..) | Self::Net(_) | Self::Name(_) => WINDOW_MS,
+            Self::Second(_) => SECOND_WINDOW_MS,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -106,12 +122,30 @@ impl Throttle {
         }
     }
 
+    /// The same for a second factor: whoever guesses one has the password, so
+    /// all networks together get few tries.
+    pub(crate) fn begin_second(&self, name: &str, from: IpAddr, now: UnixMs) -> Verdict {
+        let table = &mut *self.lock();
+        let (name, net) = (short(name), Net::of(from));
+        let wait = table.count(Key::Net(net), PER_NET, now);
+        let second = table.count(Key::Second(name), PER_SECOND, now);
+        match wait.or(second) {
+            Some(first) => Verdict::Wait { first },
+            None => Verdict::Try,
+        }
+    }
+
     /// Takes a try back that did not fail.
     pub(crate) fn succeeded(&self, name: &str, from: IpAddr, now: UnixMs) {
         let table = &mut *self.lock();
         let (name, net) = (short(name), Net::of(from));
         table.counts.remove(&Key::NameAndNet(name.clone(), net));
-        for key in [Key::Net(net), Key::Name(name.clone())] {
+        let keys = [
+            Key::Net(net),
+            Key::Name(name.clone()),
+            Key::Second(name.clone()),
+        ];
+        for key in keys {
             if let Some(count) = table.counts.get_mut(&key) {
                 count.failures = count.failures.saturating_sub(1);
             }
@@ -131,6 +165,7 @@ impl Table {
     /// Counts one more; says, when it is over the limit, whether it is the
     /// first time in this window.
     fn count(&mut self, key: Key, limit: u32, now: UnixMs) -> Option<bool> {
+        let window = key.window();
         if !self.counts.contains_key(&key) {
             make_room(&mut self.counts, |count| count.since);
         }
@@ -140,7 +175,7 @@ impl Table {
             since: now,
         };
         let count = self.counts.entry(key).or_insert(fresh);
-        if now.ms_since(count.since) >= WINDOW_MS {
+        if now.ms_since(count.since) >= window {
             *count = fresh;
         }
         count.failures = count.failures.saturating_add(1);
@@ -219,6 +254,19 @@ mod tests {
         let verdict = throttle.begin("another", HERE, UnixMs(1));
 
         assert_eq!(verdict, Verdict::Wait { first: true });
+    }
+
+    #[test]
+    fn second_factors_get_few_tries_from_everywhere_together() {
+        let throttle = Throttle::default();
+        for n in 0..20_u8 {
+            let from = IpAddr::from([10, n, 0, 1]);
+            assert_eq!(throttle.begin_second("ann", from, UnixMs(0)), Verdict::Try);
+        }
+        let verdict = throttle.begin_second("ann", HERE, UnixMs(WINDOW_MS));
+        assert_eq!(verdict, Verdict::Wait { first: true });
+        let later = UnixMs(SECOND_WINDOW_MS);
+        assert_eq!(throttle.begin_second("ann", HERE, later), Verdict::Try);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use culvert_wire::key::PublicKey;
+
 use super::Caller;
 use super::agent;
 
@@ -29,6 +31,14 @@ impl Via<'_> {
         match self {
             Self::Link(caller) => caller.from.ip().to_canonical(),
             Self::Web(visitor) => visitor.from.to_canonical(),
+        }
+    }
+
+    /// The link's device key; none for a browser.
+    pub(super) fn device(&self) -> Option<PublicKey> {
+        match self {
+            Self::Link(caller) => Some(caller.device),
+            Self::Web(_) => None,
         }
     }
 

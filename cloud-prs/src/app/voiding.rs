@@ -6,7 +6,7 @@ use serde_json::json;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::store::sessions::{self, Filter};
-use crate::store::{claims, launches, tokens};
+use crate::store::{claims, invitations, launches, tokens};
 
 /// How much a restore made void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Voided {
     pub codes: u64,
     /// Sign-ins and API tokens.
     pub tokens: u64,
-    /// Launch tickets.
+    /// Launch tickets and invitations.
     pub launches: u64,
     /// Sessions with their tickets.
     pub sessions: u64,
@@ -38,7 +38,8 @@ impl App {
         let voided = Voided {
             codes: claims::void_all(&mut write, now).await?,
             tokens: tokens::revoke_all(&mut write, None, now).await?,
-            launches: launches::void_all(&mut write, None, now).await?,
+            launches: launches::void_all(&mut write, None, now).await?
+                + invitations::void_all(&mut write, None, now).await?,
             sessions: live.len() as u64,
         };
         self.end_sessions(&mut write, &doer, live, Reason::EndedByAdministrator)

@@ -45,6 +45,12 @@ pub(super) enum User {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// After a lost phone or password: ends all she has, voids password and
+    /// second factors, prints a link by which she begins anew
+    Reset {
+        /// Name or id
+        user: String,
+    },
     /// Give a person one role at everything in place of the one she has
     Role {
         /// Name or id
@@ -85,6 +91,11 @@ impl User {
                     ..Default::default()
                 };
                 (user, change)
+            }
+            Self::Reset { user } => {
+                let id = find::user(app, &user).await?;
+                let link = app.reset_account(call, id, None).await?;
+                return out::secret(link.link.reveal(), None);
             }
             Self::Role { user, role } => {
                 let role = match role.as_str() {

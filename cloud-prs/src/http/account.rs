@@ -31,7 +31,7 @@ pub(super) async fn sign_in(
 }
 
 /// A sign-in's answer; a browser gets the token as a cookie only.
-fn signed_in(entrance: &Entrance, mut answer: SignInAnswer) -> Response {
+pub(super) fn signed_in(entrance: &Entrance, mut answer: SignInAnswer) -> Response {
     let mut cookie = None;
     if let (Entrance::Web(web), SignInAnswer::Done(signed)) = (entrance, &mut answer) {
         let token = signed.token.take();

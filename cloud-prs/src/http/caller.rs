@@ -72,6 +72,19 @@ impl FromRequestParts<Arc<App>> for Source {
     }
 }
 
+/// The origin of the portal's page that asks; none over a link or for a program.
+pub(super) struct Page(pub(super) Option<String>);
+
+impl FromRequestParts<Arc<App>> for Page {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        let web = Web::of(parts).filter(|_| parts.extensions.get::<Arc<Caller>>().is_none());
+        let origin = web.and_then(|web| web.origin(&parts.headers, app.origins()));
+        Ok(Self(origin))
+    }
+}
+
 /// By which way somebody signs in: a link, or the portal's own page.
 pub(super) enum Entrance {
     /// A link.

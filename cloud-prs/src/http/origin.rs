@@ -119,6 +119,12 @@ impl Web {
         }
     }
 
+    /// The origin of the page, if it is one of the server's own.
+    pub(super) fn origin(&self, headers: &HeaderMap, own: &[String]) -> Option<String> {
+        let origin = text(headers, ORIGIN)?;
+        self.is_own(origin, own).then(|| origin.to_owned())
+    }
+
     fn is_own(&self, origin: &str, own: &[String]) -> bool {
         let scheme = if self.plain { "http://" } else { "https://" };
         origin.starts_with(scheme) && own.iter().any(|known| known == origin)

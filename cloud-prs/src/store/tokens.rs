@@ -195,6 +195,19 @@ pub async fn revoke_all(
     Ok(done.rows_affected())
 }
 
+/// Notes that its person proved herself once more.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn step_up(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result<(), StoreError> {
+    sqlx::query("UPDATE tokens SET stepped_up = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Notes that a token was used.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use culvert_cloud_prs::store::users::User;
 use culvert_cloud_prs::store::{tokens, users};
 use culvert_wire::api::{SessionAnswer, TokenKind};
 use culvert_wire::claim::ClaimCode;
-use culvert_wire::id::{GatewayId, HostId, SessionId, SiteId, TokenId, UserId};
+use culvert_wire::id::{GatewayId, HostId, InvitationId, SessionId, SiteId, TokenId, UserId};
 use culvert_wire::key::SigningKey;
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest as _, Sha256};
@@ -95,6 +95,23 @@ impl World {
         };
         let answer: SessionAnswer = self.app.start_session(&call, &ask(branch)).await.unwrap();
         answer.session
+    }
+
+    /// An invitation of such a person, to a site.
+    pub(crate) async fn invitation_of(&self, who: &Quick, site: SiteId) -> InvitationId {
+        let actor = self.app.actor_by_id(who.token).await.unwrap().unwrap();
+        let call = culvert_cloud_prs::app::Call {
+            actor,
+            source: "192.0.2.9".into(),
+            at: self.app.now(),
+        };
+        let promise = culvert_cloud_prs::app::invitations::Promise {
+            role: culvert_wire::api::Role::Reader,
+            node: culvert_wire::api::NodeRef::Site(site),
+        };
+        let name = format!("Invited {:016x}", rand::random::<u64>());
+        let link = self.app.invite(&call, &name, &[promise], None).await;
+        link.unwrap().id
     }
 
     /// A new site of a branch's customer, with a host and a box that is there.

@@ -118,6 +118,7 @@ pub(crate) async fn app_on(place: Place, broker: &SigningKey, clock: Arc<AtomicU
         provider: SigningKey::from_seed(&[200; 32]).public(),
         public_addresses: vec!["prs.example.com:443".into()],
         origins: vec![ORIGIN.into(), PLAIN_ORIGIN.into()],
+        secrets: [202; 32],
         session_ms: HOUR,
         sign_in_ms: 12 * HOUR,
         claim_ms: 72 * HOUR,

@@ -90,7 +90,7 @@ export async function typed(page, text) {
 
 /** Waits for text in the terminal that is shown, and gives all of it. */
 export async function reads(page, pattern) {
-  await page.waitForFunction(([at, source]) => new RegExp(source).test(document.querySelector(`${at} .xterm-rows`)?.innerText ?? ''), [shown, pattern.source]);
+  await page.waitForFunction(([at, source, flags]) => new RegExp(source, flags).test(document.querySelector(`${at} .xterm-rows`)?.innerText.replaceAll('\u00a0', ' ') ?? ''), [shown, pattern.source, pattern.flags]);
   return page.locator(`${shown} .xterm-rows`).innerText();
 }
 

@@ -15,7 +15,7 @@ try {
   await reads(page, /assword:/);
   await typed(page, `${place.account.password}\r`);
   await reads(page, /[$#] *$/m);
-  await typed(page, 'clear; uname -sr; cat /etc/os-release | head -2; df -h / | tail -1; echo done-$((1+1))\r');
+  await typed(page, 'clear; head -3 /etc/os-release; ip -br -4 address; ss -ltn | head -6; echo done-$((1+1))\r');
   await reads(page, /done-2/);
   await page.waitForSelector('.stage.shown .path:has-text("Relay")');
   await page.waitForTimeout(1500);

@@ -85,7 +85,6 @@ export async function telnet_types_and_reads_back(world, browser) {
 async function desktop(world, page, letters) {
   await palette(page, letters);
   const ask = page.locator(`${shown} [role=dialog]`);
-  await page.waitForSelector(`${shown} [role=dialog] input[type=password], ${shown} canvas`);
   await ask.locator('input[type=password]').waitFor();
   await ask.locator('input[type=password]').fill(world.vncPassword);
   await ask.locator('button:has-text("Continue")').click();

@@ -35,7 +35,7 @@ const all: readonly Page[] = [
   { path: '/people/:user/leaving', title: 'Off-board', right: 'user.off-board', needs: '/api/v1/users/{user}/off-board', load: () => import('./people/Leaving.svelte') },
   { path: '/teams', title: 'Teams', right: 'team.list', needs: '/api/v1/teams', load: () => import('./people/Teams.svelte') },
   { path: '/webhooks', title: 'Webhooks', icon: 'hook', group: 'manage', right: 'webhook.list', needs: '/api/v1/webhooks', load: () => import('./Webhooks.svelte') },
-  { path: '/approve', title: 'Approve', needs: '/api/v1/hand-overs/approve', load: () => import('./Approve.svelte') },
+  { path: '/hand-over', title: 'Sign in a command line', needs: '/api/v1/hand-overs/approve', load: () => import('./Approve.svelte') },
   { path: '/account', title: 'Your account', load: () => import('./Account.svelte') },
   { path: '/licences', title: 'Licences', load: () => import('./Licences.svelte') },
 ];

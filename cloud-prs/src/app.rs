@@ -25,6 +25,7 @@ pub mod factors;
 pub mod feed;
 pub mod gateways;
 mod hellos;
+mod host_keys;
 pub mod import;
 pub mod invitations;
 mod lease;

@@ -175,6 +175,7 @@ impl Control for Server {
                 self.app.invite_answered(&key, result).await;
             }
             PlaneEvent::SessionEnded { key, ended } => self.app.session_ended(&key, &ended).await,
+            PlaneEvent::HostKey { key, event } => self.app.host_key_told(&key, &event).await,
             PlaneEvent::Revoked { key, counter } => self.app.revoked(&key, counter).await,
             PlaneEvent::LeaseStored { key, lease } => self.app.lease_stored(&key, lease).await,
             PlaneEvent::Route(RelayEvent::Joined {

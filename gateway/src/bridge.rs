@@ -18,6 +18,7 @@ use tracing::{debug, info};
 
 use crate::dial::Dialer;
 use crate::session::Refusal;
+use crate::terminal::{Context, Terminals};
 
 /// What every stream of one session shares.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Bridge {
     pub permitted: watch::Receiver<Vec<bool>>,
     /// Bytes of all streams.
     pub counters: Arc<Counters>,
+    /// The terminals of this process.
+    pub terminals: Terminals,
 }
 
 /// The session's only target, dialled while the technician's end still proves
@@ -46,7 +49,7 @@ impl Ahead {
     }
 
     /// The connection, if the host has not hung up meanwhile.
-    async fn take(mut self) -> Option<Result<TcpStream, Refusal>> {
+    pub(crate) async fn take(mut self) -> Option<Result<TcpStream, Refusal>> {
         let dialled = self.0.join_next().await?.ok()?;
         match &dialled {
             Ok(tcp) if hung_up(tcp).await => None,
@@ -69,11 +72,7 @@ impl Bridge {
         let (index, test) = match open.service {
             Service::Target(index) => (usize::from(index), false),
             Service::Test(index) => (usize::from(index), true),
-            Service::Terminal(index) => {
-                let text = "this version of the gateway has no terminals";
-                let refusal = Refusal::new(Reason::VersionUnsupported, text);
-                return refuse(stream, usize::from(index), refusal).await;
-            }
+            Service::Terminal(index) => return self.terminal(index.into(), stream, ahead).await,
         };
         let tcp = match self.connect(index, ahead).await {
             Ok(tcp) => tcp,
@@ -100,6 +99,20 @@ impl Bridge {
         );
     }
 
+    /// The terminal's own rules follow; here only that the target exists.
+    async fn terminal(self, index: usize, stream: Stream, ahead: Option<Ahead>) {
+        if !self.permits(index) {
+            return refuse(stream, index, Refusal::new(Reason::TargetUnknown, "")).await;
+        }
+        let context = Context {
+            grant: self.grant,
+            index,
+            permitted: self.permitted,
+            counters: self.counters,
+        };
+        self.terminals.serve(context, stream, ahead).await;
+    }
+
     async fn connect(&self, index: usize, ahead: Option<Ahead>) -> Result<TcpStream, Refusal> {
         if !self.permits(index) {
             return Err(Refusal::new(Reason::TargetUnknown, ""));
@@ -118,7 +131,7 @@ impl Bridge {
 }
 
 /// Waits until a renewal takes a target away.
-async fn taken_away(permitted: &mut watch::Receiver<Vec<bool>>, index: usize) {
+pub(crate) async fn taken_away(permitted: &mut watch::Receiver<Vec<bool>>, index: usize) {
     let gone = |permitted: &Vec<bool>| permitted.get(index) != Some(&true);
     if permitted.wait_for(gone).await.is_err() {
         // The session is ending and takes its streams with it.

@@ -1,4 +1,4 @@
-//! The command line: `run`, `claim`, `status`, `doctor`.
+//! The command line: `run`, `claim`, `status`, `pins`, `doctor`.
 //!
 //! Errors are one sentence on standard error and exit code 1; wrong usage is
 //! exit code 2. `status` and `doctor` exit with 1 when something is wrong.
@@ -6,6 +6,7 @@
 mod claim;
 mod doctor;
 mod log;
+mod pins;
 mod status;
 
 use std::io::{self, Write as _};
@@ -43,12 +44,18 @@ enum Command {
     Claim(claim::Args),
     /// Say how the box is; exit code 0 only when it is linked
     Status(status::Args),
+    /// The host keys that technicians have accepted
+    #[command(subcommand)]
+    Pins(pins::Action),
     /// Find out why the box has no link, and what to tell the customer's IT
     Doctor(doctor::Args),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if let Some(ended) = crate::worker::main_if_worker() {
+        return ended;
+    }
     let cli = Cli::parse();
     // Keys and tickets are in memory: no core file, no debugger of the same
     // user. Only an old kernel without the call refuses.
@@ -74,6 +81,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }),
         Command::Claim(args) => runtime()?.block_on(claim::claim(&settings, &args)),
+        Command::Pins(action) => pins::pins(&settings, &action),
         Command::Status(args) => status::status(&settings, &args),
         Command::Doctor(args) => runtime()?.block_on(doctor::doctor(&settings, &args)),
     }

@@ -9,7 +9,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use culvert_wire::grant::Target;
 use culvert_wire::key::{Context, KEY_LEN, Signature, SigningKey};
+use culvert_wire::sealed::{Contents, OpenError, Sealed};
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
@@ -87,6 +89,15 @@ impl Identity {
     pub fn sealing_signature(&self) -> Signature {
         self.signing
             .sign(Context::SealingKey, &self.sealing_public())
+    }
+
+    /// Opens a credential that was sealed for this box and this target.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it was sealed for anything else.
+    pub fn unseal(&self, sealed: &Sealed, target: &Target) -> Result<Contents, OpenError> {
+        let secret = Zeroizing::new(self.sealing.to_bytes());
+        sealed.open(self.signing.public(), target, &secret)
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {

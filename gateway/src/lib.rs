@@ -10,6 +10,9 @@
 //! | [`guard`] | which addresses may be dialled (pure) |
 //! | [`session`] | which sessions are accepted, kept and ended (pure) |
 //! | [`dial`], [`bridge`] | connections to LAN hosts, and streams over them |
+//! | [`terminal`] | terminals, and what outlives their streams |
+//! | [`worker`] | processes that speak to hosts, confined |
+//! | [`pins`] | the host keys that technicians have accepted |
 //! | [`clock`], [`renewal`] | link time, and what keeps it true |
 //! | [`reports`] | ends of sessions not told yet |
 //! | [`connect`], [`claim`] | how the box presents itself; the first time |
@@ -30,6 +33,7 @@ pub mod files;
 pub mod guard;
 pub mod identity;
 pub mod memory;
+pub mod pins;
 pub mod renewal;
 pub mod reports;
 pub mod run;
@@ -37,6 +41,8 @@ pub mod session;
 pub mod state;
 pub mod status;
 pub mod supervised;
+pub mod terminal;
+pub mod worker;
 
 use tokio::time::{Duration, Instant};
 

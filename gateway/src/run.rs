@@ -20,6 +20,7 @@ use culvert_config::gateway::Gateway;
 use culvert_link::standing::{Standing, State as LinkState};
 use culvert_link::{Event, Events, Link, Route};
 use culvert_session::Options;
+use culvert_wire::frame::{Frame, HostKey};
 use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
 use culvert_wire::supervisor::FromSupervisor;
@@ -33,12 +34,15 @@ use crate::connect;
 use crate::dial::Dialer;
 use crate::identity::{Identity, IdentityError};
 use crate::memory::Memory;
+use crate::pins::Pins;
 use crate::renewal::Renewal;
 use crate::reports::Reports;
 use crate::session::Sessions;
 use crate::state::StateError;
 use crate::status::{Running, Status};
 use crate::supervised::Supervised;
+use crate::terminal::Terminals;
+use crate::worker::Workers;
 use task::News;
 
 /// News of sessions that may wait; tasks wait when they are full.
@@ -141,6 +145,8 @@ struct Loop {
     data_dir: PathBuf,
     tell: mpsc::Sender<(SessionId, News)>,
     news: mpsc::Receiver<(SessionId, News)>,
+    terminals: Terminals,
+    host_keys: mpsc::Receiver<HostKey>,
 }
 
 impl Loop {
@@ -153,17 +159,27 @@ impl Loop {
         let state = memory.read();
         let me = identity.signing.public();
         let (tell, news) = mpsc::channel(NEWS);
+        let dialer = Dialer::new(settings.allow.clone());
+        let clock = Clock::new(state.clock_floor);
+        let pins = Pins::of(&settings.data_dir);
+        let (terminals, host_keys) = Terminals::new(
+            Workers::new(),
+            pins,
+            identity.clone(),
+            dialer.clone(),
+            clock,
+        );
         let attempt = connect::attempts(&settings, &identity, memory.clone())?;
         Ok(Self {
             standing: Standing::start(attempt, crate::VERSION),
-            dialer: Dialer::new(settings.allow),
+            dialer,
             options: Options {
                 max_streams: u32::try_from(settings.max_streams).unwrap_or(u32::MAX),
                 ..Options::small()
             },
             link: None,
             renewal: None,
-            clock: Clock::new(state.clock_floor),
+            clock,
             sessions: Sessions::new(me, settings.max_sessions, state.revocations),
             handles: HashMap::new(),
             reports: Reports::default(),
@@ -172,6 +188,8 @@ impl Loop {
             data_dir: settings.data_dir,
             tell,
             news,
+            terminals,
+            host_keys,
             identity,
             memory,
         })
@@ -194,6 +212,7 @@ impl Loop {
                         return;
                     }
                 }
+                Some(host_key) = self.host_keys.recv() => self.tell_host_key(host_key),
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
                     self.sessions.handle_timeout(self.clock.now().steady);
                 }
@@ -233,6 +252,14 @@ impl Loop {
                 self.handles.remove(&id);
                 self.sessions.handle_closed(id, record);
             }
+        }
+    }
+
+    /// For display and the audit: what cannot be told now is not told.
+    fn tell_host_key(&mut self, host_key: HostKey) {
+        if let Some((link, _)) = &self.link {
+            // The pins on this box are what counts.
+            let _ = link.send(Frame::HostKey(Box::new(host_key)));
         }
     }
 

@@ -154,6 +154,10 @@ impl Sessions {
             for id in ids {
                 self.stop(id, revocation.reason);
             }
+            self.commands.push_back(Command::Cut {
+                scope: revocation.scope.clone(),
+                reason: revocation.reason,
+            });
             self.revocations = revocation.counter;
         }
         self.commands.push_back(Command::Obeyed(self.revocations));

@@ -211,6 +211,7 @@ fn take<S: AsyncRead + AsyncWrite + Unpin>(
         Frame::SessionEnded(_) => direction("session-ended"),
         Frame::Revoked(_) => direction("revoked"),
         Frame::LeaseStored(_) => direction("lease-stored"),
+        Frame::HostKey(_) => direction("host-key"),
         Frame::ApiRequest(_) => direction("api-request"),
     }
 }

@@ -4,6 +4,8 @@
 //! one ends the link. Types from 0x80 may be skipped by whoever does not know
 //! them. Packets are opaque: the relay forwards and cannot read them.
 
+mod host_key;
+
 use bytes::{Buf as _, Bytes};
 
 use crate::codec::within;
@@ -16,6 +18,8 @@ use crate::revocation::SignedRevocation;
 use crate::statement::SignedStatement;
 use crate::ticket::Ticket;
 use crate::{Decode, DecodeError, Encode, Reader, Writer};
+
+pub use host_key::{HostKey, HostKeyEvent};
 
 /// Longest message on a link, in bytes: an API body with its head.
 pub const MAX_MESSAGE: usize = MAX_BODY + 1024;
@@ -305,6 +309,8 @@ pub enum Frame {
     Revoked(u64),
     /// From a gateway: the lease is on its disk.
     LeaseStored(Lease),
+    /// From a gateway, optional: something happened with a host's key.
+    HostKey(Box<HostKey>),
     /// From a technician's program.
     ApiRequest(ApiRequest),
     /// Its answer.
@@ -349,6 +355,7 @@ mod kind {
     pub(super) const API_RESPONSE: u8 = 0x31;
     /// Types from here on may be skipped.
     pub(super) const SKIPPABLE: u8 = 0x80;
+    pub(super) const HOST_KEY: u8 = 0x81;
 }
 
 impl Encode for Frame {
@@ -430,6 +437,10 @@ impl Encode for Frame {
                 out.u8(kind::LEASE_STORED);
                 lease.encode(out);
             }
+            Self::HostKey(host_key) => {
+                out.u8(kind::HOST_KEY);
+                host_key.encode(out);
+            }
             Self::ApiRequest(request) => {
                 out.u8(kind::API_REQUEST);
                 out.u32(request.id);
@@ -485,6 +496,7 @@ impl Frame {
                     value: message.len() as u64,
                 });
             }
+            kind::HOST_KEY => Self::HostKey(Box::new(HostKey::decode(&mut input)?)),
             skipped if skipped >= kind::SKIPPABLE => return Ok(None),
             known => Self::decode_known(known, &mut input)?,
         };
@@ -630,6 +642,18 @@ mod tests {
         vec![
             Frame::Ping(1),
             Frame::Pong(u64::MAX),
+            Frame::HostKey(Box::new(HostKey {
+                session,
+                target: crate::grant::Target {
+                    address: "192.168.7.9".parse().unwrap(),
+                    port: 22,
+                    protocol: crate::grant::Protocol::Ssh,
+                },
+                algorithm: "ssh-ed25519".into(),
+                fingerprint: "SHA256:new".into(),
+                old: Some("SHA256:old".into()),
+                event: HostKeyEvent::ChangeSeen,
+            })),
             Frame::Packets(Packets {
                 channel: Channel(7),
                 segment: 1200,

@@ -19,6 +19,8 @@ pub use gateway::{Exit, HostKeyQuestion, KeyState, Prompt, PromptKind, Question,
 pub use page::{Credential, FromPage, HostKeyAnswer, PrivateKey, Resume, Start, Verdict};
 
 use bytes::{Bytes, BytesMut};
+use data_encoding::BASE64_NOPAD;
+use sha2::{Digest as _, Sha256};
 
 use crate::codec::within;
 use crate::{DecodeError, Writer};
@@ -101,6 +103,13 @@ impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("MASKED")
     }
+}
+
+/// How OpenSSH shows a host's key (`ssh-keygen -l`): SHA-256 of the key as SSH
+/// encodes it, in base64 without padding.
+pub fn host_key_fingerprint(key: &[u8]) -> String {
+    let digest = Sha256::digest(key);
+    format!("SHA256:{}", BASE64_NOPAD.encode(&digest))
 }
 
 /// Puts a body behind its type and length; a body over [`MAX_BODY`] is a bug

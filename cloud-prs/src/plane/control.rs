@@ -4,7 +4,9 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use culvert_wire::frame::{ApiRequest, ApiResponse, InviteResult, Refused, SessionEnded, Welcome};
+use culvert_wire::frame::{
+    ApiRequest, ApiResponse, HostKey, InviteResult, Refused, SessionEnded, Welcome,
+};
 use culvert_wire::hello::{
     Binding, BrowserHello, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello,
 };
@@ -148,6 +150,13 @@ pub enum PlaneEvent {
         key: PublicKey,
         /// The order's counter.
         counter: u64,
+    },
+    /// A gateway saw something about a host's key.
+    HostKey {
+        /// Its key.
+        key: PublicKey,
+        /// What.
+        event: Box<HostKey>,
     },
     /// A gateway has stored its lease.
     LeaseStored {

@@ -217,6 +217,9 @@ impl<C: Control> Member<C> {
             Frame::LeaseStored(lease) => {
                 self.report(|key| PlaneEvent::LeaseStored { key, lease })?;
             }
+            Frame::HostKey(event) => {
+                self.report(|key| PlaneEvent::HostKey { key, event })?;
+            }
             Frame::Packets(_)
             | Frame::Welcome(_)
             | Frame::Refused(_)

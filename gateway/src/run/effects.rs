@@ -34,6 +34,7 @@ impl Loop {
                         handle.stop.send_replace(Some(reason));
                     }
                 }
+                Command::Cut { scope, reason } => self.terminals.revoke(&scope, reason),
                 Command::Obeyed(counter) => self.obeyed(counter),
                 Command::Report(report) => {
                     changed = true;
@@ -105,6 +106,7 @@ impl Loop {
             permitted: permits,
             stop: stopped,
             news: self.tell.clone(),
+            terminals: self.terminals.clone(),
         };
         let handle = Handle {
             stop,

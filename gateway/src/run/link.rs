@@ -26,6 +26,7 @@ impl Loop {
 
     fn up(&mut self, link: Link, events: Events) {
         self.clock.hear(link.link_time());
+        self.terminals.hear(self.clock);
         self.sessions.handle_hello(self.clock.now().link);
         for (id, handle) in &self.handles {
             match link.join(*id, None, &self.identity.signing) {

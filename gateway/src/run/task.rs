@@ -20,6 +20,7 @@ use super::presence::{LOOK, Presence};
 use crate::bridge::{Ahead, Bridge};
 use crate::dial::Dialer;
 use crate::session::Record;
+use crate::terminal::Terminals;
 
 /// A connection dialled ahead that no stream asked for is given up after this
 /// time: hosts hang up on who says nothing, and some serve only one.
@@ -39,6 +40,7 @@ pub(super) struct Task {
     /// Filled when the session must end.
     pub(super) stop: watch::Receiver<Option<Reason>>,
     pub(super) news: mpsc::Sender<(SessionId, News)>,
+    pub(super) terminals: Terminals,
 }
 
 /// What a session's task tells.
@@ -83,6 +85,7 @@ impl Task {
             dialer: self.dialer.clone(),
             permitted: self.permitted.clone(),
             counters: counters.clone(),
+            terminals: self.terminals.clone(),
         };
         self.serve(&session, bridge, ahead).await
     }

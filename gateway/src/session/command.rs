@@ -7,6 +7,7 @@ use culvert_wire::frame::{InviteResult, SessionEnded};
 use culvert_wire::grant::Grant;
 use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
+use culvert_wire::revocation::Scope;
 use culvert_wire::ticket::Ticket;
 
 /// A point in time, by two clocks.
@@ -46,6 +47,13 @@ pub enum Command {
     Stop {
         /// Which session.
         session: SessionId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Access was taken away: end what outlives its session, too.
+    Cut {
+        /// Whose, or which.
+        scope: Scope,
         /// Why.
         reason: Reason,
     },

@@ -575,7 +575,7 @@ fn each_revocation_scope_ends_exactly_its_sessions_then_is_acknowledged() {
         second.technician = other;
         world.send(&invite(second));
 
-        assert_eq!(world.revoke(NODE, 1, scope), Ok(()));
+        assert_eq!(world.revoke(NODE, 1, scope.clone()), Ok(()));
 
         let mut wanted: Vec<Command> = ended
             .into_iter()
@@ -584,6 +584,11 @@ fn each_revocation_scope_ends_exactly_its_sessions_then_is_acknowledged() {
                 reason: Reason::AccessRevoked,
             })
             .collect();
+        // Terminals that outlived their session go, too.
+        wanted.push(Command::Cut {
+            scope,
+            reason: Reason::AccessRevoked,
+        });
         wanted.push(Command::Obeyed(1));
         assert_eq!(world.drain(), wanted);
     }

@@ -36,6 +36,38 @@ impl Host {
         })
     }
 
+    /// Says what an SSH server says first, then nonsense without an end.
+    pub(crate) fn raving(net: &Net, address: &str) -> Self {
+        Self::serve(&net.lan(), address, |mut tcp| async move {
+            let _ = tcp.write_all(b"SSH-2.0-raving\r\n").await;
+            loop {
+                let nonsense: [u8; 4096] = rand::random();
+                if tcp.write_all(&nonsense).await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Says lines without an end and never its name.
+    pub(crate) fn chatty(net: &Net, address: &str) -> Self {
+        Self::serve(&net.lan(), address, |mut tcp| async move {
+            while tcp
+                .write_all(b"welcome, welcome, \x1b[2J welcome\r\n")
+                .await
+                .is_ok()
+            {}
+        })
+    }
+
+    /// Accepts, keeps the connection and says nothing.
+    pub(crate) fn mute(net: &Net, address: &str) -> Self {
+        Self::serve(&net.lan(), address, |tcp| async move {
+            let _kept = tcp;
+            std::future::pending::<()>().await;
+        })
+    }
+
     /// Accepts and keeps silent.
     pub(crate) fn silent(ns: &str, address: &str) -> Self {
         Self::serve(ns, address, |_tcp| std::future::pending())

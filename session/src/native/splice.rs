@@ -26,6 +26,16 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Counts bytes that went to a host by another way than a copy.
+    pub fn add_to_tcp(&self, bytes: u64) {
+        self.to_tcp.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that came from a host by another way than a copy.
+    pub fn add_from_tcp(&self, bytes: u64) {
+        self.from_tcp.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Bytes written to TCP connections.
     pub fn to_tcp(&self) -> u64 {
         self.to_tcp.load(Ordering::Relaxed)

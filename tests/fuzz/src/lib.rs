@@ -131,6 +131,10 @@ pub const TARGETS: &[Target] = &[
         run: terminal::sealed,
     },
     Target {
+        name: "worker",
+        run: terminal::worker,
+    },
+    Target {
         name: "terminal",
         run: terminal::stream,
     },

@@ -1,6 +1,7 @@
 //! The messages of a terminal stream, in pieces, from either end: what is
 //! accepted has one layout, and a bad length ends the reading.
 
+use culvert_gateway::worker::message::{FromWorker, ToWorker};
 use culvert_wire::grant::{Protocol, Target};
 use culvert_wire::key::SigningKey;
 use culvert_wire::sealed::Sealed;
@@ -34,6 +35,28 @@ fn judge(kind: u8, body: &bytes::Bytes) {
     }
     if let Ok(Some(message)) = ToPage::decode(kind, body) {
         assert_eq!(message.to_message(), whole, "two layouts for one message");
+    }
+}
+
+/// What a worker that a host has taken over may send, in pieces: accepted
+/// messages have one layout, and none is in the gateway's name.
+pub(crate) fn worker(input: &[u8]) {
+    let mut unframer = Unframer::default();
+    for piece in input.chunks(7) {
+        unframer.push(piece);
+        loop {
+            let (kind, body) = match unframer.next() {
+                Ok(None) => break,
+                Ok(Some(message)) => message,
+                Err(_) => return,
+            };
+            if let Ok(message) = FromWorker::decode(kind, &body) {
+                assert_eq!(message.to_message(), framed(kind, &body), "two layouts");
+            }
+            if let Ok(message) = ToWorker::decode(kind, &body) {
+                assert_eq!(message.to_message(), framed(kind, &body), "two layouts");
+            }
+        }
     }
 }
 

@@ -283,6 +283,7 @@ impl Link {
             | Frame::Revoke(_)
             | Frame::Revoked(_)
             | Frame::LeaseStored(_)
+            | Frame::HostKey(_)
             | Frame::ApiRequest(_)
             | Frame::ApiResponse(_) => {
                 let text = "a frame that a browser does not take";

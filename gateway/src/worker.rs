@@ -3,7 +3,7 @@
 //!
 //! A worker is this program again, with an empty environment, two descriptors
 //! (the pair to the gateway, one connected LAN socket), no privileges to gain
-//! and a filter that kills it for any system call but a few ([`filter`]). It
+//! and a filter that kills it for any system call but a few (its module `filter`). It
 //! serves one session of one bridge and is gone with it. What it says is read
 //! like a stranger's words. Never touches the WAN.
 //!

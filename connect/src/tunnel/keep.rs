@@ -22,7 +22,7 @@ use crate::text::note;
 
 /// First pause after a failed try for a new link; doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(250);
-/// Longest pause: the gateway waits half a minute for us.
+/// Longest pause: the gateway gives us up 25 s after our last word.
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// What keeping a session takes.

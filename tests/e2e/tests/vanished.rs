@@ -1,6 +1,7 @@
 //! A technician's end that is gone without a word holds no host's connection
 //! for longer than half a minute; one that comes back on another address in
-//! that time loses nothing (P12, P25).
+//! that time loses nothing (P12, P25): she is back in time only because
+//! unanswered bytes end her link after 15 s (`TCP_USER_TIMEOUT`, P13).
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -24,7 +24,7 @@ struct Way {
     mend: &'static [&'static str],
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 7] = [
     Way {
         what: "the account is disabled",
         end: |stack| commands(stack, &["user disable tess"]),
@@ -36,8 +36,18 @@ const WAYS: [Way; 6] = [
         mend: &["user role tess owner"],
     },
     Way {
-        what: "the role is narrowed",
-        end: |stack| commands(stack, &["user role tess technician"]),
+        what: "the role is narrowed to reading",
+        end: |stack| commands(stack, &["user role tess reader"]),
+        mend: &[
+            "user role tess none",
+            "team add Crew",
+            "team join --team Crew --user tess",
+            "permission grant --team Crew --site Harbour/Pump_station",
+        ],
+    },
+    Way {
+        what: "she leaves the team that may",
+        end: |stack| commands(stack, &["team leave --team Crew --user tess"]),
         mend: &["permission grant --user tess --customer Harbour"],
     },
     Way {

@@ -128,6 +128,7 @@ export class StreamSocket extends EventTarget {
 
 function bytesOf(data: ArrayBuffer | ArrayBufferView | string): Uint8Array {
   if (typeof data === 'string') return new TextEncoder().encode(data);
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  // A WebSocket copies at once; noVNC goes on writing into the same buffer.
+  if (data instanceof ArrayBuffer) return new Uint8Array(data).slice();
+  return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength).slice();
 }

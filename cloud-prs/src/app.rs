@@ -18,12 +18,14 @@ mod caller;
 mod challenges;
 pub mod claims;
 mod clock;
+pub mod credentials;
 mod ended;
 mod ending;
 mod error;
 pub mod factors;
 pub mod feed;
 pub mod gateways;
+pub mod hand_over;
 mod hellos;
 mod host_keys;
 pub mod import;
@@ -50,6 +52,7 @@ pub mod tree;
 mod vault;
 mod visitor;
 pub mod voiding;
+pub mod webhooks;
 pub mod whole;
 
 use std::sync::{Arc, OnceLock};
@@ -107,6 +110,7 @@ pub struct App {
     pub ended: broadcast::Sender<Ended>,
     challenges: challenges::Challenges,
     vault: vault::Vault,
+    hand_overs: hand_over::HandOvers,
     hellos: hellos::Hellos,
     answers: answers::Answers,
     pace: pace::Pace,
@@ -129,6 +133,7 @@ impl App {
             ended: broadcast::Sender::new(ended::WAITING),
             challenges: challenges::Challenges::default(),
             vault,
+            hand_overs: hand_over::HandOvers::default(),
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
             pace: pace::Pace::default(),

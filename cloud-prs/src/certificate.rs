@@ -137,6 +137,20 @@ pub fn load(data: &Data, given: Option<&CertificateFiles>) -> Result<Loaded, Cer
     Ok((chain, key))
 }
 
+/// Reads certificate authorities.
+///
+/// # Errors
+/// [`CertificateError`].
+pub fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|source| CertificateError::Pem {
+            file: file.display().to_string(),
+            what: "certificate",
+            source,
+        })
+}
+
 fn ca_params(now: UnixMs) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::default();
     let (from, until) = life(now, CA_LIFE)?;

@@ -8,10 +8,12 @@
 
 mod account;
 mod caller;
+mod credentials;
 mod events;
 mod extract;
 mod factors;
 mod gateways;
+mod hand_over;
 mod joining;
 mod link_tickets;
 mod marks;
@@ -23,6 +25,7 @@ mod refused;
 mod sessions;
 mod trail;
 mod tree;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -114,6 +117,15 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(marks::presence))
         .routes(routes!(marks::import))
         .routes(routes!(events::events))
+        .routes(routes!(webhooks::webhooks, webhooks::add))
+        .routes(routes!(webhooks::delete))
+        .routes(routes!(credentials::credentials))
+        .routes(routes!(credentials::sealing_key))
+        .routes(routes!(credentials::set, credentials::delete))
+        .routes(routes!(hand_over::begin))
+        .routes(routes!(hand_over::collect))
+        .routes(routes!(hand_over::look))
+        .routes(routes!(hand_over::approve))
         .routes(routes!(gateways::gateways))
         .routes(routes!(gateways::gateway))
         .routes(routes!(gateways::assign))

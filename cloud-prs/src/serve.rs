@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::app::webhooks::Outside;
 use crate::app::{App, Clock, Installation, report};
 use crate::certificate::{self, CertificateError};
 use crate::data::{Data, DataError};
@@ -174,6 +175,7 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         Some(address) => Some(TcpListener::bind(address).await.map_err(refused(address))?),
         None => None,
     };
+    let outside = webhook_targets(&settings)?;
     let stop = stop_signal()?;
     let hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
     let (until, valid_until) = watch::channel(keys.valid_until());
@@ -182,6 +184,7 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         () = plane.serve(tcp, Some(udp), router.clone(), Arc::clone(&server)) => {}
         () = plane.serve_loopback(portal, router, Arc::clone(&server)) => {}
         () = app.work() => {}
+        () = Arc::clone(&app).deliver_webhooks(outside) => {}
         () = metrics::serve(side, Arc::clone(&app), plane.clone(), valid_until) => {}
         () = statement::keep(data, keys, &plane, hang_up, until) => {}
         () = keep_heads(data, &app) => {}
@@ -252,6 +255,16 @@ fn refuse_samples(settings: &Prs, keys: &Keys) -> Result<(), ServeError> {
 
 /// The key of our own examples.
 const SAMPLE_SEED: &[u8; 32] = b"culvert sample key, never use it";
+
+/// Where webhooks may go, and whom they trust there.
+fn webhook_targets(settings: &Prs) -> Result<Outside, ServeError> {
+    let networks = settings.webhooks.networks.clone();
+    let authorities = match &settings.webhooks.authorities {
+        Some(file) => certificate::authorities(file)?,
+        None => Vec::new(),
+    };
+    Ok(Outside::new(networks, authorities)?)
+}
 
 async fn all_offline(app: &App) -> Result<(), StoreError> {
     let mut write = app.store().write().await?;

@@ -178,6 +178,7 @@ impl Control for Server {
             PlaneEvent::HostKey { key, event } => self.app.host_key_told(&key, &event).await,
             PlaneEvent::Revoked { key, counter } => self.app.revoked(&key, counter).await,
             PlaneEvent::LeaseStored { key, lease } => self.app.lease_stored(&key, lease).await,
+            PlaneEvent::Health { key, health } => self.app.health_told(&key, health).await,
             PlaneEvent::Route(RelayEvent::Joined {
                 session,
                 end,

@@ -6,14 +6,16 @@
 //! that was read inside a [`Write`] cannot be taken away before it commits.
 //! A commit returns when the bytes are on the disk (`synchronous = FULL`).
 //!
-//! Never holds a secret that could be used: passwords, tickets and tokens are
-//! hashes here, of claim codes only the public half.
+//! Never holds a secret that opens anything: passwords, tickets and tokens are
+//! hashes here, of claim codes only the public half. The secrets that webhooks
+//! are signed with stand as they are: each signs messages to its one receiver.
 
 pub mod assignments;
 pub mod audit;
 pub mod claims;
 pub mod clock;
 mod column;
+pub mod credentials;
 pub mod customers;
 mod error;
 pub mod factors;
@@ -32,6 +34,7 @@ pub mod sites;
 pub mod teams;
 pub mod tokens;
 pub mod users;
+pub mod webhooks;
 pub mod whole;
 
 use std::ops::{Deref, DerefMut};

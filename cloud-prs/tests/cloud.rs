@@ -23,12 +23,16 @@ mod ending_access;
 mod factors;
 #[path = "cloud/faults.rs"]
 mod faults;
+#[path = "cloud/handing_over.rs"]
+mod handing_over;
 #[path = "cloud/happenings.rs"]
 mod happenings;
 #[path = "cloud/importing.rs"]
 mod importing;
 #[path = "cloud/joining.rs"]
 mod joining;
+#[path = "cloud/kept_credentials.rs"]
+mod kept_credentials;
 #[path = "cloud/openapi.rs"]
 mod openapi;
 #[path = "cloud/passkeys.rs"]
@@ -45,6 +49,8 @@ mod sessions;
 mod signing_in;
 #[path = "cloud/stopping.rs"]
 mod stopping;
+#[path = "cloud/telling_webhooks.rs"]
+mod telling_webhooks;
 #[path = "cloud/whole_tree.rs"]
 mod whole_tree;
 #[path = "cloud/wires.rs"]

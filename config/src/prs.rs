@@ -5,6 +5,7 @@
 //! keys are files beside it, and so is a database address with a password.
 
 mod portal;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use self::portal::Portal;
+pub use self::webhooks::Webhooks;
 use crate::{ConfigError, file};
 
 /// Name of the settings file in the data folder.
@@ -47,6 +49,8 @@ pub struct Prs {
     pub come_back: Duration,
     /// The portal.
     pub portal: Portal,
+    /// To where webhooks may call out.
+    pub webhooks: Webhooks,
 }
 
 /// A certificate from elsewhere.
@@ -75,6 +79,8 @@ struct Raw {
     come_back_seconds: Option<u16>,
     #[serde(default)]
     portal: portal::Raw,
+    #[serde(default)]
+    webhooks: webhooks::Raw,
 }
 
 impl Prs {
@@ -104,6 +110,7 @@ impl Prs {
         let metrics = raw.metrics.as_deref();
         Ok(Self {
             portal: Portal::check(raw.portal, &raw.public_addresses)?,
+            webhooks: Webhooks::check(raw.webhooks)?,
             listen: socket("listen", &raw.listen)?,
             metrics: metrics.map(|text| socket("metrics", text)).transpose()?,
             public_addresses: raw.public_addresses,

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use culvert_link::Link;
 use culvert_wire::api::{
-    ApiError, HostEntry, HostList, LaunchAnswer, Me, NewLaunch, NewSession, RedeemAnswer,
-    RedeemLaunch, RenewAnswer, SecondStep, SessionAnswer, SessionList, SignIn, SignInAnswer,
-    TokenList,
+    ApiError, HandOverAnswer, HandOverCollected, HostEntry, HostList, LaunchAnswer, Me,
+    NewHandOver, NewLaunch, NewSession, RedeemAnswer, RedeemLaunch, RenewAnswer, SecondStep,
+    SessionAnswer, SessionList, SignIn, SignInAnswer, TokenList,
 };
 use culvert_wire::frame::Method;
-use culvert_wire::id::{SessionId, TokenId};
+use culvert_wire::id::{HandOverId, SessionId, TokenId};
 use culvert_wire::reason::Reason;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +47,24 @@ impl Api<'_> {
     pub async fn second_step(&self, body: &SecondStep) -> Result<SignInAnswer, Failure> {
         self.send(Method::Post, "/api/v1/sign-in/second", Some(body))
             .await
+    }
+
+    /// Asks to be signed in by somebody at the portal.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn hand_over(&self, body: &NewHandOver) -> Result<HandOverAnswer, Failure> {
+        self.send(Method::Post, "/api/v1/hand-overs", Some(body))
+            .await
+    }
+
+    /// Whether somebody has; the link is signed in from then on.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn collect(&self, id: HandOverId) -> Result<HandOverCollected, Failure> {
+        let path = format!("/api/v1/hand-overs/{id}/collect");
+        self.send(Method::Post, &path, None::<&()>).await
     }
 
     /// Ends the sign-in of this link.

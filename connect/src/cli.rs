@@ -78,9 +78,15 @@ pub enum Command {
 pub struct Login {
     /// The server: name or name:port, with or without https://.
     pub address: String,
-    /// Account; asked for when missing.
+    /// Account; with it the password is asked for here, not in the browser.
     #[arg(long)]
     pub user: Option<String>,
+    /// Sign in here with account and password, not in the browser.
+    #[arg(long, conflicts_with = "browser")]
+    pub password: bool,
+    /// Sign in through the portal, also where nobody sits at this terminal.
+    #[arg(long, conflicts_with_all = ["user", "password_stdin"])]
+    pub browser: bool,
     /// Read the password from standard input instead of asking.
     #[arg(long)]
     pub password_stdin: bool,

@@ -11,6 +11,7 @@ use crate::text;
 
 mod doctor;
 mod forward;
+mod hand_over;
 mod hosts;
 mod login;
 mod logins;

@@ -5,6 +5,7 @@
 //! loop. Nothing here listens on a socket.
 
 mod effects;
+mod health;
 mod link;
 mod presence;
 mod task;
@@ -140,6 +141,7 @@ struct Loop {
     sessions: Sessions,
     handles: HashMap<SessionId, Handle>,
     reports: Reports,
+    checkup: health::Checkup,
     status: Status,
     supervised: Supervised,
     data_dir: PathBuf,
@@ -171,6 +173,7 @@ impl Loop {
         );
         let attempt = connect::attempts(&settings, &identity, memory.clone())?;
         Ok(Self {
+            checkup: health::Checkup::start(settings.clone(), rand::random()),
             standing: Standing::start(attempt, crate::VERSION),
             dialer,
             options: Options {
@@ -213,6 +216,7 @@ impl Loop {
                     }
                 }
                 Some(host_key) = self.host_keys.recv() => self.tell_host_key(host_key),
+                () = self.checkup.next() => self.tell_health(),
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
                     self.sessions.handle_timeout(self.clock.now().steady);
                 }
@@ -221,6 +225,12 @@ impl Loop {
                 }
             }
             self.obey();
+        }
+    }
+
+    fn tell_health(&self) {
+        if let Some((link, _)) = &self.link {
+            self.checkup.tell(link);
         }
     }
 

@@ -212,6 +212,7 @@ fn take<S: AsyncRead + AsyncWrite + Unpin>(
         Frame::Revoked(_) => direction("revoked"),
         Frame::LeaseStored(_) => direction("lease-stored"),
         Frame::HostKey(_) => direction("host-key"),
+        Frame::Health(_) => direction("health"),
         Frame::ApiRequest(_) => direction("api-request"),
     }
 }

@@ -266,6 +266,25 @@ impl Method {
     }
 }
 
+/// What a gateway says of its own way to the server; a server that does not
+/// know it skips it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The code of the doctor's cause, such as `ok` or `udp_blocked`.
+    pub code: String,
+    /// What it means, in a sentence.
+    pub text: String,
+    /// The program's version.
+    pub version: String,
+    /// For how long the program has run, in seconds.
+    pub uptime_s: u64,
+}
+
+/// Longest code of a [`Health`], in bytes.
+const MAX_CODE: usize = 64;
+/// Longest sentence of a [`Health`], in bytes.
+pub const MAX_HEALTH: usize = 255;
+
 /// A message on an open link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
@@ -311,6 +330,8 @@ pub enum Frame {
     LeaseStored(Lease),
     /// From a gateway, optional: something happened with a host's key.
     HostKey(Box<HostKey>),
+    /// From a gateway: how it fares.
+    Health(Health),
     /// From a technician's program.
     ApiRequest(ApiRequest),
     /// Its answer.
@@ -356,6 +377,7 @@ mod kind {
     /// Types from here on may be skipped.
     pub(super) const SKIPPABLE: u8 = 0x80;
     pub(super) const HOST_KEY: u8 = 0x81;
+    pub(super) const HEALTH: u8 = 0x80;
 }
 
 impl Encode for Frame {
@@ -441,6 +463,13 @@ impl Encode for Frame {
                 out.u8(kind::HOST_KEY);
                 host_key.encode(out);
             }
+            Self::Health(health) => {
+                out.u8(kind::HEALTH);
+                out.text(&health.code, MAX_CODE);
+                out.text(&health.text, MAX_HEALTH);
+                out.text(&health.version, crate::hello::MAX_VERSION);
+                out.u64(health.uptime_s);
+            }
             Self::ApiRequest(request) => {
                 out.u8(kind::API_REQUEST);
                 out.u32(request.id);
@@ -497,6 +526,12 @@ impl Frame {
                 });
             }
             kind::HOST_KEY => Self::HostKey(Box::new(HostKey::decode(&mut input)?)),
+            kind::HEALTH => Self::Health(Health {
+                code: input.text("code", MAX_CODE)?.to_owned(),
+                text: input.text("text", MAX_HEALTH)?.to_owned(),
+                version: input.text("version", crate::hello::MAX_VERSION)?.to_owned(),
+                uptime_s: input.u64()?,
+            }),
             skipped if skipped >= kind::SKIPPABLE => return Ok(None),
             known => Self::decode_known(known, &mut input)?,
         };
@@ -705,6 +740,12 @@ mod tests {
             }),
             Frame::Revoked(3),
             Frame::LeaseStored(Lease::from_random([8; 16])),
+            Frame::Health(Health {
+                code: "udp_blocked".into(),
+                text: "UDP to the server is blocked".into(),
+                version: "culvert-gateway 0.1.0".into(),
+                uptime_s: 86_400,
+            }),
             Frame::ApiRequest(ApiRequest {
                 id: 1,
                 method: Method::Post,

@@ -117,6 +117,10 @@ ids! {
     PasskeyId;
     /// An API token or a sign-in, for lists and revocation; never the secret.
     TokenId;
+    /// A program that waits to be signed in by somebody at the portal.
+    HandOverId;
+    /// A program that is told what happens.
+    WebhookId;
 }
 
 #[cfg(test)]

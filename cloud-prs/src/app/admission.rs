@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use culvert_wire::frame::{InviteResult, Refused, SessionEnded, Welcome};
+use culvert_wire::frame::{self, InviteResult, Refused, SessionEnded, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
 use culvert_wire::id::{GatewayId, Lease, SessionId};
 use culvert_wire::key::PublicKey;
@@ -23,6 +23,7 @@ use crate::authz::Identity;
 use crate::plane::{KEEPALIVE, VERSION};
 use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
+use crate::store::health::{self, Health};
 use crate::store::sessions::{self, End, Session};
 use crate::store::{StoreError, Write, revocations};
 
@@ -308,6 +309,33 @@ impl App {
         }
         .await;
         log(outcome, "Lease could not be noted");
+    }
+
+    /// A gateway tells how it fares.
+    pub async fn health_told(&self, key: &PublicKey, told: frame::Health) {
+        let outcome: Result<(), StoreError> = async {
+            let mut write = self.store.write().await?;
+            let Some(gateway) = gateways::by_key(&mut write, key).await? else {
+                return Ok(());
+            };
+            let before = health::of(&mut write, gateway.id).await?;
+            let now = Health {
+                code: told.code,
+                text: told.text,
+                uptime_s: told.uptime_s,
+                at: self.now(),
+            };
+            health::set(&mut write, gateway.id, &now).await?;
+            write.commit().await?;
+            let same = |before: Health| before.code == now.code && before.text == now.text;
+            if before.is_some_and(same) {
+                return Ok(());
+            }
+            tracing::info!(gateway = %gateway.id, verdict = now.code, "Gateway says how it fares");
+            self.tell_gateway(key).await
+        }
+        .await;
+        log(outcome, "Health could not be noted");
     }
 
     /// A gateway's answer to an invitation. Refused the first time, the

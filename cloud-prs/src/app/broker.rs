@@ -9,7 +9,7 @@ use std::time::Duration;
 use culvert_wire::UnixMs;
 use culvert_wire::api::{
     LaunchAnswer, Named, NewLaunch, NewSession, RedeemAnswer, RedeemLaunch, RenewAnswer,
-    SessionAnswer,
+    SessionAnswer, StoredCredential,
 };
 use culvert_wire::frame::Invite;
 use culvert_wire::grant::{
@@ -44,6 +44,7 @@ struct Start {
     grant: SignedGrant,
     technician: Ticket,
     gateway: Ticket,
+    credentials: Vec<StoredCredential>,
 }
 
 impl App {
@@ -68,8 +69,11 @@ impl App {
         };
         let gateway = self.ready(gateway)?;
         self.not_too_many(&mut write, &call, &gateway).await?;
-        let start = self.mint(&call, ask, &host, &gateway, targets)?;
+        let mut start = self.mint(&call, ask, &host, &gateway, targets)?;
         sessions::add(&mut write, &start.session).await?;
+        start.credentials = self
+            .hand_out(&mut write, &call, &host, &start.session.targets)
+            .await?;
         let event =
             Event::done("session.start", Some(host.customer.id), start.session.id).after(json!({
                 "host": host.name,
@@ -211,6 +215,7 @@ impl App {
             grant,
             technician,
             gateway: at_gateway,
+            credentials: Vec::new(),
         })
     }
 
@@ -273,6 +278,7 @@ impl App {
             site,
             targets: session.targets,
             ends_at: session.ends_at,
+            credentials: start.credentials,
         })
     }
 

@@ -17,7 +17,7 @@ use crate::store::claims::{self, Claim};
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Filter};
-use crate::store::{StoreError, Write, sites};
+use crate::store::{StoreError, Write, credentials, sites};
 
 /// What a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
@@ -264,6 +264,7 @@ impl App {
             customer_name: site.map(|site| site.customer_name),
             identity: hello.identity,
             sealing: sealing(hello),
+            sealing_signature: signature(hello),
             state: GatewayState::Active,
             version: String::new(),
             claimed: self.now(),
@@ -299,8 +300,11 @@ impl App {
         gateways::retire_key(write, &gateway.identity, place, self.now()).await?;
         let order = Order::CloseGateway(gateway.identity);
         orders::add(write, order, Reason::GatewayRevoked, self.now()).await?;
+        // What was sealed to the box that is gone is lost: "enter again".
+        credentials::forget_sealed_to(write, &gateway.identity).await?;
         gateway.identity = hello.identity;
         gateway.sealing = sealing(hello);
+        gateway.sealing_signature = signature(hello);
         gateway.state = GatewayState::Active;
         gateway.claimed = self.now();
         gateway.leases = Leases::default();
@@ -331,6 +335,11 @@ impl App {
 
 fn sealing(hello: &ClaimHello) -> String {
     BASE32_NOPAD.encode(&hello.sealing).to_ascii_lowercase()
+}
+
+fn signature(hello: &ClaimHello) -> String {
+    let signature = BASE32_NOPAD.encode(&hello.sealing_signature.0);
+    signature.to_ascii_lowercase()
 }
 
 impl Claim {

@@ -12,6 +12,7 @@ use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Node};
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
+use crate::store::health::{self, Health};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Filter};
 
@@ -38,6 +39,9 @@ pub struct GatewayInfo {
     pub online: bool,
     /// When it was last heard of.
     pub last_seen: Option<UnixMs>,
+    /// What it says of its way to the server; in the details only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 impl App {
@@ -63,7 +67,11 @@ impl App {
         let gateway = self
             .reachable_gateway(&mut db, call, Action::TreeSee, id)
             .await?;
-        Ok(self.info(gateway))
+        let health = health::of(&mut db, gateway.id).await?;
+        Ok(GatewayInfo {
+            health,
+            ..self.info(gateway)
+        })
     }
 
     /// Gives a box a site, or takes it away.
@@ -217,6 +225,7 @@ impl App {
             claimed: gateway.claimed,
             online,
             last_seen: gateway.last_seen,
+            health: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use culvert_wire::UnixMs;
 use culvert_wire::reason::Reason;
 
 use super::feed::Live;
@@ -22,13 +23,18 @@ const POLL: Duration = Duration::from_millis(500);
 const OVERDUE_EVERY: u32 = 10;
 /// Every how many polls connected gateways are noted as seen: 30 s.
 const SEEN_EVERY: u32 = 60;
+/// How long after its start a server does not tell webhooks that boxes are
+/// gone, in milliseconds.
+const SETTLED_MS: u64 = 90_000;
 
 impl App {
     /// Works until the task is dropped.
     pub async fn work(&self) {
         let mut round: u32 = 0;
+        // Boxes have this long to come back to a server that starts.
+        let settled = self.now().plus_ms(SETTLED_MS);
         loop {
-            if let Err(error) = self.work_once(round).await {
+            if let Err(error) = self.work_once(round, settled).await {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, "Database does not answer, will try again");
             }
@@ -41,10 +47,11 @@ impl App {
     }
 
     /// One round: orders always, the rest now and then.
-    async fn work_once(&self, round: u32) -> Result<(), StoreError> {
+    async fn work_once(&self, round: u32, settled: UnixMs) -> Result<(), StoreError> {
         self.carry_out().await?;
         self.follow_trail().await?;
         if round.is_multiple_of(OVERDUE_EVERY) {
+            self.tell_gateways(self.now() >= settled).await?;
             self.end_overdue().await?;
         }
         if round.is_multiple_of(SEEN_EVERY) {
@@ -53,7 +60,7 @@ impl App {
             clock::raise(&mut write, self.now()).await?;
             // No session outlives its last renewal by more than this.
             let old = self.now().0.saturating_sub(2 * self.here.session_ms);
-            revocations::forget_before(&mut write, culvert_wire::UnixMs(old)).await?;
+            revocations::forget_before(&mut write, UnixMs(old)).await?;
             write.commit().await?;
         }
         Ok(())

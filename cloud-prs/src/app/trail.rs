@@ -135,6 +135,8 @@ impl App {
         let chain = event.customer.map_or(Chain::Provider, Chain::Customer);
         let head = rows::head(write, chain).await?;
         let (seq, previous) = head.map_or((0, Hash::START), |head| (head.seq, head.hash));
+        self.tell_webhooks(write, &event, &doer.name, &doer.source)
+            .await?;
         let now = self.now();
         let entry = Entry {
             chain,

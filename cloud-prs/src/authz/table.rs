@@ -98,6 +98,11 @@ actions! {
     TreeSee "tree.see" Node TECHNICIANS READ SignIn;
     FavouriteChange "favourite.change" Node TECHNICIANS PERSON SignIn;
     NotesChange "notes.change" Node TECHNICIANS MANAGE SignIn;
+    CredentialSee "credential.see" Node TECHNICIANS READ SignIn;
+    CredentialChange "credential.change" Node TECHNICIANS PERSON SignIn;
+    HandOver "hand-over.approve" Own EVERYBODY PERSON Fresh;
+    WebhookList "webhook.list" Root ADMINISTRATORS PERSON SignIn;
+    WebhookChange "webhook.change" Root ADMINISTRATORS PERSON Fresh;
     CustomerAdd "customer.add" Root ADMINISTRATORS MANAGE SignIn;
     CustomerChange "customer.change" Node ADMINISTRATORS MANAGE SignIn;
     CustomerDelete "customer.delete" Root ADMINISTRATORS MANAGE Fresh;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use culvert_wire::frame::{
-    ApiRequest, ApiResponse, HostKey, InviteResult, Refused, SessionEnded, Welcome,
+    ApiRequest, ApiResponse, Health, HostKey, InviteResult, Refused, SessionEnded, Welcome,
 };
 use culvert_wire::hello::{
     Binding, BrowserHello, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello,
@@ -164,6 +164,13 @@ pub enum PlaneEvent {
         key: PublicKey,
         /// The lease.
         lease: Lease,
+    },
+    /// How a gateway fares.
+    Health {
+        /// Its key.
+        key: PublicKey,
+        /// What it says.
+        health: Health,
     },
     /// A route was joined or is over.
     Route(RelayEvent),

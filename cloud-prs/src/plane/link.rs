@@ -220,6 +220,7 @@ impl<C: Control> Member<C> {
             Frame::HostKey(event) => {
                 self.report(|key| PlaneEvent::HostKey { key, event })?;
             }
+            Frame::Health(health) => self.report(|key| PlaneEvent::Health { key, health })?,
             Frame::Packets(_)
             | Frame::Welcome(_)
             | Frame::Refused(_)

@@ -70,6 +70,8 @@ pub struct Gateway {
     pub identity: PublicKey,
     /// The box's X25519 sealing key, base32.
     pub sealing: String,
+    /// Its signature by the identity key, base32; empty for a box from before.
+    pub sealing_signature: String,
     /// Whether it serves.
     pub state: GatewayState,
     /// Its program and version at the last hello.
@@ -109,6 +111,7 @@ fn read(row: &AnyRow) -> Result<Gateway, StoreError> {
         customer_name: row.maybe_text("customer_name")?,
         identity: row.parsed("identity")?,
         sealing: row.text("sealing")?,
+        sealing_signature: row.text("sealing_signature")?,
         state: row.parsed("state")?,
         version: row.text("version")?,
         claimed: row.time("claimed")?,
@@ -129,8 +132,8 @@ fn read(row: &AnyRow) -> Result<Gateway, StoreError> {
 /// [`StoreError::Taken`] when the key or the site has one already.
 pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreError> {
     let sql = "INSERT INTO gateways (id, site, identity, sealing, state, version, claimed, \
-               online, last_seen, boot, lease, pending, counter) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+               online, last_seen, boot, lease, pending, counter, sealing_signature) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     sqlx::query(sql)
         .bind(gateway.id.to_string())
         .bind(gateway.site.map(|id| id.to_string()))
@@ -145,6 +148,7 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
         .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
         .bind(gateway.leases.pending.map(|id| id.to_string()))
         .bind(big(gateway.counter))
+        .bind(&gateway.sealing_signature)
         .execute(db)
         .await?;
     Ok(())
@@ -157,7 +161,7 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
 pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreError> {
     let sql = "UPDATE gateways SET site = $2, identity = $3, sealing = $4, state = $5, \
                version = $6, claimed = $7, online = $8, last_seen = $9, boot = $10, lease = $11, \
-               pending = $12 WHERE id = $1";
+               pending = $12, sealing_signature = $13 WHERE id = $1";
     sqlx::query(sql)
         .bind(gateway.id.to_string())
         .bind(gateway.site.map(|id| id.to_string()))
@@ -171,6 +175,7 @@ pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), Sto
         .bind(gateway.leases.boot.map(|id| id.to_string()))
         .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
         .bind(gateway.leases.pending.map(|id| id.to_string()))
+        .bind(&gateway.sealing_signature)
         .execute(db)
         .await?;
     Ok(())

@@ -9,13 +9,15 @@ use super::{Place, Store, StoreError};
 /// Numbered steps, in order; a released one never changes. Numbers may be
 /// missing, and a step may come to a database that has later ones already: each
 /// is run once.
-const STEPS: [(i64, &str); 6] = [
+const STEPS: [(i64, &str); 8] = [
     (1, include_str!("migrations/0001_start.sql")),
     (2, include_str!("migrations/0002_sign_ins.sql")),
     (3, include_str!("migrations/0003_rights.sql")),
     (4, include_str!("migrations/0004_factors.sql")),
     (5, include_str!("migrations/0005_invitations.sql")),
     (10, include_str!("migrations/0010_marks.sql")),
+    (11, include_str!("migrations/0011_credentials.sql")),
+    (12, include_str!("migrations/0012_webhooks.sql")),
 ];
 /// The schema that this version reads and writes.
 pub const SCHEMA: i64 = STEPS[STEPS.len() - 1].0;

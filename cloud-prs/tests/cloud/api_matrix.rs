@@ -4,13 +4,15 @@
 //! fails. What to expect follows from the action and the table of `authz`,
 //! not from what the route answers today.
 
+use culvert_cloud_prs::app::webhooks::NewWebhook;
 use culvert_cloud_prs::authz::{Action, Place, Proof};
 use culvert_wire::api::{NewLaunch, NodeRef, Role, Secret, TokenScope};
 use culvert_wire::grant::Protocol;
 use culvert_wire::id::{
     AssignmentId, ClaimId, CustomerId, GatewayId, HostId, InvitationId, SessionId, SiteId, TeamId,
-    TokenId, UserId,
+    TokenId, UserId, WebhookId,
 };
+use culvert_wire::key::{PublicKey, SigningKey};
 use serde_json::{Value, json};
 
 use crate::quick::Quick;
@@ -27,6 +29,7 @@ struct Things {
     empty_customer: CustomerId,
     host: HostId,
     gateway: GatewayId,
+    box_key: PublicKey,
     claim: ClaimId,
     session: SessionId,
     token: TokenId,
@@ -38,6 +41,7 @@ struct Things {
     invitation: InvitationId,
     /// A role at the customer.
     assignment: AssignmentId,
+    webhook: WebhookId,
 }
 
 /// How a route's answer depends on its ids.
@@ -95,7 +99,7 @@ fn host_spec(_: &Things) -> Value {
 }
 
 fn session(things: &Things) -> Value {
-    let key = culvert_wire::key::SigningKey::from_seed(&[9; 32]).public();
+    let key = SigningKey::from_seed(&[9; 32]).public();
     json!({ "host": things.host, "protocol": "ssh", "end_key": key })
 }
 
@@ -109,13 +113,15 @@ fn launch(things: &Things) -> Value {
 }
 
 /// Routes that need no sign-in; other tests hold what they do.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 8] = [
     "POST /api/v1/sign-in",
     "POST /api/v1/sign-in/second",
     "POST /api/v1/sign-in/passkey/begin",
     "POST /api/v1/sign-in/passkey/finish",
     "POST /api/v1/invitations/accept",
     "POST /api/v1/launches/redeem",
+    "POST /api/v1/hand-overs",
+    "POST /api/v1/hand-overs/{hand_over}/collect",
 ];
 
 /// Done for the portal's page only; other tests hold what is done.
@@ -274,6 +280,70 @@ fn rows() -> Vec<Row> {
             Ids::Customer,
             200,
             |_| json!("name,address\nscanner,192.168.7.21\n"),
+        ),
+        row(
+            "GET /api/v1/hosts/{host}/credentials",
+            A::CredentialSee,
+            Ids::Customer,
+            200,
+            nothing,
+        ),
+        row(
+            "GET /api/v1/hosts/{host}/sealing-key",
+            A::CredentialSee,
+            Ids::Customer,
+            200,
+            nothing,
+        ),
+        row(
+            "PUT /api/v1/hosts/{host}/credentials/ssh",
+            A::CredentialChange,
+            Ids::Customer,
+            204,
+            |t| json!({ "account": "root", "sealed": "c2VhbGVk", "gateway_key": t.box_key }),
+        ),
+        row(
+            "DELETE /api/v1/hosts/{host}/credentials/ssh",
+            A::CredentialChange,
+            Ids::Customer,
+            204,
+            nothing,
+        ),
+        // No program waits: seen, but nothing there.
+        row(
+            "POST /api/v1/hand-overs/look",
+            A::HandOver,
+            Ids::None,
+            404,
+            |_| json!({ "code": "ABCD-EFGH" }),
+        ),
+        row(
+            "POST /api/v1/hand-overs/approve",
+            A::HandOver,
+            Ids::None,
+            404,
+            |_| json!({ "code": "ABCD-EFGH" }),
+        ),
+        row(
+            "GET /api/v1/webhooks",
+            A::WebhookList,
+            Ids::None,
+            200,
+            nothing,
+        ),
+        row(
+            "POST /api/v1/webhooks",
+            A::WebhookChange,
+            Ids::None,
+            201,
+            |_| json!({ "url": "https://hooks.example.com/x", "events": ["session.end"] }),
+        ),
+        row(
+            "DELETE /api/v1/webhooks/{webhook}",
+            A::WebhookChange,
+            Ids::Root,
+            204,
+            nothing,
         ),
         row("GET /api/v1/gateways", A::TreeSee, Ids::None, 200, nothing),
         row(
@@ -590,7 +660,8 @@ fn rows() -> Vec<Row> {
 /// Path parameters that stand for another kind of the same thing.
 fn described(route: &str) -> String {
     let (path, _) = route.split_once('?').unwrap_or((route, ""));
-    path.replace("{empty_", "{").replace("{member}", "{user}")
+    let path = path.replace("{empty_", "{").replace("{member}", "{user}");
+    path.replace("/credentials/ssh", "/credentials/{protocol}")
 }
 
 fn path(route: &str, things: &Things) -> (String, String) {
@@ -606,6 +677,7 @@ fn path(route: &str, things: &Things) -> (String, String) {
         .replace("{session}", &things.session.to_string())
         .replace("{token}", &things.token.to_string())
         .replace("{user}", &things.user.to_string())
+        .replace("{webhook}", &things.webhook.to_string())
         .replace("{member}", &things.member.to_string())
         .replace("{passkey}", &things.member.to_string())
         .replace("{invitation}", &things.invitation.to_string())
@@ -627,13 +699,18 @@ async fn things(world: &World, branch: &Branch, who: &Person) -> Things {
         .await;
     let what = culvert_cloud_prs::app::claims::ClaimFor::Site(spare.unwrap().id);
     let (claim, _) = app.add_claim(&console, what).await.unwrap();
+    let hook = NewWebhook {
+        url: "https://hooks.example.com/".into(),
+        events: vec!["session.end".into()],
+    };
+    let webhook = app.add_webhook(&console, &hook).await.unwrap();
     let person = Quick::new(world).await;
     let node = NodeRef::Customer(branch.customer);
     let assignment = assign(app, person.id, Role::Technician, node).await;
     let team = app.add_team(&console, &name("Team")).await.unwrap().id;
     let member = Quick::new(world).await.id;
     app.set_member(&console, team, member, true).await.unwrap();
-    let (site, host, gateway) = world.fresh_site(branch).await;
+    let (site, host, gateway, box_key) = world.fresh_site(branch).await;
     let invited = app
         .invite(&console, &name("Nina"), &[], None)
         .await
@@ -645,6 +722,7 @@ async fn things(world: &World, branch: &Branch, who: &Person) -> Things {
         empty_customer,
         host,
         gateway,
+        box_key,
         claim: claim.id,
         session: world.session(who, branch).await.session,
         token: who.token,
@@ -653,6 +731,7 @@ async fn things(world: &World, branch: &Branch, who: &Person) -> Things {
         team,
         invitation: invited.id,
         assignment,
+        webhook: webhook.id,
     }
 }
 
@@ -671,6 +750,7 @@ fn missing() -> Things {
         empty_customer: id(),
         host: id(),
         gateway: id(),
+        box_key: SigningKey::from_seed(&[8; 32]).public(),
         claim: id(),
         session: id(),
         token: id(),
@@ -679,6 +759,7 @@ fn missing() -> Things {
         team: id(),
         invitation: id(),
         assignment: id(),
+        webhook: id(),
     }
 }
 

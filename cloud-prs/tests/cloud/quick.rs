@@ -10,7 +10,7 @@ use culvert_cloud_prs::store::{tokens, users};
 use culvert_wire::api::{SessionAnswer, TokenKind};
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::id::{GatewayId, HostId, InvitationId, SessionId, SiteId, TokenId, UserId};
-use culvert_wire::key::SigningKey;
+use culvert_wire::key::{PublicKey, SigningKey};
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest as _, Sha256};
 
@@ -115,7 +115,10 @@ impl World {
     }
 
     /// A new site of a branch's customer, with a host and a box that is there.
-    pub(crate) async fn fresh_site(&self, branch: &Branch) -> (SiteId, HostId, GatewayId) {
+    pub(crate) async fn fresh_site(
+        &self,
+        branch: &Branch,
+    ) -> (SiteId, HostId, GatewayId, PublicKey) {
         let name = format!("Fresh {:016x}", rand::random::<u64>());
         let console = console();
         let site = self.app.add_site(&console, branch.customer, &name).await;
@@ -133,6 +136,6 @@ impl World {
         let auth = claim_auth(&code, &key, &binding());
         let welcome = self.app.admit_claim(&auth, &binding(), from()).await;
         self.wires.online.lock().unwrap().insert(key.public());
-        (site, host, welcome.unwrap().gateway.unwrap())
+        (site, host, welcome.unwrap().gateway.unwrap(), key.public())
     }
 }

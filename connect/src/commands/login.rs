@@ -11,7 +11,7 @@ use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::statement::StatementError;
 use zeroize::Zeroizing;
 
-use super::prompt;
+use super::{hand_over, prompt};
 use crate::account::{Account, SignIn, device_key};
 use crate::api::Api;
 use crate::cli::Login;
@@ -39,17 +39,19 @@ pub(super) async fn login(home: Home, login: Login) -> Result<(), Failure> {
         server: address.clone(),
         source,
     })?;
-    let user = user_name(login.user, old.as_ref())?;
-    let password = password(login.password_stdin)?;
-    let answer = sign_in(
-        Api(&link),
-        SignInBody {
+    let typed = login.user.is_some() || login.password || login.password_stdin;
+    let answer = if login.browser || (!typed && prompt::is_there()) {
+        hand_over::sign_in(Api(&link), device_label()).await?
+    } else {
+        let user = user_name(login.user, old.as_ref())?;
+        let password = password(login.password_stdin)?;
+        let body = SignInBody {
             name: user,
             password,
             label: device_label(),
-        },
-    )
-    .await?;
+        };
+        sign_in(Api(&link), body).await?
+    };
     let token = answer.token.ok_or_else(|| Failure::Answer {
         what: "signing in".into(),
         status: 200,

@@ -168,6 +168,7 @@ impl Loop {
         }
         self.status.link_time_ms = Some(now.0);
         self.send_reports();
+        self.tell_health();
         self.tell_status();
     }
 

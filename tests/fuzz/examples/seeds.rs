@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::frame::{
-    ApiRequest, ApiResponse, Channel, Closed, Frame, Invite, InviteResult, Join, Method, Packets,
-    Refused, SessionEnded, Welcome,
+    ApiRequest, ApiResponse, Channel, Closed, Frame, Health, Invite, InviteResult, Join, Method,
+    Packets, Refused, SessionEnded, Welcome,
 };
 use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
 use culvert_wire::hello::{
@@ -201,6 +201,12 @@ fn main() {
         Frame::Revoke(revocation(Scope::All)),
         Frame::Revoked(7),
         Frame::LeaseStored(lease),
+        Frame::Health(Health {
+            code: "ok".into(),
+            text: "everything works".into(),
+            version: "culvert-gateway 0.1.0".into(),
+            uptime_s: 1,
+        }),
         Frame::ApiRequest(ApiRequest {
             id: 1,
             method: Method::Post,

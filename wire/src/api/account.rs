@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Secret;
 use super::hosts::Named;
 use crate::UnixMs;
-use crate::id::{CustomerId, HostId, SiteId, TokenId, UserId};
+use crate::id::{CustomerId, HandOverId, HostId, SiteId, TokenId, UserId};
 
 /// What somebody may do at a place of the tree and below; a higher one may all
 /// that a lower one may, but for the reader's view of everybody's work.
@@ -211,6 +211,42 @@ pub enum Factor {
     Passkey,
     /// A recovery code, used up by this.
     Recovery,
+}
+
+/// `POST /api/v1/hand-overs`: a program wants to be signed in by somebody who
+/// is, at the portal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewHandOver {
+    /// What lists of sign-ins show, such as the computer's name.
+    #[serde(default)]
+    pub label: String,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HandOverAnswer {
+    /// To collect the sign-in with.
+    pub id: HandOverId,
+    /// What is typed at the portal: `ABCD-EFGH`.
+    pub code: String,
+    /// Where it is typed.
+    pub url: String,
+    /// Until when it is good.
+    pub expires: UnixMs,
+}
+
+/// `POST /api/v1/hand-overs/{id}/collect` (no body).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum HandOverCollected {
+    /// Nobody has approved it yet: ask again in a while.
+    Pending,
+    /// Signed in.
+    Done(Box<SignedIn>),
 }
 
 /// `GET /api/v1/me`.

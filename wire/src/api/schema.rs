@@ -45,6 +45,8 @@ texts! {
     id::InvitationId: "id of an invitation" Some("^[a-z2-7]{26}$");
     id::PasskeyId: "id of a passkey" Some("^[a-z2-7]{26}$");
     id::TokenId: "id of a token" Some("^[a-z2-7]{26}$");
+    id::WebhookId: "id of a webhook" Some("^[a-z2-7]{26}$");
+    id::HandOverId: "id of a hand-over" Some("^[a-z2-7]{26}$");
     PublicKey: "Ed25519 public key, base32" Some("^[a-z2-7]{52}$");
     Ticket: "one-time ticket, base32" Some("^[a-z2-7]{52}$");
     HostAddress: "IP address or DNS name" None;

@@ -44,6 +44,23 @@ pub struct SessionAnswer {
     pub targets: Vec<Target>,
     /// When the session ends unless renewed.
     pub ends_at: UnixMs,
+    /// Kept credentials for exactly these targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<StoredCredential>,
+}
+
+/// A credential that only the session's gateway can open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StoredCredential {
+    /// What is spoken with it.
+    pub protocol: Protocol,
+    /// On which port.
+    pub port: u16,
+    /// The account on the host.
+    pub account: String,
+    /// The ciphertext, base64.
+    pub sealed: String,
 }
 
 /// `POST /api/v1/sessions/{id}/renew`.

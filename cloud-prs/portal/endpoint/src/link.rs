@@ -284,6 +284,7 @@ impl Link {
             | Frame::Revoked(_)
             | Frame::LeaseStored(_)
             | Frame::HostKey(_)
+            | Frame::Health(_)
             | Frame::ApiRequest(_)
             | Frame::ApiResponse(_) => {
                 let text = "a frame that a browser does not take";

@@ -34,6 +34,7 @@ pub(crate) async fn enrol(database: &Path, count: u32) -> anyhow::Result<()> {
             customer_name: None,
             identity: keys::nth(n).public(),
             sealing: String::new(),
+            sealing_signature: String::new(),
             state: GatewayState::Active,
             version: String::new(),
             claimed: plane::now(),

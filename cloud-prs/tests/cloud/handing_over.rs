@@ -1,0 +1,199 @@
+//! `culvert login` through the portal, and the portal's links for `culvert`.
+
+use std::sync::Arc;
+
+use culvert_cloud_prs::app::{Call, Caller};
+use culvert_wire::api::{HandOverAnswer, HandOverCollected, LaunchAnswer, NewHandOver};
+use culvert_wire::key::SigningKey;
+use culvert_wire::reason::Reason;
+use serde_json::Value;
+
+use crate::world::{From, World, from};
+
+fn program(seed: u8) -> Arc<Caller> {
+    let device = SigningKey::from_seed(&[seed; 32]).public();
+    Arc::new(Caller::new(device, from(), None))
+}
+
+fn begin(world: &World, link: &Caller) -> HandOverAnswer {
+    let ask = NewHandOver {
+        label: "culvert on ann-laptop".into(),
+    };
+    world.app.begin_hand_over(link, &ask).unwrap()
+}
+
+async fn pending(world: &World, link: &Arc<Caller>, asked: &HandOverAnswer) -> bool {
+    let answer = world.app.collect_hand_over(link, asked.id).await.unwrap();
+    matches!(answer, HandOverCollected::Pending)
+}
+
+#[tokio::test]
+async fn a_program_is_signed_in_by_somebody_at_the_portal() {
+    let world = World::new().await;
+    let link = program(90);
+    let asked = begin(&world, &link);
+    assert_eq!(asked.url, "https://prs.example.com/hand-over");
+    assert!(!asked.url.contains(&asked.code));
+    assert!(pending(&world, &link, &asked).await);
+    assert_eq!(link.user(), None);
+
+    let ann = world.browse("ann").await;
+    let typed = asked.code.to_lowercase().replace('-', " ");
+    let body = format!(r#"{{"code":"{typed}"}}"#);
+    let page = From::Page(&ann);
+    let (status, shown) = world
+        .send(&page, "POST", "/api/v1/hand-overs/look", &body)
+        .await;
+    assert_eq!(status, 200, "{shown}");
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["label"], "culvert on ann-laptop");
+    assert_eq!(shown["from"], "192.0.2.9");
+    assert!(
+        pending(&world, &link, &asked).await,
+        "looking is not approving"
+    );
+    let (status, _) = world
+        .send(&page, "POST", "/api/v1/hand-overs/approve", &body)
+        .await;
+    assert_eq!(status, 200);
+
+    let HandOverCollected::Done(signed) =
+        world.app.collect_hand_over(&link, asked.id).await.unwrap()
+    else {
+        panic!("it was approved");
+    };
+    assert_eq!(signed.me.user.name, "ann");
+    assert_eq!(link.user(), Some(world.ann.id));
+    // The token counts with this program's device key only, and once is enough.
+    let token = signed.token.unwrap();
+    let device = link.device;
+    let by = |device| world.app.actor_by_secret(token.reveal().as_bytes(), device);
+    assert!(by(Some(&device)).await.unwrap().is_some());
+    assert!(by(Some(&program(91).device)).await.unwrap().is_none());
+    let again = world
+        .app
+        .collect_hand_over(&link, asked.id)
+        .await
+        .unwrap_err();
+    assert_eq!(again.reason, Reason::NotFound);
+}
+
+#[tokio::test]
+async fn a_code_works_once_for_one_program_and_ten_minutes() {
+    let world = World::new().await;
+    let (link, thief) = (program(90), program(91));
+    let asked = begin(&world, &link);
+    let call = world.call(&world.ann).await;
+    world
+        .app
+        .approve_hand_over(&call, &asked.code)
+        .await
+        .unwrap();
+    let stolen = world
+        .app
+        .collect_hand_over(&thief, asked.id)
+        .await
+        .unwrap_err();
+    assert_eq!(stolen.reason, Reason::NotFound);
+    let twice = world
+        .app
+        .approve_hand_over(&call, &asked.code)
+        .await
+        .unwrap_err();
+    assert_eq!(twice.reason, Reason::NotFound);
+
+    let late = begin(&world, &thief);
+    world.pass(10 * 60_000);
+    for gone in [&late, &asked] {
+        let link = if gone.id == late.id { &thief } else { &link };
+        let error = world
+            .app
+            .collect_hand_over(link, gone.id)
+            .await
+            .unwrap_err();
+        assert_eq!(error.reason, Reason::NotFound);
+    }
+}
+
+/// 39 bits and ten tries: nobody guesses another person's code.
+#[tokio::test]
+async fn codes_cannot_be_tried_out() {
+    let world = World::new().await;
+    let link = program(90);
+    let asked = begin(&world, &link);
+    let bob = world.call(&world.bob).await;
+    for n in 0..10 {
+        let wrong = world
+            .app
+            .hand_over_of(&bob, &format!("AAAA-AAA{n}"))
+            .unwrap_err();
+        assert_eq!(wrong.reason, Reason::NotFound);
+    }
+    let right = world
+        .app
+        .approve_hand_over(&bob, &asked.code)
+        .await
+        .unwrap_err();
+    assert_eq!(right.reason, Reason::Throttled);
+    let ann: Call = world.call(&world.ann).await;
+    world
+        .app
+        .approve_hand_over(&ann, &asked.code)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn programs_that_wait_are_bounded() {
+    let world = World::new().await;
+    let mut refused = 0;
+    for seed in 0..=40 {
+        let ask = NewHandOver {
+            label: String::new(),
+        };
+        refused += usize::from(world.app.begin_hand_over(&program(seed), &ask).is_err());
+    }
+    assert_eq!(refused, 21, "twenty of one address");
+    // Over HTTPS there is no device key to bind to.
+    let page = world.browse("ann").await;
+    let (status, _) = world
+        .send(&From::Page(&page), "POST", "/api/v1/hand-overs", "{}")
+        .await;
+    assert_eq!(status, 400);
+}
+
+/// Threat 31: the portal's link for `culvert open`: a minute, once, for her.
+#[tokio::test]
+async fn the_portal_makes_links_for_the_native_program() {
+    let world = World::new().await;
+    let ann = world.browse("ann").await;
+    let body = format!(r#"{{"host":"{}","protocol":"ssh"}}"#, world.a.host);
+    let page = From::Page(&ann);
+    let (status, made) = world.send(&page, "POST", "/api/v1/launches", &body).await;
+    assert_eq!(status, 201, "{made}");
+    let made: LaunchAnswer = serde_json::from_str(&made).unwrap();
+    let ticket = made.url.strip_prefix("culvert://open/").unwrap();
+    let key = SigningKey::from_seed(&[95; 32]).public();
+    let body = format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#);
+    let (status, answer) = world
+        .send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body)
+        .await;
+    assert_eq!(status, 201, "{answer}");
+    let started = world.wires.invites.lock().unwrap().len();
+    assert_eq!(started, 1);
+    let (status, _) = world
+        .send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body)
+        .await;
+    assert_eq!(status, 403, "once");
+
+    let body = format!(r#"{{"host":"{}","protocol":"ssh"}}"#, world.a.host);
+    let (_, made) = world.send(&page, "POST", "/api/v1/launches", &body).await;
+    let made: LaunchAnswer = serde_json::from_str(&made).unwrap();
+    world.pass(60_001);
+    let ticket = made.url.strip_prefix("culvert://open/").unwrap();
+    let body = format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#);
+    let (status, _) = world
+        .send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body)
+        .await;
+    assert_eq!(status, 403, "a minute");
+}

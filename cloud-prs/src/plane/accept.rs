@@ -167,14 +167,9 @@ where
     C: Control,
 {
     let upgraded: Upgraded = Arc::default();
-<<<<<<< HEAD
-    let mut serve = {
-        let upgraded = Arc::clone(&upgraded);
-=======
     let pass = Arc::new(pass);
-    let serve: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>> = {
+    let mut serve = {
         let (upgraded, pass) = (Arc::clone(&upgraded), Arc::clone(&pass));
->>>>>>> 75cb1dc (Gateways return over a time that the server names; links, known gateways and HTTP have places of their own)
         let control = Arc::clone(&control);
         let service = service_fn(move |request| {
             let (router, upgraded) = (router.clone(), Arc::clone(&upgraded));

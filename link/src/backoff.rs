@@ -57,7 +57,7 @@ impl Backoff {
             None => self.ceiling(FIRST, CAP),
             // Many boxes are spread by the first wait already: who finds the
             // server still gone comes with the others and not long after them.
-            Some(spread) => self.ceiling(spread.min(FIRST / 2), CAP).max(spread),
+            Some(spread) => self.ceiling(spread.min(FIRST / 4), CAP).max(spread),
         };
         self.wait(ceiling, random)
     }
@@ -128,7 +128,7 @@ mod tests {
             [next(), next(), next(), next(), next(), next()]
         };
         assert_eq!(ceilings(0), [2, 4, 8, 16, 32, 60]);
-        assert_eq!(ceilings(20_000), [20, 20, 20, 40, 60, 60]);
+        assert_eq!(ceilings(20_000), [20, 20, 20, 20, 40, 60]);
         assert_eq!(ceilings(200_000), [200; 6]);
         assert_eq!(ceilings(u64::MAX), [600; 6]);
     }

@@ -71,10 +71,7 @@ fn metadata() -> Vec<Value> {
         .output()
         .expect("cargo runs");
     let all: Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
-    all["packages"]
-        .as_array()
-        .expect("packages")
-        .clone()
+    all["packages"].as_array().expect("packages").clone()
 }
 
 fn edges(package: &Value) -> Vec<Edge> {

@@ -36,17 +36,14 @@ fn every_dependency_is_named_in_the_sources_that_it_is_for() {
 /// Tests may name any of them, the package itself only what is not for tests.
 fn is_named(own: &[(&Path, &str)], edge: &Edge) -> bool {
     own.iter()
-        .filter(|(path, _)| {
-            edge.dev || path.starts_with("src") || *path == Path::new("build.rs")
-        })
+        .filter(|(path, _)| edge.dev || path.starts_with("src") || *path == Path::new("build.rs"))
         .any(|(_, text)| holds_word(text, &edge.called))
 }
 
 fn holds_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part)
-    })
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
 }
 
 #[test]

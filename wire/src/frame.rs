@@ -352,7 +352,7 @@ mod kind {
     pub(super) const API_RESPONSE: u8 = 0x31;
     /// Types from here on may be skipped.
     pub(super) const SKIPPABLE: u8 = 0x80;
-    pub(super) const SPREAD: u8 = 0x81;
+    pub(super) const SPREAD: u8 = 0x82;
 }
 
 impl Encode for Frame {

@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn what_is_sent_in_one_go_fits_a_links_queue() {
         const MESSAGE: usize = 64;
-        let batches = PACKETS_AT_ONCE.div_ceil(10);
-        let bytes = PACKETS_AT_ONCE * MAX_PACKET as usize + batches * MESSAGE;
-        assert!(bytes <= culvert_link::queue::ROUTE_BYTES);
+        const BATCHES: usize = PACKETS_AT_ONCE.div_ceil(10);
+        const BYTES: usize = PACKETS_AT_ONCE * MAX_PACKET as usize + BATCHES * MESSAGE;
+        const { assert!(BYTES <= culvert_link::queue::ROUTE_BYTES) };
     }
 
     #[test]

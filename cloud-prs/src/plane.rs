@@ -39,7 +39,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use self::control::{Caller, ConnInfo, Control, PlaneEvent};
 use self::core::{Core, Party};
-use self::gate::Gate;
+use self::gate::{Gate, GateLimits};
 pub use self::server_tls::{renewable_config, server_config};
 use crate::relay::{RelayFull, RouteSpec, Totals};
 
@@ -60,10 +60,13 @@ const TICK: Duration = Duration::from_millis(250);
 pub struct Limits {
     /// Links.
     pub links: usize,
-    /// Connections that have not proved anything yet.
+    /// Connections that have not proved anything yet, of each of the gate's
+    /// kinds.
     pub unproved: usize,
     /// The same, of one IPv4 address or IPv6 /64.
     pub unproved_per_address: usize,
+    /// The same, of one IPv6 /48.
+    pub unproved_per_site: usize,
     /// STUN answers per second to one address or /64.
     pub stun_per_second: u32,
 }
@@ -74,6 +77,7 @@ impl Default for Limits {
             links: 50_000,
             unproved: 8192,
             unproved_per_address: 512,
+            unproved_per_site: 2048,
             stun_per_second: 10,
         }
     }
@@ -152,7 +156,11 @@ impl Plane {
                 tls: settings.tls,
                 prover: RwLock::new(settings.prover),
                 limits,
-                gate: Gate::new(limits.unproved, limits.unproved_per_address),
+                gate: Gate::new(GateLimits {
+                    all: limits.unproved,
+                    per_address: limits.unproved_per_address,
+                    per_site: limits.unproved_per_site,
+                }),
                 draining: watch::Sender::new(None),
                 stun_answers: AtomicU64::new(0),
                 stun_refused: AtomicU64::new(0),

@@ -167,6 +167,10 @@ impl Control for Server {
         })
     }
 
+    fn fleet(&self) -> usize {
+        self.app.fleet()
+    }
+
     async fn event(&self, event: PlaneEvent) {
         match event {
             PlaneEvent::GatewayUp { key, .. } => self.app.gateway_up(&key).await,

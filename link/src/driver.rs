@@ -205,6 +205,10 @@ fn take<S: AsyncRead + AsyncWrite + Unpin>(
                 sessions_end_ms,
             },
         ),
+        Frame::Spread(millis) => {
+            shared.note_spread(millis);
+            Ok(())
+        }
         Frame::Goodbye { reason, text } => Err(Stop::Goodbye(reason, text)),
         Frame::Join(_) => direction("join"),
         Frame::InviteResult(_) => direction("invite-result"),

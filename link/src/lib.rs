@@ -40,6 +40,6 @@ pub mod tls;
 pub mod ws;
 
 pub use client::{ConnectError, Dial, Me, connect};
-pub use link::{Event, Events, Link, LinkClosed};
+pub use link::{Event, Events, Link, LinkClosed, Spread};
 pub use proxy::{ProxyPolicy, ProxyServer};
 pub use route::{Route, memory_pair};

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -88,6 +89,22 @@ pub(crate) struct Shared {
     since: Instant,
     state: Mutex<State>,
     ended: watch::Sender<Option<LinkClosed>>,
+    spread: Arc<AtomicU32>,
+}
+
+/// Over which time this link shall come back should it break, as far as the
+/// server said; outlives the link.
+#[derive(Debug, Clone)]
+pub struct Spread(Arc<AtomicU32>);
+
+impl Spread {
+    /// The time; none when the server named none.
+    pub fn get(&self) -> Option<Duration> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            millis => Some(Duration::from_millis(millis.into())),
+        }
+    }
 }
 
 pub(crate) struct State {
@@ -127,6 +144,7 @@ impl Link {
                 next_call: 1,
             }),
             ended: watch::Sender::new(None),
+            spread: Arc::default(),
         });
         Self {
             _alive: Arc::new(Alive(Arc::clone(&shared))),
@@ -261,6 +279,11 @@ impl Link {
         }
     }
 
+    /// What the server says about coming back.
+    pub fn spread(&self) -> Spread {
+        Spread(Arc::clone(&self.shared.spread))
+    }
+
     /// Whether the link is over.
     pub fn is_closed(&self) -> bool {
         self.shared.lock().ended
@@ -302,6 +325,11 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while holding it; a poisoned state is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server named a time to spread a return over.
+    pub(crate) fn note_spread(&self, millis: u32) {
+        self.spread.store(millis, Ordering::Relaxed);
     }
 
     /// Asks the task to end the link.

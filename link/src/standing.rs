@@ -118,12 +118,15 @@ async fn run(
                 let up = Instant::now();
                 info!(node = %link.proven().statement.node.fingerprint(), "Link is up");
                 // Holds no handle: the owner decides when the link ends.
-                let ended = link.watch_end();
+                let (ended, spread) = (link.watch_end(), link.spread());
                 if states.send(State::Up(link, events)).await.is_err() {
                     return;
                 }
                 let (reason, text) = stay(ended, &mut wished, &mut backoff).await;
                 backoff.handle_down(up.elapsed());
+                if let Some(spread) = spread.get() {
+                    backoff.handle_spread(spread);
+                }
                 info!(reason = reason.slug(), "Link is down");
                 State::Down(reason, text)
             }

@@ -344,6 +344,9 @@ pub enum Frame {
         /// When running sessions are cut, in milliseconds from now.
         sessions_end_ms: u32,
     },
+    /// To a gateway: should this link break, come back at any moment of this
+    /// time, in milliseconds. The more gateways a server has, the longer.
+    Spread(u32),
     /// The last word on a link.
     Goodbye {
         /// Why it closes.
@@ -378,6 +381,7 @@ mod kind {
     pub(super) const SKIPPABLE: u8 = 0x80;
     pub(super) const HOST_KEY: u8 = 0x81;
     pub(super) const HEALTH: u8 = 0x80;
+    pub(super) const SPREAD: u8 = 0x82;
 }
 
 impl Encode for Frame {
@@ -491,6 +495,10 @@ impl Encode for Frame {
                 out.u32(*come_back_ms);
                 out.u32(*sessions_end_ms);
             }
+            Self::Spread(millis) => {
+                out.u8(kind::SPREAD);
+                out.u32(*millis);
+            }
             Self::Goodbye { reason, text } => {
                 out.u8(kind::GOODBYE);
                 reason.encode(out);
@@ -532,6 +540,7 @@ impl Frame {
                 version: input.text("version", crate::hello::MAX_VERSION)?.to_owned(),
                 uptime_s: input.u64()?,
             }),
+            kind::SPREAD => Self::Spread(input.u32()?),
             skipped if skipped >= kind::SKIPPABLE => return Ok(None),
             known => Self::decode_known(known, &mut input)?,
         };
@@ -761,6 +770,7 @@ mod tests {
                 come_back_ms: 1,
                 sessions_end_ms: 2,
             },
+            Frame::Spread(20_000),
             Frame::Goodbye {
                 reason: Reason::ServerDraining,
                 text: "soon".into(),

@@ -13,9 +13,10 @@ use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
+use tokio::time::Instant;
 
 use super::claims::Claiming;
-use super::hellos::{Admitted, Hello};
+use super::hellos::{Admitted, Hello, Pace};
 use super::lease::{self, Hello as Judged};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller};
@@ -55,11 +56,11 @@ impl App {
                 from,
                 answer,
             });
-            let _turn = self.hellos.turn.lock().await;
+            let mut pace = self.hellos.turn.lock().await;
             // Whoever had the turn before may have written this one, too.
             let mut outcome = answered.try_recv();
-            if matches!(outcome, Err(TryRecvError::Empty)) {
-                self.admit_waiting().await;
+            while matches!(outcome, Err(TryRecvError::Empty)) {
+                self.admit_waiting(&mut pace).await;
                 outcome = answered.try_recv();
             }
             // Closed: whoever wrote it was cancelled. Once more.
@@ -69,11 +70,19 @@ impl App {
         }
     }
 
-    /// Judges every hello that waits, in one transaction.
-    async fn admit_waiting(&self) {
+    /// Judges the oldest hellos that wait, in one transaction, when they may.
+    async fn admit_waiting(&self, pace: &mut Pace) {
+        if let Some(at) = pace.next() {
+            tokio::time::sleep_until(at).await;
+        }
         let waiting = self.hellos.take();
+        pace.handle_written(waiting.len(), Instant::now());
+        let count = pace.count_is_due(Instant::now());
         let outcome: Result<Vec<Admitted>, StoreError> = async {
             let mut write = self.store.write().await?;
+            if count {
+                self.hellos.set_fleet(gateways::count(&mut write).await?);
+            }
             let mut admitted = Vec::new();
             for one in &waiting {
                 admitted.push(self.try_admit(&mut write, one).await?);
@@ -181,6 +190,11 @@ impl App {
         };
         let live = sessions::list(write, &filter).await?;
         self.end_sessions(write, doer, live, why).await
+    }
+
+    /// How many gateways may come, as counted lately.
+    pub fn fleet(&self) -> usize {
+        self.hellos.fleet()
     }
 
     /// Judges a claim; the box's own key is proved by the link.
@@ -300,6 +314,12 @@ impl App {
     /// A gateway has a lease on its disk.
     pub async fn lease_stored(&self, key: &PublicKey, lease: Lease) {
         let outcome: Result<(), StoreError> = async {
+            // A link of the same boot acknowledges what is known: no disk
+            // write for each gateway that returns.
+            let known = gateways::by_key(&mut *self.store.read().await?, key).await?;
+            if known.is_none_or(|known| lease::stored(known.leases, lease) == known.leases) {
+                return Ok(());
+            }
             let mut write = self.store.write().await?;
             if let Some(mut gateway) = gateways::by_key(&mut write, key).await? {
                 gateway.leases = lease::stored(gateway.leases, lease);

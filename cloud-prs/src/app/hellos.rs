@@ -1,17 +1,29 @@
 //! Gateways' hellos that wait to be judged, so that those that come together
-//! are written together.
+//! are written together, and at a bounded rate: after a stall the ones that
+//! piled up do not all come in at once, and people's requests get their turn
+//! at the database between them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use culvert_wire::frame::{Refused, Welcome};
 use culvert_wire::hello::GatewayHello;
 use culvert_wire::id::{GatewayId, Lease};
 use culvert_wire::reason::Reason;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Hellos in one transaction at most: others wait for its disk write.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 32;
+/// Time for one hello once [`AHEAD`] is used up: 400 a second, well over the
+/// rate at which gateways are asked to return.
+const EACH: Duration = Duration::from_micros(2_500);
+/// How far hellos may be ahead of their rate.
+const AHEAD: Duration = Duration::from_millis(100);
+/// How often the gateways are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(30);
 
 /// What a hello comes to: place and lease, or why not.
 pub(super) type Admitted = Result<(GatewayId, Option<Lease>), Reason>;
@@ -32,8 +44,17 @@ pub(super) struct Hello {
 #[derive(Default)]
 pub(super) struct Hellos {
     /// Held while writing.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    pub(super) turn: tokio::sync::Mutex<Pace>,
     waiting: Mutex<Vec<Hello>>,
+    fleet: AtomicUsize,
+}
+
+/// Who may write and when.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// When those written so far would have come at their rate.
+    due: Option<Instant>,
+    counted: Option<Instant>,
 }
 
 impl Hellos {
@@ -48,7 +69,63 @@ impl Hellos {
         waiting.drain(..count).collect()
     }
 
+    /// Gateways that may come, as counted last.
+    pub(super) fn fleet(&self) -> usize {
+        self.fleet.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_fleet(&self, gateways: usize) {
+        self.fleet.store(gateways, Ordering::Relaxed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Hello>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pace {
+    /// When the next ones may be written.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.due?.checked_sub(AHEAD)
+    }
+
+    /// So many were written.
+    pub(super) fn handle_written(&mut self, hellos: usize, now: Instant) {
+        let due = self.due.map_or(now, |due| due.max(now));
+        self.due = Some(due + EACH * u32::try_from(hellos).unwrap_or(u32::MAX));
+    }
+
+    /// Whether the gateways are to be counted, which is noted as done.
+    pub(super) fn count_is_due(&mut self, now: Instant) -> bool {
+        let due = self.counted.is_none_or(|at| now - at >= COUNT_EVERY);
+        if due {
+            self.counted = Some(now);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pile_of_hellos_comes_in_at_the_rate_and_a_few_at_once() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let (mut now, mut times) = (start, Vec::new());
+        for _ in 0..100 {
+            now = pace.next().map_or(now, |at| at.max(now));
+            times.push(now - start);
+            pace.handle_written(TOGETHER, now);
+        }
+        assert_eq!(times[1], Duration::ZERO, "the first ones do not wait");
+        for window in times.windows(6) {
+            let took = window[5] - window[0];
+            assert!(took >= EACH * 32 * 5 - AHEAD, "{took:?}");
+        }
+
+        now += Duration::from_secs(60);
+        assert!(pace.next().is_some_and(|at| at < now), "rested");
     }
 }

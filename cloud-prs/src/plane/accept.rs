@@ -14,8 +14,9 @@ use culvert_link::ahead::Ahead;
 use culvert_link::{socket, tls};
 use culvert_wire::hello::{BROWSER_LINK_PATH, LINK_PATH, NONCE_LEN};
 use culvert_wire::reason::Reason;
+use http::header::CONNECTION;
 use http::uri::Authority;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -166,14 +167,15 @@ where
     C: Control,
 {
     let upgraded: Upgraded = Arc::default();
+    let pass = Arc::new(pass);
     let mut serve = {
-        let upgraded = Arc::clone(&upgraded);
+        let (upgraded, pass) = (Arc::clone(&upgraded), Arc::clone(&pass));
         let control = Arc::clone(&control);
         let service = service_fn(move |request| {
             let (router, upgraded) = (router.clone(), Arc::clone(&upgraded));
-            let control = Arc::clone(&control);
+            let (control, pass) = (Arc::clone(&control), Arc::clone(&pass));
             async move {
-                let answer = respond(request, info, router, &*control, &upgraded).await;
+                let answer = respond(request, info, router, &*control, &upgraded, &pass).await;
                 Ok::<_, Infallible>(answer)
             }
         });
@@ -226,6 +228,7 @@ async fn respond<C: Control>(
     router: Router,
     control: &C,
     upgraded: &Upgraded,
+    pass: &Pass,
 ) -> Response<Body> {
     if info.plain && !loopback_host(&request) {
         // A name of somebody else's that was made to point here.
@@ -233,11 +236,22 @@ async fn respond<C: Control>(
         *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
         return answer;
     }
+    if request.uri().path() == LINK_PATH && !info.plain {
+        let answer = open_link(request, NonceIn::Header, None, upgraded);
+        // No link after all: it is an HTTP connection like any other.
+        let linked = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        return if linked || pass.asks_http() {
+            answer
+        } else {
+            crowded()
+        };
+    }
+    if !pass.asks_http() {
+        return crowded();
+    }
     request.extensions_mut().insert(info);
-    match request.uri().path() {
-        LINK_PATH if !info.plain => return open_link(request, NonceIn::Header, None, upgraded),
-        BROWSER_LINK_PATH => return greet(request, control, upgraded).await,
-        _ => {}
+    if request.uri().path() == BROWSER_LINK_PATH {
+        return greet(request, control, upgraded).await;
     }
     let answer = router.oneshot(request.map(Body::new));
     match timeout(REQUEST_TIMEOUT, answer).await {
@@ -249,6 +263,15 @@ async fn respond<C: Control>(
             answer
         }
     }
+}
+
+/// The answer when too many HTTP connections are open.
+fn crowded() -> Response<Body> {
+    let mut answer = Response::new(Body::from("too many connections, try again later"));
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let close = HeaderValue::from_static("close");
+    answer.headers_mut().insert(CONNECTION, close);
+    answer
 }
 
 /// Whether a request names this machine by a name that only it can have.

@@ -14,6 +14,7 @@ use culvert_wire::hello::{BROWSER_BINDING, LinkAuth, NONCE_LEN, Who};
 use culvert_wire::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::control::{Caller, Control};
@@ -24,6 +25,10 @@ use super::{Inner, KEEPALIVE};
 
 /// What a full server asks for.
 const FULL_RETRY: Duration = Duration::from_secs(30);
+
+/// Gateways that return in a second after a break: a third of what one core
+/// takes in, so that people and API requests get through beside them.
+const RETURNS_PER_SECOND: u64 = 250;
 
 /// A link's life from its welcome on.
 pub(super) type LinkTask = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -51,7 +56,7 @@ pub(super) async fn run<S, C>(
     exporter: [u8; NONCE_LEN],
     asked: Asked,
     from: SocketAddr,
-    pass: Pass,
+    pass: Arc<Pass>,
 ) -> Option<LinkTask>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -89,15 +94,21 @@ where
     };
     // It has proved itself: its place before the gate is free again.
     drop(pass);
+    if let Party::Gateway(_) = party {
+        inner.gate.remember(from.ip(), Instant::now());
+    }
     let boot = match &auth.who {
         Who::Gateway(hello) => Some(hello.boot),
         Who::Claim(hello) => Some(hello.boot),
         Who::Technician(_) | Who::Browser(_) => None,
     };
-    let core = Arc::clone(&inner.core);
+    let (core, fleet) = (Arc::clone(&inner.core), control.fleet());
     let link = core.with(|state| {
         let link = state.arrive(party.clone(), boot, from);
         state.relay.send(link, &Frame::Welcome(welcome));
+        if let Party::Gateway(_) = party {
+            state.relay.send(link, &Frame::Spread(spread_ms(fleet)));
+        }
         link
     });
     debug!(link = link.0, %from, version = %auth.version, "Link is up");
@@ -156,6 +167,12 @@ fn plain_welcome() -> Welcome {
         lease: None,
         version: super::VERSION.to_owned(),
     }
+}
+
+/// The time over which so many gateways shall return, in milliseconds.
+fn spread_ms(fleet: usize) -> u32 {
+    let millis = (fleet as u64).saturating_mul(1000) / RETURNS_PER_SECOND;
+    u32::try_from(millis).unwrap_or(u32::MAX)
 }
 
 impl Inner {

@@ -111,6 +111,12 @@ pub trait Control: Send + Sync + 'static {
         session: SessionId,
     ) -> impl Future<Output = Result<Option<RouteSpec>, Reason>> + Send;
 
+    /// How many gateways may come, with a link now or not: so many share the
+    /// time in which they return after a break.
+    fn fleet(&self) -> usize {
+        0
+    }
+
     /// Something happened; told one after the other.
     fn event(&self, event: PlaneEvent) -> impl Future<Output = ()> + Send;
 }

@@ -229,7 +229,8 @@ impl<C: Control> Member<C> {
             | Frame::Invite(_)
             | Frame::Revoke(_)
             | Frame::ApiResponse(_)
-            | Frame::Drain { .. } => return Err(Stop::Direction),
+            | Frame::Drain { .. }
+            | Frame::Spread(_) => return Err(Stop::Direction),
         }
         Ok(())
     }

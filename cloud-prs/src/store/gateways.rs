@@ -154,6 +154,18 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
     Ok(())
 }
 
+/// How many serve, linked or not.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count(db: &mut AnyConnection) -> Result<usize, StoreError> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM gateways WHERE state = $1")
+        .bind(GatewayState::Active.name())
+        .fetch_one(db)
+        .await?;
+    Ok(usize::try_from(row.count("n")?).unwrap_or(usize::MAX))
+}
+
 /// Writes everything but `id` and `counter`.
 ///
 /// # Errors

@@ -49,3 +49,19 @@ async fn idle_links_go_at_once_and_sessions_have_their_time() {
         .unwrap()
         .unwrap();
 }
+
+/// S15, P1: thousands of boxes that lose one server do not return at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_are_told_over_which_time_their_fleet_returns() {
+    let world = start().await;
+    let (gateway, mut events) = world.gateway(200).await;
+    let (technician, _te) = world.technician(50).await;
+    let spread = gateway.spread();
+
+    drop(world);
+
+    assert_eq!(gateway.closed().await.0, Reason::LinkLost);
+    assert_eq!(events.next().await, None);
+    assert_eq!(spread.get(), Some(Duration::from_secs(20)));
+    assert_eq!(technician.spread().get(), None, "people do not wait");
+}

@@ -271,6 +271,47 @@ async fn connections_that_prove_nothing_are_limited_and_run_out() {
     world.technician(50).await;
 }
 
+/// Threats 20 and 21: links and HTTP do not share their places.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_connections_that_stay_keep_no_link_out() {
+    let world = start_with(Limits {
+        unproved: 6,
+        unproved_per_address: 6,
+        ..Limits::default()
+    })
+    .await;
+    let mut flood = Vec::new();
+    for _ in 0..6 {
+        let mut tls = tls_to(&world).await;
+        assert!(asked(&mut tls).await.starts_with("HTTP/1.1 200 "));
+        // A second request on it takes no second place.
+        assert!(asked(&mut tls).await.starts_with("HTTP/1.1 200 "));
+        flood.push(tls);
+    }
+
+    let mut refused = tls_to(&world).await;
+    let answer = asked(&mut refused).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop(refused);
+    let (link, _events) = world.gateway(200).await;
+
+    assert!(!link.is_closed());
+    drop(flood);
+    while world.plane.counters().unproved > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The head of the answer to a small request.
+async fn asked(tls: &mut TlsStream<TcpStream>) -> String {
+    tls.write_all(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = vec![0; 4096];
+    let read = tls.read(&mut head).await.unwrap();
+    String::from_utf8_lossy(&head[..read]).into_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_refused_is_told_why_and_when_to_come_back() {
     let world = start().await;

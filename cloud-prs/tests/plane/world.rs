@@ -118,6 +118,10 @@ impl Control for App {
         Ok(self.known_routes.lock().unwrap().get(&session).cloned())
     }
 
+    fn fleet(&self) -> usize {
+        5000
+    }
+
     async fn event(&self, event: PlaneEvent) {
         self.events.lock().unwrap().push(event);
     }

@@ -200,6 +200,7 @@ impl Socket {
         meta.addr = PathAddress::RELAY.socket();
         meta.len = taken.len();
         meta.stride = segment.min(taken.len());
+        culvert_link::ws::recycle(taken);
         Some(meta)
     }
 }

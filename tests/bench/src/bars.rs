@@ -32,6 +32,8 @@ pub(crate) const BARS: &[Bar] = &[
     // 80 Mbit/s.
     bar(Name::Portal, "browser_s_per_gb", 100.0),
     bar(Name::Portal, "key_to_echo_p95", 25.0),
+    bar(Name::Revoke, "p99_gone", 2.0),
+    bar(Name::Revoke, "slowest_gone", 5.0),
     bar(Name::Storm, "all_back", 60.0),
     bar(Name::Storm, "p99_back", 30.0),
     bar(Name::Storm, "peak_to_mean", 3.0),

@@ -4,6 +4,7 @@ mod delay;
 mod memory;
 mod portal;
 mod relay;
+mod revoke;
 mod start;
 mod storm;
 
@@ -29,16 +30,19 @@ pub(crate) enum Name {
     Memory,
     /// The browser's endpoint in Chromium.
     Portal,
+    /// From an administrator's order to the end at the gateway.
+    Revoke,
     /// 5,000 gateways after a restart of the relay.
     Storm,
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Delay,
         Self::Relay,
         Self::Start,
         Self::Memory,
+        Self::Revoke,
         Self::Storm,
         Self::Portal,
     ];
@@ -51,6 +55,7 @@ impl fmt::Display for Name {
             Self::Relay => "relay",
             Self::Start => "start",
             Self::Memory => "memory",
+            Self::Revoke => "revoke",
             Self::Storm => "storm",
             Self::Portal => "portal",
         })
@@ -64,6 +69,7 @@ pub(crate) fn run(name: Name, programs: &Path) -> anyhow::Result<Vec<Figure>> {
         Name::Relay => relay::run(),
         Name::Start => start::run(programs),
         Name::Memory => memory::run(programs),
+        Name::Revoke => revoke::run(programs),
         Name::Storm => storm::run(programs),
         Name::Portal => portal::run(),
     }

@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod line;
 pub(crate) mod plane;
 pub(crate) mod server;
+pub(crate) mod sink;
 pub(crate) mod site;
 
 use anyhow::bail;
@@ -15,6 +16,7 @@ use anyhow::bail;
 pub(crate) fn part(name: &str) -> anyhow::Result<()> {
     match name {
         "plane" => plane::serve_until_input_ends(),
+        "sink" => sink::serve_until_input_ends(),
         other => bail!("there is no part {other}"),
     }
 }

@@ -28,6 +28,8 @@ pub fn read(path: &str) -> String {
 pub struct Edge {
     /// The package depended upon.
     pub to: String,
+    /// What sources call it.
+    pub called: String,
     /// Its features that are asked for.
     pub features: Vec<String>,
     /// Whether only tests need it.
@@ -41,18 +43,35 @@ pub struct Edge {
 /// # Panics
 /// When `cargo metadata` fails.
 pub fn packages() -> BTreeMap<String, Vec<Edge>> {
+    metadata()
+        .iter()
+        .map(|package| (text(&package["name"]), edges(package)))
+        .collect()
+}
+
+/// Every package's folder below the top folder.
+///
+/// # Panics
+/// When `cargo metadata` fails.
+pub fn folders() -> BTreeMap<String, PathBuf> {
+    let root = root().canonicalize().expect("the top folder");
+    let folder = |package: &Value| {
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let folder = manifest.parent().expect("a folder").to_owned();
+        let short = folder.strip_prefix(&root).expect("below the top");
+        (text(&package["name"]), short.to_owned())
+    };
+    metadata().iter().map(folder).collect()
+}
+
+fn metadata() -> Vec<Value> {
     let out = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo runs");
     let all: Value = serde_json::from_slice(&out.stdout).expect("cargo metadata prints JSON");
-    all["packages"]
-        .as_array()
-        .expect("packages")
-        .iter()
-        .map(|package| (text(&package["name"]), edges(package)))
-        .collect()
+    all["packages"].as_array().expect("packages").clone()
 }
 
 fn edges(package: &Value) -> Vec<Edge> {
@@ -62,6 +81,10 @@ fn edges(package: &Value) -> Vec<Edge> {
         .iter()
         .map(|dependency| Edge {
             to: text(&dependency["name"]),
+            called: match dependency["rename"].as_str() {
+                Some(name) => name.replace('-', "_"),
+                None => text(&dependency["name"]).replace('-', "_"),
+            },
             features: dependency["features"]
                 .as_array()
                 .expect("features")

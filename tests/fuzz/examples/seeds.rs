@@ -222,6 +222,7 @@ fn main() {
             come_back_ms: 1,
             sessions_end_ms: 2,
         },
+        Frame::Spread(20_000),
         Frame::Goodbye {
             reason: Reason::ServerDraining,
             text: "soon".into(),

@@ -273,7 +273,7 @@ impl Link {
                 self.lose(Ending::new(reason, &text), Duration::ZERO)
             }
             Frame::Ping(number) => self.out.push_back(Frame::Pong(number).to_bytes()),
-            Frame::Pong(_) | Frame::Peer { .. } => {}
+            Frame::Pong(_) | Frame::Peer { .. } | Frame::Spread(_) => {}
             // Of a channel that is not ours any more.
             Frame::Packets(_) | Frame::Joined { .. } | Frame::Closed(_) => {}
             Frame::Join(_)

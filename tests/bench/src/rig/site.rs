@@ -19,6 +19,7 @@ use super::line::{Line, carry};
 
 /// A running stack.
 pub(crate) struct Rig<'a> {
+    site: &'a Site,
     stack: Stack<'a>,
     programs: PathBuf,
 }
@@ -43,6 +44,7 @@ impl Rig<'_> {
         let listed = technician.run(&["ls"])?;
         ensure!(listed.contains("server"), "no host is listed: {listed}");
         measure(&mut Rig {
+            site: &site,
             stack,
             programs: programs.canonicalize()?,
         })
@@ -73,6 +75,23 @@ impl Rig<'_> {
             .context("the session did not come up")?;
         ensure!(&first == b"SSH-", "not an SSH server: {first:?}");
         Ok((proxy, took))
+    }
+
+    /// Signs the technician in with a folder of her own.
+    pub(crate) fn sign_in(&self, name: &str) -> anyhow::Result<Home> {
+        self.stack.technician(Ns::Host, name)?;
+        Ok(Home::at(self.stack.data(name).join("culvert")))
+    }
+
+    /// Runs an administrator's command.
+    pub(crate) fn admin(&self, args: &[&str]) -> anyhow::Result<()> {
+        self.stack.admin(args)?;
+        Ok(())
+    }
+
+    /// A program at a place of the site.
+    pub(crate) fn at(&self, place: Ns, program: PathBuf) -> Command {
+        self.site.command(place, program)
     }
 
     /// The technician's folder.

@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(read, slots);
     }
 
-    /// R7: three failed boots of a new release, and the old one is back.
+    /// P7: three failed boots of a new release, and the old one is back.
     #[test]
     fn a_release_that_never_comes_up_is_left_after_three_tries() {
         let mut slots = Slots::flashed(1, 1);
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(slots.version_floor, 1);
     }
 
-    /// R8: the floor rises with a good release and never with one on trial.
+    /// P8: the floor rises with a good release and never with one on trial.
     #[test]
     fn a_good_release_raises_the_floor_and_a_failed_one_is_remembered() {
         let mut slots = Slots::flashed(1, 1);
@@ -316,7 +316,7 @@ mod tests {
         }
     }
 
-    /// R7: however often the power fails before health, some slot boots.
+    /// P7: however often the power fails before health, some slot boots.
     #[test]
     fn a_box_out_of_tries_never_stops() {
         let mut slots = Slots::flashed(1, 1);

@@ -85,7 +85,7 @@ mod tests {
         }
     }
 
-    /// R8: a release that cannot reach the server it could reach before is
+    /// P8: a release that cannot reach the server it could reach before is
     /// given up, however well it lives.
     #[test]
     fn a_release_that_loses_the_server_is_given_up() {

@@ -1,4 +1,4 @@
-//! Power cuts and damage at the state record (P6, P7; R7).
+//! Power cuts and damage at the state record (P6, P7).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Bundles that stream into a slot (R7, R8, threat 11).
+//! Bundles that stream into a slot (P7, P8, threat 11).
 
 use std::collections::HashSet;
 
@@ -132,7 +132,7 @@ fn a_release_lands_whole_whatever_its_pieces() {
     }
 }
 
-/// R7: cut anywhere, the running slot boots and the other one does not.
+/// P7: cut anywhere, the running slot boots and the other one does not.
 #[test]
 fn a_bundle_cut_anywhere_leaves_the_running_release() {
     let whole = bundle(2);
@@ -193,7 +193,7 @@ fn a_damaged_or_endless_payload_never_boots() {
     }
 }
 
-/// R8: a release that failed here is not tried again.
+/// P8: a release that failed here is not tried again.
 #[test]
 fn a_failed_release_is_not_taken_again() {
     let slot = slot();

@@ -1,4 +1,4 @@
-//! Releases that must be refused, and the few that must not (R7, R8, threat 11).
+//! Releases that must be refused, and the few that must not (P7, P8, threat 11).
 
 use sha2::{Digest as _, Sha256};
 

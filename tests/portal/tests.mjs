@@ -77,7 +77,7 @@ export async function telnet_types_and_reads_back(world, browser) {
   await typed(page, `${world.account.name}\r`);
   await reads(page, /assword:/);
   await typed(page, `${world.account.password}\r`);
-  await reads(page, /[$#] ?$/m);
+  await reads(page, /[$#] *$/m);
   await typed(page, 'echo tel-$((40+2))\r');
   await reads(page, /tel-42/);
 }

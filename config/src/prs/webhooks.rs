@@ -65,7 +65,7 @@ mod tests {
         assert!(prs("").unwrap().webhooks.networks.is_empty());
         let listed = prs("[webhooks]\nnetworks = [\"10.1.2.0/24\", \"fd00:1::/64\"]").unwrap();
         assert!(listed.webhooks.networks[0].contains("10.1.2.3".parse().unwrap()));
-        for bad in ["10.1.2.0", "10.1.2.0/33", "somewhere", ""] {
+        for bad in ["10.1.2.1/24", "10.1.2.0/33", "somewhere", ""] {
             let said = prs(&format!("[webhooks]\nnetworks = [\"{bad}\"]")).unwrap_err();
             assert!(said.starts_with("webhooks.networks: "), "{said}");
         }

@@ -808,7 +808,7 @@ mod tests {
             Err(DecodeError::UnknownFrame(0x7f))
         );
         assert_eq!(
-            Frame::from_message(Bytes::from_static(&[0x80, 1])),
+            Frame::from_message(Bytes::from_static(&[0x90, 1])),
             Ok(None)
         );
         assert_eq!(Frame::from_message(Bytes::from_static(&[0xff])), Ok(None));

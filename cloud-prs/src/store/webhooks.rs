@@ -122,13 +122,17 @@ pub async fn push(
     webhook: WebhookId,
     message: &Waiting,
 ) -> Result<(), StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS waiting FROM webhook_queue WHERE webhook = $1")
+    let sql = "SELECT COUNT(*) AS waiting, COALESCE(MAX(created), 0) AS newest \
+               FROM webhook_queue WHERE webhook = $1";
+    let row = sqlx::query(sql)
         .bind(webhook.to_string())
         .fetch_one(&mut *db)
         .await?;
     if row.int("waiting")? >= MOST_WAITING {
         return dropped(db, webhook, 1).await;
     }
+    // Messages of one millisecond keep their order: each is later than the one before.
+    let created = big(message.created.0).max(row.int("newest")? + 1);
     let sql = "INSERT INTO webhook_queue (id, webhook, event, body, created) \
                VALUES ($1, $2, $3, $4, $5)";
     sqlx::query(sql)
@@ -136,7 +140,7 @@ pub async fn push(
         .bind(webhook.to_string())
         .bind(&message.event)
         .bind(&message.body)
-        .bind(big(message.created.0))
+        .bind(created)
         .execute(db)
         .await?;
     Ok(())

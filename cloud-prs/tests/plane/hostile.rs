@@ -221,7 +221,7 @@ async fn frames_that_make_no_sense_end_their_link_with_one_reason_and_no_other()
 async fn unknown_frames_that_may_be_skipped_are_and_text_is_not() {
     let world = start().await;
     let mut ws = technician(&world).await;
-    ws.send(&[0x80, 1, 2, 3], bytes::Bytes::new());
+    ws.send(&[0x90, 1, 2, 3], bytes::Bytes::new());
     ws.send(&[], Frame::Ping(7).to_bytes());
     std::future::poll_fn(|cx| ws.poll_flush(cx)).await.unwrap();
     let pong = std::future::poll_fn(|cx| ws.poll_next(cx)).await.unwrap();

@@ -1,0 +1,76 @@
+//! The portal's pages in a real browser: Chromium, the real server with the
+//! pages inside, real gateways at three customers, OpenSSH, telnetd and Xvnc
+//! behind them (S9, S18, S19, S20, S21, S23, S24, S30, S31, S34, K17).
+//!
+//! What the browser does is in tests/portal/tests.mjs.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use culvert_e2e::world::must_work;
+use culvert_lab::{Programs, Site, SiteOptions, Stack, TECHNICIAN, free_cloud_address};
+
+#[test]
+fn technicians_work_and_administrators_set_up_in_the_browser() {
+    run().unwrap_or_else(|error| panic!("{error:?}"));
+}
+
+fn run() -> anyhow::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../portal");
+    prepare(&folder)?;
+    let site = Site::start(SiteOptions {
+        cloud: free_cloud_address()?,
+        ..SiteOptions::default()
+    })?;
+    let (mut stack, portal) = Stack::start_with_portal(&site, Programs::beside_this_one()?)?;
+    stack.start_gateway()?;
+    stack.more_customers()?;
+    let who = site.credentials();
+    let mut node = Command::new("node");
+    node.arg("run.mjs").current_dir(&folder);
+    // For a look at one test by hand: its words.
+    node.args(std::env::var("CULVERT_ONLY"));
+    for (name, value) in [
+        ("CULVERT_URL", portal.url.as_str()),
+        ("CULVERT_OWNER", portal.owner),
+        ("CULVERT_OWNER_PASSWORD", &portal.owner_password),
+        ("CULVERT_TECHNICIAN", TECHNICIAN),
+        ("CULVERT_TECHNICIAN_PASSWORD", stack.password()),
+        ("CULVERT_ACCOUNT", &who.user),
+        ("CULVERT_ACCOUNT_PASSWORD", &who.password),
+        ("CULVERT_VNC_PASSWORD", &who.vnc_password),
+    ] {
+        node.env(name, value);
+    }
+    let output = node
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting node")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success() && said.contains(" passed, 0 failed"),
+        "{said}"
+    );
+    Ok(())
+}
+
+/// The browser and its tools, unless they are there.
+fn prepare(folder: &Path) -> anyhow::Result<()> {
+    for program in ["node", "npm", "chromium"] {
+        let found = Command::new(program).arg("--version").output();
+        let install = "as root, apt-get install nodejs npm chromium; ./check does it";
+        ensure!(found.is_ok(), "{program} is missing: {install}");
+    }
+    let pages = folder.join("../../cloud-prs/portal/dist/index.html");
+    ensure!(
+        pages.is_file(),
+        "the server was built without its pages: run cloud-prs/portal/build, then cargo build -p culvert-cloud-prs"
+    );
+    if !folder.join("node_modules/.package-lock.json").is_file() {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+        must_work(npm.current_dir(folder)).context("the tools of the tests")?;
+    }
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! Webhooks: who wants to be told what, and what is to be told.
 //!
 //! A message is written in the transaction of what it tells, so none is lost
-//! and none is told that did not happen. [`deliver`] sends them.
+//! and none is told that did not happen. `deliver` sends them.
 
 mod deliver;
 mod public;

@@ -3,7 +3,7 @@
 //!
 //! Judges first that the sealing key was signed by the gateway's identity,
 //! which the portal shows and sessions prove. Never keeps a secret. Driven by
-//! [`web`](crate::web); random bytes are an argument.
+//! the module `web`; random bytes are an argument.
 
 use culvert_wire::Encode as _;
 use culvert_wire::grant::{HostAddress, Protocol, Target};

@@ -77,11 +77,11 @@ impl App {
         }
         let waiting = self.hellos.take();
         pace.handle_written(waiting.len(), Instant::now());
-        let count = pace.count_is_due(Instant::now());
         let outcome: Result<Vec<Admitted>, StoreError> = async {
             let mut write = self.store.write().await?;
-            if count {
+            if pace.count_is_due(Instant::now()) {
                 self.hellos.set_fleet(gateways::count(&mut write).await?);
+                pace.handle_counted(Instant::now());
             }
             let mut admitted = Vec::new();
             for one in &waiting {

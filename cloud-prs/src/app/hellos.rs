@@ -95,13 +95,14 @@ impl Pace {
         self.due = Some(due + EACH * u32::try_from(hellos).unwrap_or(u32::MAX));
     }
 
-    /// Whether the gateways are to be counted, which is noted as done.
-    pub(super) fn count_is_due(&mut self, now: Instant) -> bool {
-        let due = self.counted.is_none_or(|at| now - at >= COUNT_EVERY);
-        if due {
-            self.counted = Some(now);
-        }
-        due
+    /// Whether the gateways are to be counted.
+    pub(super) fn count_is_due(&self, now: Instant) -> bool {
+        self.counted.is_none_or(|at| now - at >= COUNT_EVERY)
+    }
+
+    /// They were counted. Whoever was to count may have been cancelled before.
+    pub(super) fn handle_counted(&mut self, now: Instant) {
+        self.counted = Some(now);
     }
 }
 

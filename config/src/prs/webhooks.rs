@@ -37,10 +37,13 @@ impl Webhooks {
         }
         let mut networks = Vec::new();
         for text in &listed {
-            networks.push(text.parse().map_err(|_| {
+            // An address alone is more likely a network whose bits were forgotten.
+            let network = text.contains('/').then(|| text.parse().ok()).flatten();
+            networks.push(network.ok_or_else(|| {
                 ConfigError::value(
                     "webhooks.networks",
-                    "a network is ADDRESS/BITS, such as 10.1.2.0/24 or fd00:1::/64",
+                    "a network is ADDRESS/BITS, such as 10.1.2.0/24 or fd00:1::/64; \
+                     one address is ADDRESS/32 or ADDRESS/128",
                 )
             })?);
         }
@@ -65,7 +68,7 @@ mod tests {
         assert!(prs("").unwrap().webhooks.networks.is_empty());
         let listed = prs("[webhooks]\nnetworks = [\"10.1.2.0/24\", \"fd00:1::/64\"]").unwrap();
         assert!(listed.webhooks.networks[0].contains("10.1.2.3".parse().unwrap()));
-        for bad in ["10.1.2.1/24", "10.1.2.0/33", "somewhere", ""] {
+        for bad in ["10.1.2.0", "10.1.2.1/24", "10.1.2.0/33", "somewhere", ""] {
             let said = prs(&format!("[webhooks]\nnetworks = [\"{bad}\"]")).unwrap_err();
             assert!(said.starts_with("webhooks.networks: "), "{said}");
         }

@@ -23,6 +23,8 @@ mod ending_access;
 mod factors;
 #[path = "cloud/faults.rs"]
 mod faults;
+#[path = "cloud/golden.rs"]
+mod golden;
 #[path = "cloud/handing_over.rs"]
 mod handing_over;
 #[path = "cloud/happenings.rs"]
@@ -33,8 +35,6 @@ mod importing;
 mod joining;
 #[path = "cloud/kept_credentials.rs"]
 mod kept_credentials;
-#[path = "cloud/openapi.rs"]
-mod openapi;
 #[path = "cloud/passkeys.rs"]
 mod passkeys;
 #[path = "cloud/quick.rs"]

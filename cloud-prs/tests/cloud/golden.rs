@@ -1,0 +1,34 @@
+//! What others build on or decide by is the one in the golden files: the API's
+//! description (T2) in `openapi.json`, who may do what in `golden/permissions.txt`.
+//! Set `CULVERT_BLESS=1` to write them anew.
+
+use culvert_cloud_prs::authz;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn the_description_is_the_golden_one() {
+    let world = World::new().await;
+    let (_, api) = culvert_cloud_prs::http::router(world.app.clone());
+    let now = api.to_pretty_json().unwrap() + "\n";
+    is_golden("openapi.json", &now);
+}
+
+#[test]
+fn the_permission_table_is_the_golden_one() {
+    is_golden("golden/permissions.txt", &authz::text());
+}
+
+fn is_golden(name: &str, now: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os("CULVERT_BLESS").is_some() {
+        std::fs::write(&path, now).unwrap();
+    }
+
+    let golden = std::fs::read_to_string(&path).unwrap();
+
+    assert!(
+        now == golden,
+        "{name} has changed: look, then set CULVERT_BLESS=1"
+    );
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::{Extension, Router, routing::get};
 use culvert_cloud_prs::plane::{
@@ -32,8 +32,7 @@ pub(crate) fn key(seed: u8) -> SigningKey {
 }
 
 pub(crate) fn now() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    UnixMs(u64::try_from(since.as_millis()).unwrap())
+    culvert_cloud_prs::steady::now()
 }
 
 /// The application: lets gateways and technicians in unless told otherwise.

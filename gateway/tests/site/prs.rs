@@ -3,9 +3,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use culvert_link::pipe::Pipe;
 use culvert_link::queue::Outgoing;
@@ -51,9 +51,16 @@ fn node() -> SigningKey {
     key(2)
 }
 
+/// The server's time: the wall clock at the start, then a steady count, as the
+/// real server's; a machine whose clock is being set must not fail a test.
 pub(crate) fn now() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    UnixMs(u64::try_from(since.as_millis()).unwrap())
+    static START: OnceLock<(Instant, UnixMs)> = OnceLock::new();
+    let (start, at) = START.get_or_init(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let ms = u64::try_from(since.as_millis()).unwrap();
+        (Instant::now(), UnixMs(ms))
+    });
+    at.plus_ms(u64::try_from(start.elapsed().as_millis()).unwrap())
 }
 
 pub(crate) fn target(address: &str, port: u16) -> Target {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use culvert_link::proxy::ProxyPolicy;
 use culvert_link::queue::Outgoing;
@@ -32,9 +32,16 @@ pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
 
+/// The server's time: the wall clock at the start, then a steady count, as the
+/// real server's; a machine whose clock is being set must not fail a test.
 pub(crate) fn now() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    UnixMs(u64::try_from(since.as_millis()).unwrap())
+    static START: OnceLock<(Instant, UnixMs)> = OnceLock::new();
+    let (start, at) = START.get_or_init(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let ms = u64::try_from(since.as_millis()).unwrap();
+        (Instant::now(), UnixMs(ms))
+    });
+    at.plus_ms(u64::try_from(start.elapsed().as_millis()).unwrap())
 }
 
 /// The provider is key 1, the node key 2.

@@ -3,7 +3,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -108,11 +107,9 @@ pub(crate) fn ticket(number: u8) -> Ticket {
     Ticket::from_random([number; 32])
 }
 
+/// The server's own time: the wall clock may be set meanwhile.
 pub(crate) fn now() -> UnixMs {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    culvert_cloud_prs::steady::now()
 }
 
 /// The part `plane`: prints its address, serves until its input ends.

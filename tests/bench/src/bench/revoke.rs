@@ -45,6 +45,7 @@ struct Way {
 }
 
 const SERVER: &str = "Harbour/Pump station/server";
+const DEVICE: &str = "Harbour/Pump station/device";
 
 const WAYS: [Way; 3] = [
     Way {
@@ -70,6 +71,10 @@ const WAYS: [Way; 3] = [
 pub(crate) fn run(programs: &Path) -> anyhow::Result<Vec<Figure>> {
     Rig::start(programs, Duration::ZERO, |rig| {
         let runtime = tokio::runtime::Runtime::new()?;
+        let service = format!("tcp:{PORT}");
+        for host in [SERVER, DEVICE] {
+            rig.admin(&["host", "change", host, "--service", &service])?;
+        }
         let (mut all, mut about) = (Vec::new(), Vec::new());
         for (number, way) in WAYS.iter().enumerate() {
             let home = rig.sign_in(&format!("bench-{number}"))?;

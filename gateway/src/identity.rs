@@ -9,9 +9,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use culvert_session::sealed::{self, OpenError};
 use culvert_wire::grant::Target;
 use culvert_wire::key::{Context, KEY_LEN, Signature, SigningKey};
-use culvert_wire::sealed::{Contents, OpenError, Sealed};
+use culvert_wire::sealed::{Contents, Sealed};
 use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
@@ -97,7 +98,7 @@ impl Identity {
     /// [`OpenError`] when it was sealed for anything else.
     pub fn unseal(&self, sealed: &Sealed, target: &Target) -> Result<Contents, OpenError> {
         let secret = Zeroizing::new(self.sealing.to_bytes());
-        sealed.open(self.signing.public(), target, &secret)
+        sealed::open(sealed, self.signing.public(), target, &secret)
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {

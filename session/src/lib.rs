@@ -16,6 +16,7 @@
 //! | [`transport`] | windows, timers, packet sizes, congestion control |
 //! | [`address`] | the invented socket addresses that name packet paths |
 //! | [`opening`] | the first bytes of a stream, read piece by piece |
+//! | [`sealed`] | credentials of hosts that only one gateway opens |
 //! | [`ending`] | QUIC's close and reset codes as reasons, and back |
 //! | [`quality`] | what a path is like, from its counters |
 //! | `native` | feature `native`: sessions and streams for tokio |
@@ -28,6 +29,7 @@ pub mod opening;
 pub mod options;
 pub mod quality;
 pub mod role;
+pub mod sealed;
 pub mod tls;
 pub mod transport;
 

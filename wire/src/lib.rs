@@ -26,7 +26,7 @@
 //! | [`supervisor`] | what the gateway and the supervisor of a box say |
 //! | [`update`] | signed releases of the box's system |
 //! | [`reason`] | why a session, a route or a link ended |
-//! | `sealed` | credentials that only one gateway opens (feature `sealed`) |
+//! | `sealed` | credentials that only one gateway opens |
 //! | `api` | JSON bodies of the HTTP API (feature `api`) |
 
 #[cfg(feature = "api")]
@@ -40,7 +40,6 @@ pub mod id;
 pub mod key;
 pub mod reason;
 pub mod revocation;
-#[cfg(feature = "sealed")]
 pub mod sealed;
 pub mod secret;
 pub mod statement;

@@ -1,23 +1,13 @@
 //! A host's credential, sealed by the technician's end so that only one
 //! gateway opens it, and only for one account on one target.
 //!
-//! HPKE (RFC 9180) base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
-//! ChaCha20Poly1305, one message. `info` names everything the credential is
-//! for: a ciphertext that is moved to another host, account or gateway does not
-//! open. What is sealed is padded, so that its length tells little.
-//!
-//! No randomness: the ephemeral seed is an argument. Never prints a secret.
-//! Driven by the browser's endpoint (seals) and the gateway (opens); the server
-//! stores the bytes and is built without this module (feature `sealed`).
-
-use std::convert::Infallible;
+//! The layout only: `culvert_session::sealed` seals and opens (HPKE, RFC 9180).
+//! `info` names everything the credential is for: a ciphertext that is moved to
+//! another host, account or gateway does not open. What is sealed is padded, so
+//! that its length tells little. Never prints a secret. Driven by the browser's
+//! endpoint and the gateway; the server stores the bytes as they are.
 
 use bytes::Bytes;
-use hpke::aead::ChaCha20Poly1305;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::rand_core::{TryCryptoRng, TryRng};
-use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
 use zeroize::Zeroizing;
 
 use crate::grant::Target;
@@ -55,7 +45,7 @@ pub struct Purpose {
 
 impl Purpose {
     /// HPKE's `info`.
-    fn info(&self) -> Bytes {
+    pub fn info(&self) -> Bytes {
         let mut out = Writer::default();
         out.put(CONTEXT);
         self.gateway.encode(&mut out);
@@ -82,21 +72,25 @@ pub enum Contents {
 }
 
 impl Contents {
-    fn padded(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    /// What is sealed: a multiple of 256 bytes.
+    ///
+    /// # Errors
+    /// [`TooLong`].
+    pub fn padded(&self) -> Result<Zeroizing<Vec<u8>>, TooLong> {
         let empty = Secret::new(&[]);
         let (kind, secret, passphrase, limit) = match self {
             Self::Password(password) => (1, password, &empty, MAX_ANSWER),
             Self::PrivateKey { key, passphrase } => (2, key, passphrase, MAX_PRIVATE_KEY),
         };
         if secret.reveal().len() > limit || passphrase.reveal().len() > MAX_ANSWER {
-            return Err(SealError::TooLong);
+            return Err(TooLong);
         }
         // Of the final length at once: a buffer that grows leaves copies behind.
         let length = 6 + secret.reveal().len() + passphrase.reveal().len();
         let mut out = Zeroizing::new(Vec::with_capacity(length.next_multiple_of(BLOCK)));
         out.extend_from_slice(&[VERSION, kind]);
         for part in [secret, passphrase] {
-            let length = u16::try_from(part.reveal().len()).map_err(|_| SealError::TooLong)?;
+            let length = u16::try_from(part.reveal().len()).map_err(|_| TooLong)?;
             out.extend_from_slice(&length.to_be_bytes());
             out.extend_from_slice(part.reveal());
         }
@@ -105,7 +99,11 @@ impl Contents {
         Ok(out)
     }
 
-    fn from_padded(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads what [`Self::padded`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is anything else.
+    pub fn from_padded(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
         let value = |field, value: u8| DecodeError::Value {
             field,
@@ -143,29 +141,25 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Seals for the gateway whose X25519 sealing key this is. The caller has
-    /// checked that the gateway's identity signed that key, and drew `seed`
-    /// at random for this call alone.
+    /// What was sealed for a purpose.
     ///
     /// # Errors
-    /// [`SealError`] when a part is too long or the key is no good.
-    pub fn seal(
+    /// [`TooLong`] when the account or the ciphertext is no account or ciphertext
+    /// of a credential.
+    pub fn new(
         purpose: &Purpose,
-        contents: &Contents,
-        sealing_key: &[u8; KEY_LEN],
-        seed: [u8; KEY_LEN],
-    ) -> Result<Self, SealError> {
-        if purpose.account.len() > MAX_ACCOUNT || purpose.account.chars().any(char::is_control) {
-            return Err(SealError::Account);
+        encapsulated: [u8; KEY_LEN],
+        ciphertext: Bytes,
+    ) -> Result<Self, TooLong> {
+        if purpose.account.len() > MAX_ACCOUNT || ciphertext.len() > MAX_CIPHERTEXT {
+            return Err(TooLong);
         }
-        let (encapsulated, ciphertext) =
-            seal(sealing_key, &purpose.info(), b"", &contents.padded()?, seed)?;
         Ok(Self {
             customer: purpose.customer,
             host: purpose.host,
             account: purpose.account.clone(),
             encapsulated,
-            ciphertext: ciphertext.into(),
+            ciphertext,
         })
     }
 
@@ -174,26 +168,25 @@ impl Sealed {
         &self.account
     }
 
-    /// Opens with the gateway's sealing key, for the target of a verified grant.
-    ///
-    /// # Errors
-    /// [`OpenError`] when it was sealed for anything else, or damaged.
-    pub fn open(
-        &self,
-        gateway: PublicKey,
-        target: &Target,
-        secret: &[u8; KEY_LEN],
-    ) -> Result<Contents, OpenError> {
-        let purpose = Purpose {
+    /// What it has to have been sealed for to open at a gateway for a target.
+    pub fn purpose(&self, gateway: PublicKey, target: &Target) -> Purpose {
+        Purpose {
             gateway,
             customer: self.customer,
             host: self.host,
             target: target.clone(),
             account: self.account.clone(),
-        };
-        let info = purpose.info();
-        let padded = open(secret, &self.encapsulated, &info, b"", &self.ciphertext)?;
-        Ok(Contents::from_padded(&padded)?)
+        }
+    }
+
+    /// The sender's ephemeral key (RFC 9180 §4.1, `enc`).
+    pub fn encapsulated(&self) -> &[u8; KEY_LEN] {
+        &self.encapsulated
+    }
+
+    /// The ciphertext with its tag.
+    pub fn ciphertext(&self) -> &[u8] {
+        &self.ciphertext
     }
 }
 
@@ -229,104 +222,7 @@ impl Decode for Sealed {
     }
 }
 
-/// Why a credential cannot be sealed.
+/// A part is longer than a credential's may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SealError {
-    /// The password, the key or the passphrase is too long.
-    #[error("the credential is too long: 1,024 bytes for passwords, 16,384 for keys")]
-    TooLong,
-    /// The account is no account.
-    #[error("the account is too long or holds control characters")]
-    Account,
-    /// The gateway's sealing key is not usable.
-    #[error("the gateway's sealing key is not valid")]
-    Key,
-}
-
-/// Why a sealed credential does not open.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Sealed for another gateway, customer, host, target or account.
-    #[error("the credential was sealed for something else, or is damaged")]
-    NotForThis,
-    /// Opened, but of a newer version.
-    #[error("the credential is of a newer version: {0}")]
-    Contents(#[from] DecodeError),
-}
-
-type Private = <X25519HkdfSha256 as Kem>::PrivateKey;
-type Public = <X25519HkdfSha256 as Kem>::PublicKey;
-type Encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey;
-
-/// RFC 9180 §6.1 `SealBase`, with the ephemeral key of DeriveKeyPair(seed).
-fn seal(
-    to: &[u8; KEY_LEN],
-    info: &[u8],
-    aad: &[u8],
-    plaintext: &[u8],
-    seed: [u8; KEY_LEN],
-) -> Result<([u8; KEY_LEN], Vec<u8>), SealError> {
-    let to = Public::from_bytes(to).map_err(|_| SealError::Key)?;
-    let mut seed = Seed(Zeroizing::new(seed));
-    let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<
-        ChaCha20Poly1305,
-        HkdfSha256,
-        X25519HkdfSha256,
-    >(&OpModeS::Base, &to, info, plaintext, aad, &mut seed)
-    .map_err(|_| SealError::Key)?;
-    Ok((encapsulated.to_bytes().into(), ciphertext))
-}
-
-/// RFC 9180 §6.1 `OpenBase`.
-fn open(
-    secret: &[u8; KEY_LEN],
-    encapsulated: &[u8; KEY_LEN],
-    info: &[u8],
-    aad: &[u8],
-    ciphertext: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let secret = Private::from_bytes(secret).map_err(|_| OpenError::NotForThis)?;
-    let encapsulated = Encapsulated::from_bytes(encapsulated).map_err(|_| OpenError::NotForThis)?;
-    hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        &secret,
-        &encapsulated,
-        info,
-        ciphertext,
-        aad,
-    )
-    .map(Zeroizing::new)
-    .map_err(|_| OpenError::NotForThis)
-}
-
-/// The caller's seed as the one draw that HPKE makes: 32 bytes from which it
-/// derives the ephemeral key.
-struct Seed(Zeroizing<[u8; KEY_LEN]>);
-
-impl TryRng for Seed {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut word = [0; 4];
-        self.try_fill_bytes(&mut word)?;
-        Ok(u32::from_be_bytes(word))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut word = [0; 8];
-        self.try_fill_bytes(&mut word)?;
-        Ok(u64::from_be_bytes(word))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        for (byte, seed) in out.iter_mut().zip(self.0.iter()) {
-            *byte = *seed;
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seed {}
-
-#[cfg(test)]
-mod tests;
+#[error("the credential is too long: 1,024 bytes for passwords, 16,384 for keys")]
+pub struct TooLong;

@@ -8,7 +8,7 @@ use culvert_wire::grant::{Grant, Protocol, Rights, Target};
 use culvert_wire::id::{CustomerId, HostId, UserId};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
-use culvert_wire::sealed::{Contents, Purpose, Sealed};
+use culvert_wire::sealed::{Contents, Purpose};
 use culvert_wire::secret::Secret;
 use culvert_wire::stream::{Answer, Service};
 use culvert_wire::terminal::{
@@ -407,7 +407,7 @@ fn sealed(gateway: &Gateway, change: impl FnOnce(&mut Purpose)) -> Credential {
     change(&mut purpose);
     let password = Contents::Password(Secret::new(PASSWORD.as_bytes()));
     let key = identity.sealing_public();
-    let sealed = Sealed::seal(&purpose, &password, &key, rand::random()).unwrap();
+    let sealed = culvert_session::sealed::seal(&purpose, &password, &key, rand::random()).unwrap();
     Credential::Sealed(sealed.to_bytes())
 }
 

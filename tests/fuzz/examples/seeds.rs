@@ -18,7 +18,7 @@ use culvert_wire::id::{BootId, ClaimId, CustomerId, GatewayId, HostId, Lease, Se
 use culvert_wire::key::{Context, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::{Revocation, Scope, SignedRevocation};
-use culvert_wire::sealed::{Contents, Purpose, Sealed};
+use culvert_wire::sealed::{Contents, Purpose};
 use culvert_wire::secret::Secret;
 use culvert_wire::statement::{NodeStatement, ProviderRotation, Roles, SignedStatement};
 use culvert_wire::stream::{Answer, Lane, Open, Service};
@@ -240,7 +240,8 @@ fn main() {
         account: "root".into(),
     };
     let password = Contents::Password(Secret::new(b"password"));
-    let sealed = Sealed::seal(&purpose, &password, &[9; 32], [1; 32]).expect("it can be sealed");
+    let sealed = culvert_session::sealed::seal(&purpose, &password, &[9; 32], [1; 32])
+        .expect("it can be sealed");
     save("sealed", 0, &sealed.to_bytes());
     let open = Open {
         service: Service::Target(1),

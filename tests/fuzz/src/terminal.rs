@@ -73,5 +73,8 @@ pub(crate) fn sealed(input: &[u8]) {
         protocol: Protocol::Ssh,
     };
     let gateway = SigningKey::from_seed(&[3; 32]).public();
-    assert!(sealed.open(gateway, &target, &[7; 32]).is_err(), "opened");
+    assert!(
+        culvert_session::sealed::open(&sealed, gateway, &target, &[7; 32]).is_err(),
+        "opened"
+    );
 }

@@ -1,14 +1,15 @@
 //! Sealing a host's credential in the browser: only one gateway opens it, for
-//! one account on one target (HPKE, RFC 9180; layout in `culvert_wire::sealed`).
+//! one account on one target (`culvert_session::sealed`).
 //!
 //! Judges first that the sealing key was signed by the gateway's identity,
 //! which the portal shows and sessions prove. Never keeps a secret. Driven by
 //! the module `web`; random bytes are an argument.
 
+use culvert_session::sealed::{self, SealError};
 use culvert_wire::Encode as _;
 use culvert_wire::grant::{HostAddress, Protocol, Target};
 use culvert_wire::key::{BadSignature, Context, KEY_LEN, PublicKey, SIGNATURE_LEN, Signature};
-use culvert_wire::sealed::{Contents, Purpose, SealError, Sealed};
+use culvert_wire::sealed::{Contents, Purpose};
 use culvert_wire::secret::Secret;
 use data_encoding::BASE64;
 
@@ -72,7 +73,7 @@ pub fn seal(ask: &Ask<'_>, contents: &Contents, seed: [u8; 32]) -> Result<Vec<u8
         target,
         account: ask.account.to_owned(),
     };
-    let sealed = Sealed::seal(&purpose, contents, &sealing, seed)?;
+    let sealed = sealed::seal(&purpose, contents, &sealing, seed)?;
     Ok(sealed.to_bytes().to_vec())
 }
 
@@ -103,6 +104,7 @@ mod tests {
     use culvert_wire::Decode as _;
     use culvert_wire::id::{CustomerId, HostId};
     use culvert_wire::key::SigningKey;
+    use culvert_wire::sealed::Sealed;
 
     use super::*;
 
@@ -161,10 +163,10 @@ mod tests {
         };
         assert_eq!(sealed.account(), "root");
         assert_eq!(
-            sealed.open(gateway, &target(22), &secret).unwrap(),
+            sealed::open(&sealed, gateway, &target(22), &secret).unwrap(),
             password
         );
-        assert!(sealed.open(gateway, &target(23), &secret).is_err());
+        assert!(sealed::open(&sealed, gateway, &target(23), &secret).is_err());
     }
 
     #[test]

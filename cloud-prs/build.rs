@@ -7,9 +7,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest as _, Sha256};
 
 fn main() {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("portal/dist");
@@ -75,11 +74,10 @@ fn name(dist: &Path, file: &Path) -> String {
 
 fn entry(table: &mut String, name: &str, file: &Path) {
     let bytes = fs::read(file).expect("portal/dist can be read");
-    let hash = Sha256::digest(&bytes);
-    let tag = hash[..12].iter().fold(String::new(), |mut tag, byte| {
-        let _ = write!(tag, "{byte:02x}");
-        tag
-    });
+    // A weak entity tag (RFC 9110 §8.8.1): it only has to change with the file.
+    let mut hash = DefaultHasher::new();
+    bytes.hash(&mut hash);
+    let tag = format!("{:016x}", hash.finish());
     let kind = kind(file);
     // Vite puts a hash into the names of what it bundles.
     let lasting = name.starts_with("/assets/");

@@ -2,16 +2,14 @@
 //! and §7.2 (authentication).
 //!
 //! Pure: bytes in, a verdict out; challenges and stored keys are arguments. Why
-//! not a library: decision 0014. CBOR is `ciborium`'s, signatures are *ring*'s.
+//! not a library: decision 0014. CBOR is `ciborium`'s, signatures are checked by
+//! what checks certificates' (rustls with *ring*).
 //! Nothing here trusts an attestation: what kind of authenticator a person uses
 //! is her own business.
 
 use ciborium::Value;
 use data_encoding::BASE64URL_NOPAD;
-use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
-    UnparsedPublicKey,
-};
+use rustls::pki_types::{AlgorithmIdentifier, alg_id};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -303,18 +301,67 @@ impl PublicKey {
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), PasskeyError> {
         let fits = match self {
-            Self::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key).verify(message, signature),
+            Self::Ed25519(key) => verify([alg_id::ED25519; 2], key, message, signature),
             Self::P256(key) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key).verify(message, signature)
+                let algorithms = [alg_id::ECDSA_P256, alg_id::ECDSA_SHA256];
+                verify(algorithms, key, message, signature)
             }
-            Self::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(
-                &RSA_PKCS1_2048_8192_SHA256,
-                message,
-                signature,
-            ),
+            Self::Rsa { n, e } => {
+                let algorithms = [alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA256];
+                verify(algorithms, &rsa_public_key(n, e), message, signature)
+            }
         };
-        fits.map_err(|_| PasskeyError::Signature)
+        fits.then_some(()).ok_or(PasskeyError::Signature)
     }
+}
+
+/// Whether a signature is right, for the algorithms of key and signature.
+fn verify(
+    [of_key, of_signature]: [AlgorithmIdentifier; 2],
+    key: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    let provider = rustls::crypto::ring::default_provider();
+    let mut known = provider.signature_verification_algorithms.all.iter();
+    known
+        .find(|known| {
+            known.public_key_alg_id() == of_key && known.signature_alg_id() == of_signature
+        })
+        .is_some_and(|known| known.verify_signature(key, message, signature).is_ok())
+}
+
+/// `RSAPublicKey` of RFC 8017 §A.1.1, DER.
+fn rsa_public_key(n: &[u8], e: &[u8]) -> Vec<u8> {
+    let parts = [n, e].map(|number| {
+        let leading = number.iter().take_while(|byte| **byte == 0).count();
+        let number = &number[leading..];
+        // A number whose first bit is set would be negative.
+        let sign: &[u8] = match number.first() {
+            Some(..0x80) => &[],
+            _ => &[0],
+        };
+        der(0x02, &[sign, number].concat())
+    });
+    der(0x30, &parts.concat())
+}
+
+/// Tag, length, contents (X.690 §8.1).
+fn der(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = contents.len().to_be_bytes();
+    let leading = length.iter().take_while(|byte| **byte == 0).count();
+    let length = &length[leading..];
+    let mut out = vec![tag];
+    match length {
+        [] => out.push(0),
+        [short @ ..0x80] => out.push(*short),
+        long => {
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(contents);
+    out
 }
 
 /// base64url, as the page wrote it.
@@ -344,3 +391,6 @@ fn entry(map: &Value, is: impl Fn(&Value) -> bool) -> Option<&Value> {
 fn is_number(key: &Value, label: i64) -> bool {
     key.as_integer() == Some(label.into())
 }
+
+#[cfg(test)]
+mod tests;

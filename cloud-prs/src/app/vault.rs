@@ -6,54 +6,63 @@
 //! the secret is about is authenticated with it, so that one row's cannot be
 //! put into another.
 
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce};
 use data_encoding::BASE64;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Salt};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 
 /// What the derived key is for.
 const PURPOSE: &[u8] = b"culvert second factors 1";
+/// Bytes of a nonce (RFC 8439 §2.8).
+const NONCE_LEN: usize = 12;
 
 /// Encrypts and decrypts.
 pub(crate) struct Vault {
-    key: LessSafeKey,
+    cipher: ChaCha20Poly1305,
 }
 
 impl Vault {
-    /// A vault whose key comes from the server's secret file.
+    /// A vault whose key comes from the server's secret file: HKDF-SHA256
+    /// without salt (RFC 5869), whose first block is the whole key.
     pub(crate) fn new(secret: &[u8; 32]) -> Self {
-        let extracted = Salt::new(HKDF_SHA256, &[]).extract(secret);
-        let expanded = extracted.expand(&[PURPOSE], &CHACHA20_POLY1305);
-        let key = expanded.expect("the purpose is short");
+        let extracted = hmac(&[], &[secret]);
+        let key = hmac(&extracted, &[PURPOSE, &[1]]);
         Self {
-            key: LessSafeKey::new(UnboundKey::from(key)),
+            cipher: ChaCha20Poly1305::new(&key.into()),
         }
     }
 
     /// Encrypts a secret about something.
     pub(crate) fn seal(&self, about: &str, plain: &[u8]) -> String {
         let nonce: [u8; NONCE_LEN] = rand::random();
-        let mut bytes = plain.to_vec();
-        self.key
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(about.as_bytes()),
-                &mut bytes,
-            )
-            .expect("a secret is short");
-        BASE64.encode(&[nonce.as_slice(), &bytes].concat())
+        let payload = Payload {
+            msg: plain,
+            aad: about.as_bytes(),
+        };
+        let sealed = self.cipher.encrypt(&Nonce::from(nonce), payload);
+        let sealed = sealed.expect("a secret is shorter than 256 GiB");
+        BASE64.encode(&[nonce.as_slice(), &sealed].concat())
     }
 
     /// Decrypts what was sealed about the same thing with the same key.
     pub(crate) fn open(&self, about: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = BASE64.decode(sealed.as_bytes()).ok()?;
-        let (nonce, rest) = bytes.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut rest = rest.to_vec();
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(about.as_bytes()), &mut rest);
-        plain.ok().map(|plain| plain.to_vec())
+        let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
+        let payload = Payload {
+            msg: rest,
+            aad: about.as_bytes(),
+        };
+        self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
     }
+}
+
+fn hmac(key: &[u8], message: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
+    for part in message {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
@@ -75,5 +84,27 @@ mod tests {
             assert_eq!(vault.open("ann", junk), None, "{junk}");
         }
         assert_ne!(vault.seal("ann", b"secret"), sealed);
+    }
+
+    /// RFC 5869, appendix A.3: no salt; the first block is the first 32 bytes.
+    #[test]
+    fn the_key_is_hkdf_s() {
+        let extracted = hmac(&[], &[&[0x0b; 22]]);
+        let expanded = hmac(&extracted, &[&[], &[1]]);
+
+        assert_eq!(
+            data_encoding::HEXLOWER.encode(&expanded),
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+        );
+    }
+
+    /// Sealed by another implementation, as every stored secret was.
+    #[test]
+    fn what_was_stored_before_still_opens() {
+        let stored = "AAECAwQFBgcICQoLSerfEC3tyi950vRqif9lwyAWPdKeBSHrwQ9SsHx/wPI=";
+
+        let opened = Vault::new(&[7; 32]).open("ann", stored);
+
+        assert_eq!(opened.as_deref(), Some(&b"JBSWY3DPEHPK3PXP"[..]));
     }
 }

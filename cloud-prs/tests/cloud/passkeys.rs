@@ -3,8 +3,7 @@
 
 use ciborium::Value as Cbor;
 use data_encoding::BASE64URL_NOPAD;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SigningKey as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +13,7 @@ const SITE: &str = "prs.example.com";
 
 /// An authenticator with one key.
 struct Authenticator {
-    key: EcdsaKeyPair,
+    key: KeyPair,
     id: Vec<u8>,
     counter: u32,
     flags: u8,
@@ -24,11 +23,8 @@ struct Authenticator {
 
 impl Authenticator {
     fn new() -> Self {
-        let rng = SystemRandom::new();
-        let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &rng).unwrap();
         Self {
-            key: EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &rng).unwrap(),
+            key: KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap(),
             id: rand::random::<[u8; 16]>().to_vec(),
             counter: 0,
             flags: 0x05,
@@ -55,7 +51,7 @@ impl Authenticator {
             data.extend([0; 16]);
             data.extend(u16::try_from(self.id.len()).unwrap().to_be_bytes());
             data.extend(&self.id);
-            let point = self.key.public_key().as_ref();
+            let point = self.key.der_bytes();
             let number = |n: i64| Cbor::Integer(n.into());
             let key = Cbor::Map(vec![
                 (number(1), number(2)),
@@ -91,14 +87,14 @@ impl Authenticator {
         self.counter += 1;
         let (client, data) = (self.client("webauthn.get", options), self.data(false));
         let signed = [data.as_slice(), &Sha256::digest(&client)].concat();
-        let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
+        let signature = self.key.sign(&signed).unwrap();
         json!({
             "id": BASE64URL_NOPAD.encode(&self.id),
             "type": "public-key",
             "response": {
                 "clientDataJSON": BASE64URL_NOPAD.encode(&client),
                 "authenticatorData": BASE64URL_NOPAD.encode(&data),
-                "signature": BASE64URL_NOPAD.encode(signature.as_ref()),
+                "signature": BASE64URL_NOPAD.encode(&signature),
                 "userHandle": null,
             },
         })

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use culvert_board::environment::LEN;
 use culvert_board::record::{Place, Places};
+
+use crate::device::Device;
 
 /// The partition of the first copy of the state record.
 pub const RECORD_1: &str = "record-1";
@@ -46,9 +47,9 @@ pub fn head(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
 
 /// The record's two partitions.
 #[derive(Debug)]
-pub struct RecordDisk {
-    first: File,
-    second: File,
+pub struct RecordDisk<D = File> {
+    first: D,
+    second: D,
 }
 
 impl RecordDisk {
@@ -61,13 +62,17 @@ impl RecordDisk {
             let path = partition(root, name).ok_or(io::ErrorKind::NotFound)?;
             OpenOptions::new().read(true).write(true).open(path)
         };
-        Ok(Self {
-            first: open(RECORD_1)?,
-            second: open(RECORD_2)?,
-        })
+        Ok(Self::over(open(RECORD_1)?, open(RECORD_2)?))
+    }
+}
+
+impl<D: Device> RecordDisk<D> {
+    /// Over two devices.
+    pub fn over(first: D, second: D) -> Self {
+        Self { first, second }
     }
 
-    fn file(&self, place: Place) -> &File {
+    fn device(&self, place: Place) -> &D {
         match place {
             Place::First => &self.first,
             Place::Second => &self.second,
@@ -75,17 +80,20 @@ impl RecordDisk {
     }
 }
 
-impl Places for RecordDisk {
+impl<D: Device> Places for RecordDisk<D> {
     fn read(&mut self, place: Place) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; LEN];
-        self.file(place).read_exact_at(&mut bytes, 0)?;
+        self.device(place).read_at(&mut bytes, 0)?;
         Ok(bytes)
     }
 
     fn write(&mut self, place: Place, bytes: &[u8; LEN]) -> io::Result<()> {
-        let file = self.file(place);
-        file.write_all_at(bytes, 0)?;
-        file.sync_data()
+        // The copy in force may be the boot loader's, which asks the disk for
+        // nothing: it must be there for good before the other one is replaced.
+        self.device(place.other()).sync()?;
+        let device = self.device(place);
+        device.write_at(bytes, 0)?;
+        device.sync()
     }
 }
 

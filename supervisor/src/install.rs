@@ -7,7 +7,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use culvert_board::record::{self, Places};
@@ -17,8 +16,8 @@ use culvert_wire::UnixMs;
 use culvert_wire::update::{
     BUNDLE_MAGIC, KeyList, MAX_MANIFEST, Payload, Purpose, SignedManifest, UpdateError,
 };
-use nix::unistd::{Whence, lseek};
 
+use crate::device::Device;
 use crate::slot;
 
 /// Bytes before the manifest: magic and length.
@@ -39,9 +38,9 @@ pub struct Judge {
 
 /// A release on its way in.
 #[derive(Debug)]
-pub struct Install {
+pub struct Install<D = File> {
     judge: Judge,
-    device: File,
+    device: D,
     capacity: u64,
     stage: Stage,
     taken: u64,
@@ -61,13 +60,23 @@ impl Install {
     /// # Errors
     /// [`InstallError::Disk`].
     pub fn open(device: &Path, judge: Judge) -> Result<Self, InstallError> {
-        let device = OpenOptions::new().read(true).write(true).open(device)?;
-        // A device's length is where its end is; metadata says 0.
-        let end = lseek(&device, 0, Whence::SeekEnd).map_err(io::Error::from)?;
+        Self::over(
+            OpenOptions::new().read(true).write(true).open(device)?,
+            judge,
+        )
+    }
+}
+
+impl<D: Device> Install<D> {
+    /// The same over a device that is open already.
+    ///
+    /// # Errors
+    /// [`InstallError::Disk`].
+    pub fn over(device: D, judge: Judge) -> Result<Self, InstallError> {
         Ok(Self {
             judge,
+            capacity: device.capacity()?,
             device,
-            capacity: u64::try_from(end).unwrap_or(0),
             stage: Stage::Manifest(Vec::new()),
             taken: 0,
         })
@@ -108,7 +117,7 @@ impl Install {
             Stage::Payload(_, payload) => {
                 let device = &self.device;
                 payload.feed(rest, |landing| {
-                    device.write_all_at(landing.bytes, landing.offset)?;
+                    device.write_at(landing.bytes, landing.offset)?;
                     Ok(())
                 })
             }
@@ -161,7 +170,7 @@ impl Install {
             return Err(UpdateError::Truncated.into());
         };
         payload.finish()?;
-        device.sync_data()?;
+        device.sync()?;
         read_back(&device, capacity, &signed)?;
         slot::seal(&device, &signed)?;
         let running = judge.running;
@@ -171,7 +180,11 @@ impl Install {
 }
 
 /// What lies on the disk is what was signed: worn flash lies.
-fn read_back(device: &File, capacity: u64, signed: &SignedManifest) -> Result<(), InstallError> {
+fn read_back(
+    device: &impl Device,
+    capacity: u64,
+    signed: &SignedManifest,
+) -> Result<(), InstallError> {
     let mut payload = Payload::new(signed.unverified(), capacity)?;
     let mut buffer = vec![0; 64 * 1024];
     for part in &signed.unverified().parts {
@@ -180,7 +193,7 @@ fn read_back(device: &File, capacity: u64, signed: &SignedManifest) -> Result<()
         while at < end {
             let left = usize::try_from(end - at).unwrap_or(usize::MAX);
             let run = buffer.len().min(left);
-            device.read_exact_at(&mut buffer[..run], at)?;
+            device.read_at(&mut buffer[..run], at)?;
             payload.feed(&buffer[..run], |_| Ok::<(), InstallError>(()))?;
             at += run as u64;
         }

@@ -13,16 +13,19 @@
 //! | [`health`] | when a boot has succeeded (pure) |
 //! | [`install`] | a bundle that streams into the idle slot |
 //! | [`slot`] | header and manifest of a slot |
+//! | [`device`] | what can be written, and when it is there for good |
 //! | [`disk`] | partitions by name, the state record's two places |
 //! | [`system`] | mounts, clock, restart |
 //! | [`verity`] | the device-mapper calls for a checked root |
 //! | [`card`] | the settings partition |
 //! | [`dhcp`], [`network`] | addresses |
+//! | [`ports`] | what can be reached from outside: nothing |
 //! | [`gateway`] | the gateway's process and its socket |
 //! | [`console`] | the screen |
 
 pub mod card;
 pub mod console;
+pub mod device;
 pub mod dhcp;
 pub mod disk;
 pub mod early;
@@ -30,6 +33,7 @@ pub mod gateway;
 pub mod health;
 pub mod install;
 pub mod network;
+pub mod ports;
 pub mod run;
 pub mod slot;
 pub mod system;

@@ -28,7 +28,7 @@ use crate::disk::RecordDisk;
 use crate::gateway::Gateway;
 use crate::health::{Facts, Trial, Verdict};
 use crate::install::{self, Install, Judge};
-use crate::{card, console, network, system};
+use crate::{card, console, network, ports, system};
 
 /// Longest turn.
 const TURN: u16 = 1000;
@@ -242,6 +242,7 @@ impl Running {
             Verdict::Healthy => {
                 self.trial = None;
                 self.record(|slots| slots.healthy(slot, version, generation));
+                show_open_ports();
                 console::line("this release is healthy");
             }
             Verdict::GiveUp => {
@@ -308,4 +309,14 @@ impl Running {
         std::thread::sleep(Duration::from_millis(500));
         system::restart(why)
     }
+}
+
+/// Whoever looks at the screen can see that nothing listens.
+fn show_open_ports() {
+    let open = ports::open("/".as_ref());
+    let open = match open.is_empty() {
+        true => "none".to_owned(),
+        false => open.join(", "),
+    };
+    console::line(&format!("open ports: {open}"));
 }

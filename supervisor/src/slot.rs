@@ -1,13 +1,13 @@
 //! A slot: the boot loader's header, the signed manifest, the parts.
 
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::io;
 
 use culvert_board::environment::{Environment, LEN};
 use culvert_board::slots::MANIFEST_AT;
 use culvert_wire::update::{MAX_MANIFEST, Manifest, PartKind, SignedManifest};
 use culvert_wire::{Decode as _, Encode as _};
+
+use crate::device::Device;
 
 /// The header for a release.
 pub fn header(manifest: &Manifest) -> Environment {
@@ -25,41 +25,40 @@ pub fn header(manifest: &Manifest) -> Environment {
 ///
 /// # Errors
 /// What the system says.
-pub fn seal(slot: &File, signed: &SignedManifest) -> io::Result<()> {
+pub fn seal(slot: &impl Device, signed: &SignedManifest) -> io::Result<()> {
     let bytes = signed.to_bytes();
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    slot.write_all_at(&length.to_be_bytes(), MANIFEST_AT)?;
-    slot.write_all_at(&bytes, MANIFEST_AT + 4)?;
-    slot.sync_data()?;
+    slot.write_at(&length.to_be_bytes(), MANIFEST_AT)?;
+    slot.write_at(&bytes, MANIFEST_AT + 4)?;
+    slot.sync()?;
     let header = header(signed.unverified())
         .encode()
         .ok_or_else(|| io::Error::other("the slot's header is too long"))?;
-    slot.write_all_at(&header, 0)?;
-    slot.sync_data()
+    slot.write_at(&header, 0)?;
+    slot.sync()
 }
 
 /// Makes the slot unbootable.
 ///
 /// # Errors
 /// What the system says.
-pub fn unseal(mut slot: &File) -> io::Result<()> {
-    slot.write_all_at(&[0; LEN], 0)?;
-    slot.flush()?;
-    slot.sync_data()
+pub fn unseal(slot: &impl Device) -> io::Result<()> {
+    slot.write_at(&[0; LEN], 0)?;
+    slot.sync()
 }
 
 /// Reads the manifest of a slot; none if there is no readable one.
 ///
 /// # Errors
 /// What the system says.
-pub fn manifest(slot: &File) -> io::Result<Option<SignedManifest>> {
+pub fn manifest(slot: &impl Device) -> io::Result<Option<SignedManifest>> {
     let mut length = [0; 4];
-    slot.read_exact_at(&mut length, MANIFEST_AT)?;
+    slot.read_at(&mut length, MANIFEST_AT)?;
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
     if length > MAX_MANIFEST {
         return Ok(None);
     }
     let mut bytes = vec![0; length];
-    slot.read_exact_at(&mut bytes, MANIFEST_AT + 4)?;
+    slot.read_at(&mut bytes, MANIFEST_AT + 4)?;
     Ok(SignedManifest::from_bytes(&bytes).ok())
 }

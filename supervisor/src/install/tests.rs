@@ -1,6 +1,7 @@
 //! Bundles that stream into a slot (P7, P8, threat 11).
 
 use std::collections::HashSet;
+use std::os::unix::fs::FileExt as _;
 
 use culvert_board::environment::LEN;
 use culvert_board::record::Place;

@@ -72,7 +72,7 @@ impl Running {
                     .and_then(|install| Ok((install, File::open(path)?)));
                 match opened {
                     Ok(both) => self.on_card = Some(both),
-                    Err(error) => console::line(&format!("release on the card: {error}")),
+                    Err(error) => self.refuse(&error.to_string()),
                 }
             }
         }
@@ -92,7 +92,7 @@ impl Running {
         match fed {
             Ok(0) => self.finish(install),
             Ok(_) => self.on_card = Some((install, file)),
-            Err(error) => console::line(&format!("release on the card: {error}")),
+            Err(error) => self.refuse(&error.to_string()),
         }
     }
 

@@ -106,7 +106,9 @@ fn one(world: &World<'_>, runtime: &Runtime, number: usize, way: &Way) -> anyhow
     let mut page = runtime.block_on(Stubborn::open_to(&home, "device", Protocol::Http))?;
     runtime.block_on(page.stream.write_all(b"GET / HTTP/1.1\r\n"))?;
     // forward, proxy and the shell; web and the page.
-    ensure!(connections(world)? == (3, 2), "not connected before");
+    eventually("all are connected", LIMIT, || {
+        Ok(connections(world)? == (3, 2))
+    })?;
 
     (way.end)(&world.stack)?;
 

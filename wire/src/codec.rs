@@ -224,6 +224,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A byte that says yes (1) or no (0).
+    ///
+    /// # Errors
+    /// [`DecodeError::Value`] for any other byte.
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, DecodeError> {
+        Ok(self.option(field, |_| Ok(()))?.is_some())
+    }
+
     /// All that is left.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
@@ -326,6 +334,11 @@ impl Writer {
             }
             None => self.u8(0),
         }
+    }
+
+    /// Appends 1 for yes, 0 for no.
+    pub fn flag(&mut self, yes: bool) {
+        self.u8(u8::from(yes));
     }
 
     /// What was written.

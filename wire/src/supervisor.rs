@@ -125,7 +125,7 @@ impl Encode for FromGateway {
             Self::UpdateBegin { size, forced } => {
                 out.u8(0x04);
                 out.u64(*size);
-                out.u8(u8::from(*forced));
+                out.flag(*forced);
             }
             Self::UpdateData(bytes) => {
                 out.u8(0x05);
@@ -150,7 +150,7 @@ impl Decode for FromGateway {
             0x03 => Self::Session(input.u32()?),
             0x04 => Self::UpdateBegin {
                 size: input.u64()?,
-                forced: flag("forced", input)?,
+                forced: input.flag("forced")?,
             },
             0x05 => {
                 if input.len() > MAX_DATA {
@@ -173,7 +173,7 @@ impl Encode for FromSupervisor {
         match self {
             Self::Pause(on) => {
                 out.u8(0x41);
-                out.u8(u8::from(*on));
+                out.flag(*on);
             }
             Self::Update(state) => {
                 out.u8(0x42);
@@ -200,7 +200,7 @@ impl Encode for FromSupervisor {
 impl Decode for FromSupervisor {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match input.u8()? {
-            0x41 => Self::Pause(flag("pause", input)?),
+            0x41 => Self::Pause(input.flag("pause")?),
             0x42 => Self::Update(match input.u8()? {
                 0 => UpdateState::Taken(input.u64()?),
                 1 => UpdateState::Installed {
@@ -229,17 +229,6 @@ fn link_state(input: &mut Reader<'_>) -> Result<LinkState, DecodeError> {
             field: "link state",
             value: u64::from(code),
         })
-}
-
-fn flag(field: &'static str, input: &mut Reader<'_>) -> Result<bool, DecodeError> {
-    match input.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        other => Err(DecodeError::Value {
-            field,
-            value: u64::from(other),
-        }),
-    }
 }
 
 fn unknown(code: u8) -> DecodeError {

@@ -316,7 +316,7 @@ impl Prompt {
         out.u8(u8::try_from(questions.len()).expect("at most MAX_QUESTIONS"));
         for question in questions {
             out.lines(&question.text, MAX_SENTENCE);
-            out.u8(u8::from(question.echo));
+            out.flag(question.echo);
         }
     }
 

@@ -23,14 +23,12 @@ pub(crate) async fn ended(prs: &Prs, grant: &Grant) -> SessionEnded {
     .await
 }
 
-async fn running(net: &Net, prs: &Prs) -> (Gateway, Host, Grant, Technician) {
+/// A session with an echoing host.
+async fn running(net: &Net) -> (Prs, Gateway, Host, Grant, Technician) {
     let host = Host::echo(net, "192.168.77.10:22");
-    let mut gateway = Gateway::claimed(net, "");
-    gateway.up(prs).await;
-    let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-    assert_eq!(prs.invite(grant.clone()).await.refused, None);
-    let technician = Technician::join(&grant).await;
-    (gateway, host, grant, technician)
+    let (prs, gateway) = Gateway::linked(net, "").await;
+    let (grant, technician) = Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
+    (prs, gateway, host, grant, technician)
 }
 
 /// Part 12: ended at the gateway, whatever the technician's program thinks.
@@ -38,8 +36,7 @@ async fn running(net: &Net, prs: &Prs) -> (Gateway, Host, Grant, Technician) {
 fn a_revocation_ends_the_session_and_its_host_connection_and_is_acknowledged() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let (mut gateway, _host, grant, technician) = running(&net, &prs).await;
+        let (prs, mut gateway, _host, grant, technician) = running(&net).await;
         let mut stream = technician.stream().await;
         stream.write_all(b"x").await.unwrap();
         stream.read_u8().await.unwrap();
@@ -73,14 +70,11 @@ fn a_revocation_ends_the_session_and_its_host_connection_and_is_acknowledged() {
 fn a_session_ends_at_its_time_though_the_cloud_says_nothing() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let mut grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
         grant.ends_at = now().plus_ms(3000);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        let technician = Technician::join(&grant).await;
+        let technician = Technician::admitted(&prs, &grant).await;
         let _stream = technician.stream().await;
 
         let told = tokio::time::timeout(SOON, technician.session.closed()).await;
@@ -94,14 +88,11 @@ fn a_session_ends_at_its_time_though_the_cloud_says_nothing() {
 fn a_renewal_keeps_the_session_beyond_its_first_end() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let mut grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
         grant.ends_at = now().plus_ms(3000);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let technician = Technician::admitted(&prs, &grant).await;
         let mut stream = technician.stream().await;
 
         let renewed = Grant {
@@ -126,8 +117,7 @@ fn a_renewal_keeps_the_session_beyond_its_first_end() {
 fn sigterm_tells_both_sides_and_exits_cleanly() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let (mut gateway, _host, grant, technician) = running(&net, &prs).await;
+        let (prs, mut gateway, _host, grant, technician) = running(&net).await;
         let _stream = technician.stream().await;
 
         let code = tokio::task::block_in_place(|| gateway.stop());
@@ -144,8 +134,7 @@ fn sigterm_tells_both_sides_and_exits_cleanly() {
 fn a_session_that_ends_without_a_link_is_reported_later() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let (gateway, _host, mut grant, _technician) = running(&net, &prs).await;
+        let (prs, gateway, _host, mut grant, _technician) = running(&net).await;
         grant.ends_at = now().plus_ms(2000);
         grant.serial = 1;
         grant.issued = now();
@@ -175,8 +164,7 @@ fn many_sessions_leave_no_descriptor_behind() {
     };
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let (gateway, _host, first, technician) = running(&net, &prs).await;
+        let (prs, gateway, _host, first, technician) = running(&net).await;
         let descriptors = || {
             let folder = format!("/proc/{}/fd", gateway.pid());
             std::fs::read_dir(folder).unwrap().count()
@@ -185,9 +173,8 @@ fn many_sessions_leave_no_descriptor_behind() {
         ended(&prs, &first).await;
         let before = descriptors();
         for number in 0..sessions {
-            let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-            assert_eq!(prs.invite(grant.clone()).await.refused, None);
-            let technician = Technician::join(&grant).await;
+            let (grant, technician) =
+                Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
             let mut stream = technician.stream().await;
             stream.write_all(b"x").await.unwrap();
             stream.read_u8().await.unwrap();

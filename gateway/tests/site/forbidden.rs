@@ -10,7 +10,7 @@ use culvert_wire::stream::{Answer, Service};
 use crate::host::Host;
 use crate::net::{ELSEWHERE, HOST, METADATA, Net, OTHER, OWN};
 use crate::program::{Gateway, Technician};
-use crate::prs::{Prs, key, target};
+use crate::prs::{key, target};
 
 /// Part 11: "a PRS patched to sign a valid grant outside the box's own
 /// allow-list: refused, no SYN leaves".
@@ -18,7 +18,6 @@ use crate::prs::{Prs, key, target};
 fn a_validly_signed_grant_outside_the_boxs_own_rules_sends_no_syn() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         // Canaries that would answer if anything came.
         let lan = net.lan();
         let canaries = [
@@ -29,8 +28,7 @@ fn a_validly_signed_grant_outside_the_boxs_own_rules_sends_no_syn() {
             Host::silent(&net.gateway(), "0.0.0.0:22"),
             Host::silent(&net.gateway(), "[::1]:22"),
         ];
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let before = net.syns();
         for (address, port, reason) in [
             (ELSEWHERE, 22, Reason::NotInAllowList),
@@ -61,9 +59,7 @@ fn a_validly_signed_grant_outside_the_boxs_own_rules_sends_no_syn() {
         let named: Vec<Target> = ["localhost", "ip6-localhost"]
             .map(|name| target(name, 22))
             .into();
-        let grant = prs.grant(gateway.key(), named);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        let technician = Technician::join(&grant).await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, named).await;
         for index in 0..2 {
             let (_, answer) = technician.open(Service::Target(index)).await;
             let Answer::Refused { reason, .. } = answer else {
@@ -79,8 +75,7 @@ fn a_validly_signed_grant_outside_the_boxs_own_rules_sends_no_syn() {
         // Control: the counter does see what is allowed.
         let host = Host::echo(&net, "192.168.77.10:22");
         let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-        prs.invite(grant.clone()).await;
-        Technician::join(&grant).await.stream().await;
+        Technician::admitted(&prs, &grant).await.stream().await;
         assert!(net.syns() > before);
         assert_eq!(host.accepted(), 1);
     });
@@ -92,10 +87,8 @@ fn a_validly_signed_grant_outside_the_boxs_own_rules_sends_no_syn() {
 fn swapped_forged_and_repeated_grants_send_no_syn() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let good = || prs.grant(gateway.key(), vec![target(HOST, 22)]);
         let before = net.syns();
 
@@ -124,9 +117,7 @@ fn swapped_forged_and_repeated_grants_send_no_syn() {
 fn a_grant_of_another_gateway_is_refused() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let mut grant = prs.grant(key(98).public(), vec![target(HOST, 22)]);
         grant.serial = 0;
         let signed = culvert_wire::grant::SignedGrant::sign(grant.clone(), &key(2));
@@ -158,10 +149,8 @@ fn a_grant_of_another_gateway_is_refused() {
 fn whatever_a_server_sends_the_box_comes_back_and_works() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, mut gateway) = Gateway::linked(&net, "").await;
         let (key, pid) = (gateway.key(), gateway.pid());
         let before = net.syns();
         // Every type byte with nothing, with zeros, with noise; 64 KB of it.
@@ -174,8 +163,7 @@ fn whatever_a_server_sends_the_box_comes_back_and_works() {
 
         prs.linked(key).await;
         let grant = prs.grant(key, vec![target(HOST, 22)]);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        Technician::join(&grant).await.stream().await;
+        Technician::admitted(&prs, &grant).await.stream().await;
         assert_eq!(net.syns(), before + 1);
         assert_eq!(gateway.pid(), pid);
         assert_eq!(tokio::task::block_in_place(|| gateway.stop()), Some(0));
@@ -187,11 +175,9 @@ fn whatever_a_server_sends_the_box_comes_back_and_works() {
 fn the_boxs_own_file_widens_and_narrows_what_is_reached() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _elsewhere = Host::echo(&net, "10.9.9.9:22");
         let rules = "[[allow]]\nnetwork = \"10.9.0.0/16\"\nports = [\"22\"]\n";
-        let mut gateway = Gateway::claimed(&net, rules);
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, rules).await;
         for (wanted, reason) in [
             (target(ELSEWHERE, 22), None),
             (target(ELSEWHERE, 23), Some(Reason::NotInAllowList)),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::host::Host;
 use crate::net::{METADATA, Net, OTHER, OWN, lan_udp};
 use crate::program::{Gateway, Technician};
-use crate::prs::{Prs, target};
+use crate::prs::target;
 
 /// A name server of the LAN; the answers of a name are given in turn, the
 /// last one for ever.
@@ -108,7 +108,6 @@ fn answer(asked: &[u8], kind: u16, found: &[IpAddr], known: bool) -> Vec<u8> {
 fn a_name_reaches_only_what_its_address_may() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let canary = Host::silent(&net.gateway(), "0.0.0.0:22");
         let host = Host::echo(&net, "192.168.77.20:22");
         let names = Names::start(
@@ -126,8 +125,7 @@ fn a_name_reaches_only_what_its_address_may() {
             ],
         )
         .await;
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let cases = [
             ("printer.lan", Ok(())),
             ("loopback.lan", Err(Reason::AddressForbidden)),
@@ -142,9 +140,7 @@ fn a_name_reaches_only_what_its_address_may() {
             ("unknown.lan", Err(Reason::NameNotResolved)),
         ];
         let targets = cases.map(|(name, _)| target(name, 22)).to_vec();
-        let grant = prs.grant(gateway.key(), targets);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        let technician = Technician::join(&grant).await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, targets).await;
         for (index, (name, wanted)) in (0..).zip(cases) {
             let (_, answer) = technician.open(Service::Target(index)).await;
             let got = match answer {
@@ -165,15 +161,11 @@ fn a_name_reaches_only_what_its_address_may() {
 fn a_silent_name_server_does_not_hold_up_other_streams() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.20:22");
         let _silent = lan_udp(&net, "192.168.77.10:53").await;
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let targets = vec![target("printer.lan", 22), target(OTHER, 22)];
-        let grant = prs.grant(gateway.key(), targets);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, targets).await;
         let named = technician.open(Service::Target(0));
         let literal = technician.open(Service::Target(1));
         tokio::pin!(named);

@@ -12,7 +12,7 @@ use culvert_link::{Dial, Link, Me, ProxyPolicy, connect};
 use culvert_session::Options;
 use culvert_session::native::{self, Session, Stream};
 use culvert_wire::UnixMs;
-use culvert_wire::grant::Grant;
+use culvert_wire::grant::{Grant, Target};
 use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::stream::{Answer, Lane, Open, Service};
 use culvert_wire::ticket::Ticket;
@@ -51,6 +51,14 @@ impl Gateway {
         };
         state.store(&gateway.data()).unwrap();
         gateway
+    }
+
+    /// A server, and a claimed box that has its link to it.
+    pub(crate) async fn linked(net: &Net, settings: &str) -> (Prs, Self) {
+        let prs = Prs::start().await;
+        let mut gateway = Self::claimed(net, settings);
+        gateway.up(&prs).await;
+        (prs, gateway)
     }
 
     pub(crate) fn unclaimed(net: &Net, settings: &str) -> Self {
@@ -215,6 +223,23 @@ pub(crate) struct Technician {
 }
 
 impl Technician {
+    /// A new session on these targets, which the gateway must accept.
+    pub(crate) async fn in_session(
+        prs: &Prs,
+        gateway: &Gateway,
+        targets: Vec<Target>,
+    ) -> (Grant, Self) {
+        let grant = prs.grant(gateway.key(), targets);
+        let technician = Self::admitted(prs, &grant).await;
+        (grant, technician)
+    }
+
+    /// Joins the session of a grant, which the gateway must accept.
+    pub(crate) async fn admitted(prs: &Prs, grant: &Grant) -> Self {
+        assert_eq!(prs.invite(grant.clone()).await.refused, None);
+        Self::join(grant).await
+    }
+
     /// Joins a session that the gateway accepted.
     pub(crate) async fn join(grant: &Grant) -> Self {
         Self::join_as(grant, &key(5)).await.unwrap()

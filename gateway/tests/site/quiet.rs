@@ -17,13 +17,9 @@ use crate::prs::{Prs, target};
 fn the_gateway_has_no_listening_socket_of_any_kind() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
-        let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
         let _stream = technician.stream().await;
 
         // TCP and UDP of the whole namespace, unix sockets of the process.
@@ -54,9 +50,7 @@ fn the_log_names_no_customer_address_above_debug() {
             let outside = prs.grant(gateway.key(), vec![target(ELSEWHERE, 22)]);
             prs.invite(outside).await;
             let targets = vec![target(HOST, 22), target("secret-printer.invalid", 9)];
-            let grant = prs.grant(gateway.key(), targets);
-            prs.invite(grant.clone()).await;
-            let technician = Technician::join(&grant).await;
+            let (grant, technician) = Technician::in_session(&prs, &gateway, targets).await;
             let mut stream = technician.stream().await;
             stream.write_all(b"canary-hunter2").await.unwrap();
             stream.read_exact(&mut [0; 14]).await.unwrap();
@@ -121,9 +115,7 @@ fn the_process_cannot_be_read_by_its_own_user() {
 fn a_second_process_on_the_same_folder_refuses_to_run() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (_prs, gateway) = Gateway::linked(&net, "").await;
 
         let second = gateway.ask(&["run"]).await;
 
@@ -143,17 +135,14 @@ fn a_second_process_on_the_same_folder_refuses_to_run() {
 fn the_program_stays_small() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         let idle = gateway.allocated_kib();
         let mut open = Vec::new();
         for _ in 0..8 {
-            let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-            prs.invite(grant.clone()).await;
-            let technician = Technician::join(&grant).await;
+            let (_, technician) =
+                Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
             let (mut read, mut write) = tokio::io::split(technician.stream().await);
             let sending = tokio::spawn(async move {
                 write.write_all(&vec![5; 2_000_000]).await.unwrap();

@@ -17,13 +17,9 @@ use crate::prs::{Prs, target};
 fn a_copy_survives_the_cut_of_the_gateways_link_byte_for_byte() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
-        let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
         let (mut read, mut write) = tokio::io::split(technician.stream().await);
         let sent: Vec<u8> = (0..6_000_000u32)
             .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
@@ -55,9 +51,7 @@ fn a_copy_survives_the_cut_of_the_gateways_link_byte_for_byte() {
 fn each_link_shows_the_same_boot_and_the_last_lease() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let mut leases = Vec::new();
         for _ in 0..2 {
             leases.push(
@@ -160,8 +154,7 @@ fn a_box_whose_disk_is_full_keeps_working_and_still_obeys() {
         }
         gateway.up(&prs).await;
         let grant = prs.grant(key, vec![target(HOST, 22)]);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        let technician = Technician::join(&grant).await;
+        let technician = Technician::admitted(&prs, &grant).await;
         let _stream = technician.stream().await;
 
         prs.revoke(key, 1, culvert_wire::revocation::Scope::All);
@@ -185,8 +178,7 @@ fn a_box_that_believes_it_is_1970_or_2099_works() {
             gateway.set_clock(clock);
             gateway.up(&prs).await;
             let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-            assert_eq!(prs.invite(grant.clone()).await.refused, None);
-            Technician::join(&grant).await.stream().await;
+            Technician::admitted(&prs, &grant).await.stream().await;
             // The log's own times show that the clock was really wrong.
             let year = &clock[..4];
             assert!(gateway.log().contains(year), "{}", gateway.log());

@@ -7,19 +7,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::host::Host;
 use crate::net::{ABSENT, HOST, Net, OTHER};
 use crate::program::{Gateway, Technician};
-use crate::prs::{Prs, key, target};
+use crate::prs::{key, target};
 
 #[test]
 fn a_technician_talks_to_a_lan_host_and_every_byte_is_reported() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
-        let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        let technician = Technician::join(&grant).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let (grant, technician) =
+            Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
         let mut stream = technician.stream().await;
 
         stream.write_all(b"hello host").await.unwrap();
@@ -39,13 +36,9 @@ fn a_technician_talks_to_a_lan_host_and_every_byte_is_reported() {
 fn an_end_of_one_direction_leaves_the_other_open() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::count(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
-        let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
         let mut stream = technician.stream().await;
 
         stream.write_all(&vec![7; 300_000]).await.unwrap();
@@ -63,23 +56,19 @@ fn an_end_of_one_direction_leaves_the_other_open() {
 fn any_tcp_port_of_any_device_is_reached() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let places = [
             "192.168.77.20:9100",
             "[fd00:77::10]:8443",
             "192.168.77.10:65535",
         ];
         let _hosts = places.map(|place| Host::echo(&net, place));
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let targets = vec![
             target(OTHER, 9100),
             target("fd00:77::10", 8443),
             target(HOST, 65535),
         ];
-        let grant = prs.grant(gateway.key(), targets);
-        assert_eq!(prs.invite(grant.clone()).await.refused, None);
-        let technician = Technician::join(&grant).await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, targets).await;
         for index in 0..3 {
             let (mut stream, answer) = technician.open(Service::Target(index)).await;
             assert_eq!(answer, Answer::Accepted, "target {index}");
@@ -94,15 +83,12 @@ fn any_tcp_port_of_any_device_is_reached() {
 fn twelve_sessions_run_at_once_without_mixing() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let mut open = Vec::new();
         for number in 0..12u8 {
-            let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-            assert_eq!(prs.invite(grant.clone()).await.refused, None);
-            let technician = Technician::join(&grant).await;
+            let (_, technician) =
+                Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
             let mut stream = technician.stream().await;
             stream.write_all(&[number; 1000]).await.unwrap();
             open.push((technician, stream, number));
@@ -120,9 +106,7 @@ fn twelve_sessions_run_at_once_without_mixing() {
 fn the_box_refuses_more_sessions_than_it_is_set_to_carry() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let mut gateway = Gateway::claimed(&net, "max_sessions = 2\n");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "max_sessions = 2\n").await;
         for wanted in [None, None, Some(Reason::TooManySessions)] {
             let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
             let refused = prs.invite(grant).await.refused;
@@ -136,9 +120,7 @@ fn the_box_refuses_more_sessions_than_it_is_set_to_carry() {
 fn each_way_a_host_is_not_reached_has_its_reason() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         // The last one drops every SYN instead of refusing it.
         net.sh(
             &net.lan(),
@@ -153,9 +135,7 @@ END",
             target(OTHER, 22),
             target("nobody.invalid", 22),
         ];
-        let grant = prs.grant(gateway.key(), targets);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, targets).await;
         for (service, reason) in [
             (Service::Target(0), Reason::HostRefused),
             (Service::Target(1), Reason::HostUnreachable),
@@ -179,14 +159,10 @@ END",
 fn a_test_reports_reachability_without_passing_a_byte() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let targets = vec![target(HOST, 22), target(HOST, 9)];
-        let grant = prs.grant(gateway.key(), targets);
-        prs.invite(grant.clone()).await;
-        let technician = Technician::join(&grant).await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, targets).await;
 
         let (mut stream, answer) = technician.open(Service::Test(0)).await;
 
@@ -211,10 +187,8 @@ fn a_test_reports_reachability_without_passing_a_byte() {
 fn an_end_with_another_key_reaches_no_stream() {
     let net = Net::new();
     net.run(async {
-        let prs = Prs::start().await;
         let _host = Host::echo(&net, "192.168.77.10:22");
-        let mut gateway = Gateway::claimed(&net, "");
-        gateway.up(&prs).await;
+        let (prs, gateway) = Gateway::linked(&net, "").await;
         let grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
         prs.invite(grant.clone()).await;
 

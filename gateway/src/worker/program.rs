@@ -78,28 +78,27 @@ pub(super) fn program(architecture: u32, rules: &[Rule]) -> Vec<sock_filter> {
                 call,
                 argument,
                 bits,
-            } => out.extend([
-                branch(IF_EQUAL, number(call), 0, 4),
-                step(LOAD, ARGUMENTS + 8 * argument),
-                branch(IF_ANY_BIT, bits, 1, 0),
-                step(RETURN, ALLOW),
-                step(RETURN, KILL),
-            ]),
+            } => out.extend(judged(call, argument, branch(IF_ANY_BIT, bits, 1, 0))),
             Rule::Only {
                 call,
                 argument,
                 value,
-            } => out.extend([
-                branch(IF_EQUAL, number(call), 0, 4),
-                step(LOAD, ARGUMENTS + 8 * argument),
-                branch(IF_EQUAL, value, 0, 1),
-                step(RETURN, ALLOW),
-                step(RETURN, KILL),
-            ]),
+            } => out.extend(judged(call, argument, branch(IF_EQUAL, value, 0, 1))),
         }
     }
     out.push(step(RETURN, KILL));
     out
+}
+
+/// A call that `test` allows by one argument: 0 steps over is allowed, 1 is not.
+fn judged(call: libc::c_long, argument: u32, test: sock_filter) -> [sock_filter; 5] {
+    [
+        branch(IF_EQUAL, number(call), 0, 4),
+        step(LOAD, ARGUMENTS + 8 * argument),
+        test,
+        step(RETURN, ALLOW),
+        step(RETURN, KILL),
+    ]
 }
 
 fn number(call: libc::c_long) -> u32 {

@@ -7,7 +7,7 @@ use culvert_cloud_prs::plane::Limits;
 use culvert_link::ws::{Incoming, Role, Ws};
 use culvert_link::{ConnectError, Me};
 use culvert_wire::frame::{Channel, Frame, MAX_MESSAGE, Refused};
-use culvert_wire::hello::{BrowserHello, LinkAuth, ServerProof, TechnicianHello, Who};
+use culvert_wire::hello::{Binding, BrowserHello, LinkAuth, ServerProof, TechnicianHello, Who};
 use culvert_wire::reason::Reason;
 use culvert_wire::{Decode as _, Encode as _, UnixMs};
 use data_encoding::BASE32_NOPAD;
@@ -44,6 +44,13 @@ async fn upgraded(world: &World) -> (Ws<TlsStream<TcpStream>>, [u8; 32], [u8; 32
     )
 }
 
+fn device() -> Who {
+    Who::Technician(TechnicianHello {
+        device: key(50).public(),
+        token: None,
+    })
+}
+
 /// Sends and reads until the server ends it; the last frame that came.
 async fn until_closed(ws: &mut Ws<TlsStream<TcpStream>>, messages: Vec<Vec<u8>>) -> Option<Frame> {
     let mut messages = messages.into_iter();
@@ -78,8 +85,8 @@ async fn until_closed(ws: &mut Ws<TlsStream<TcpStream>>, messages: Vec<Vec<u8>>)
     last
 }
 
-/// A technician by hand, welcomed.
-async fn technician(world: &World) -> Ws<TlsStream<TcpStream>> {
+/// The same, up to the server's proof; what to sign.
+async fn proved(world: &World) -> (Ws<TlsStream<TcpStream>>, Binding) {
     let (mut ws, exporter, nonce) = upgraded(world).await;
     let Incoming::Binary(proof) = std::future::poll_fn(|cx| ws.poll_next(cx)).await.unwrap() else {
         panic!("no proof");
@@ -89,11 +96,13 @@ async fn technician(world: &World) -> Ws<TlsStream<TcpStream>> {
     let proven = proof
         .verify(&provider, &exporter, &nonce, 0, UnixMs(0))
         .unwrap();
-    let who = Who::Technician(TechnicianHello {
-        device: key(50).public(),
-        token: None,
-    });
-    let auth = LinkAuth::sign(who, "x".into(), &proven.binding, &key(50), None);
+    (ws, proven.binding)
+}
+
+/// A technician by hand, welcomed.
+async fn technician(world: &World) -> Ws<TlsStream<TcpStream>> {
+    let (mut ws, binding) = proved(world).await;
+    let auth = LinkAuth::sign(device(), "x".into(), &binding, &key(50), None);
     ws.send(&[], auth.to_bytes());
     std::future::poll_fn(|cx| ws.poll_flush(cx)).await.unwrap();
     let welcome = std::future::poll_fn(|cx| ws.poll_next(cx)).await.unwrap();
@@ -121,22 +130,9 @@ async fn a_first_message_that_is_none_ends_the_connection_and_nobody_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_of_another_connection_or_key_lets_nobody_in() {
     let world = start().await;
-    let (mut ws, exporter, nonce) = upgraded(&world).await;
-    let Incoming::Binary(proof) = std::future::poll_fn(|cx| ws.poll_next(cx)).await.unwrap() else {
-        panic!("no proof");
-    };
-    let proof = ServerProof::from_bytes(&proof).unwrap();
-    let proven = proof
-        .verify(&key(1).public(), &exporter, &nonce, 0, UnixMs(0))
-        .unwrap();
-    let who = || {
-        Who::Technician(TechnicianHello {
-            device: key(50).public(),
-            token: None,
-        })
-    };
-    let foreign = LinkAuth::sign(who(), "x".into(), &proven.binding, &key(51), None);
-    let good = LinkAuth::sign(who(), "x".into(), &proven.binding, &key(50), None);
+    let (mut ws, binding) = proved(&world).await;
+    let foreign = LinkAuth::sign(device(), "x".into(), &binding, &key(51), None);
+    let good = LinkAuth::sign(device(), "x".into(), &binding, &key(50), None);
     until_closed(&mut ws, vec![foreign.to_bytes().to_vec()]).await;
 
     let (mut second, ..) = upgraded(&world).await;
@@ -150,20 +146,12 @@ async fn a_signature_of_another_connection_or_key_lets_nobody_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browsers_hello_is_worth_nothing_at_the_door_of_programs() {
     let world = start().await;
-    let (mut ws, exporter, nonce) = upgraded(&world).await;
-    let Incoming::Binary(proof) = std::future::poll_fn(|cx| ws.poll_next(cx)).await.unwrap() else {
-        panic!("no proof");
-    };
-    let proof = ServerProof::from_bytes(&proof).unwrap();
-    let provider = key(1).public();
-    let proven = proof
-        .verify(&provider, &exporter, &nonce, 0, UnixMs(0))
-        .unwrap();
+    let (mut ws, binding) = proved(&world).await;
     let who = Who::Browser(BrowserHello {
         link: key(50).public(),
         ticket: ticket(1),
     });
-    let auth = LinkAuth::sign(who, "x".into(), &proven.binding, &key(50), None);
+    let auth = LinkAuth::sign(who, "x".into(), &binding, &key(50), None);
 
     until_closed(&mut ws, vec![auth.to_bytes().to_vec()]).await;
 

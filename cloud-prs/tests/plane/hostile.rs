@@ -161,11 +161,7 @@ async fn a_browsers_hello_is_worth_nothing_at_the_door_of_programs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_that_make_no_sense_end_their_link_with_one_reason_and_no_other() {
     let world = start().await;
-    let (gateway, _ge) = world.gateway(200).await;
-    let (other, _te) = world.technician(60).await;
-    let session = world.open(1);
-    let near = other.join(session, Some(ticket(1)), &key(101)).unwrap();
-    let far = gateway.join(session, Some(ticket(1)), &key(200)).unwrap();
+    let ends = world.ends(1).await;
     let mut random = StdRng::seed_from_u64(4);
     let encoded = |frame: Frame| frame.to_bytes().to_vec();
     let mut messages = vec![
@@ -198,7 +194,7 @@ async fn frames_that_make_no_sense_end_their_link_with_one_reason_and_no_other()
             panic!("{message:?}: {last:?}");
         };
         assert_eq!(reason, Reason::ProtocolError, "{message:?}");
-        through(&near, &far, b"unharmed").await;
+        through(&ends.near, &ends.far, b"unharmed").await;
     }
     while world.plane.counters().links > 2 {
         tokio::time::sleep(Duration::from_millis(10)).await;

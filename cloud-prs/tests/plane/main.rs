@@ -7,6 +7,8 @@ mod drain;
 mod hostile;
 mod http;
 mod loopback;
+mod orders;
+mod returning;
 mod routes;
 mod slow;
 mod stun;

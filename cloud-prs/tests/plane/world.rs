@@ -184,6 +184,13 @@ pub(crate) async fn start_with(limits: Limits) -> World {
     }
 }
 
+/// Both ends of a route; their links stay as long as this.
+pub(crate) struct Ends {
+    pub(crate) near: Route,
+    pub(crate) far: Route,
+    _links: [(Link, Events); 2],
+}
+
 impl World {
     pub(crate) fn dial(&self) -> Dial {
         Dial {
@@ -244,6 +251,25 @@ impl World {
         let session = spec.session;
         self.plane.open_route(spec).unwrap();
         session
+    }
+
+    /// A technician and a gateway who have joined a route of this number.
+    pub(crate) async fn ends(&self, number: u8) -> Ends {
+        let gateway = self.gateway(200).await;
+        let technician = self.technician(60).await;
+        let session = self.open(number);
+        let join = |link: &Link, end| link.join(session, Some(ticket(number)), end).unwrap();
+        Ends {
+            near: join(&technician.0, &key(100 + number)),
+            far: join(&gateway.0, &key(200)),
+            _links: [gateway, technician],
+        }
+    }
+
+    /// The application finds this route in its database.
+    pub(crate) fn remembers(&self, route: RouteSpec) {
+        let mut known = self.app.known_routes.lock().unwrap();
+        known.insert(route.session, route);
     }
 
     /// Waits until the application was told what `wanted` picks.

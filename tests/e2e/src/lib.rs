@@ -5,6 +5,7 @@
 //! Debian packages (installed on demand) and the built programs.
 
 pub mod bare;
+pub mod browser;
 pub mod canary;
 pub mod decrypted;
 pub mod lan;

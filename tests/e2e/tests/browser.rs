@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use culvert_e2e::browser::prepare;
 use culvert_e2e::world::must_work;
 use culvert_lab::{Programs, Site, SiteOptions, Stack, free_cloud_address};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +24,7 @@ fn a_browser_is_a_full_end_of_real_sessions() {
 fn run() -> anyhow::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../portal/endpoint");
     prepare(&folder)?;
+    build_endpoint(&folder)?;
     let site = Site::start(SiteOptions {
         cloud: free_cloud_address()?,
         ..SiteOptions::default()
@@ -54,18 +56,8 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The page's tools and the endpoint in WebAssembly, unless they are there.
-fn prepare(folder: &Path) -> anyhow::Result<()> {
-    for program in ["node", "npm", "chromium"] {
-        let found = Command::new(program).arg("--version").output();
-        let install = "as root, apt-get install nodejs npm chromium; ./check does it";
-        ensure!(found.is_ok(), "{program} is missing: {install}");
-    }
-    if !folder.join("node_modules/.package-lock.json").is_file() {
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-        must_work(npm.current_dir(folder)).context("the tools of the page")?;
-    }
+/// The endpoint in WebAssembly, unless it is there.
+fn build_endpoint(folder: &Path) -> anyhow::Result<()> {
     let portal: PathBuf = folder.join("../../../cloud-prs/portal");
     if !portal
         .join("src/session/wasm/culvert_endpoint_bg.wasm")

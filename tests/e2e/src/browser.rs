@@ -1,0 +1,28 @@
+//! What tests in a real browser need on the machine: Node.js, Chromium, and
+//! the packages of the tests' own folder.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+use crate::world::must_work;
+
+/// Confirms that the programs are there, and installs the folder's packages
+/// (as locked) unless they are.
+///
+/// # Errors
+/// What is missing and how to install it, or what npm said.
+pub fn prepare(folder: &Path) -> anyhow::Result<()> {
+    for program in ["node", "npm", "chromium"] {
+        let found = Command::new(program).arg("--version").output();
+        let install = "as root, apt-get install nodejs npm chromium; ./check does it";
+        ensure!(found.is_ok(), "{program} is missing: {install}");
+    }
+    if !folder.join("node_modules/.package-lock.json").is_file() {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+        must_work(npm.current_dir(folder)).context("the packages of the browser's tests")?;
+    }
+    Ok(())
+}

@@ -31,6 +31,7 @@ pub mod passkeys;
 pub mod revocations;
 pub mod sessions;
 pub mod sites;
+mod statement;
 pub mod teams;
 pub mod tokens;
 pub mod users;

@@ -7,7 +7,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use crate::authz::{Held, Node};
 
 /// Who holds it.
@@ -111,18 +112,17 @@ pub async fn add(db: &mut AnyConnection, assignment: &Assignment) -> Result<(), 
     let sql = "INSERT INTO assignments (id, user_id, team, role, kind, node, granted, granted_by) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let node = assignment.node.short();
-    sqlx::query(sql)
-        .bind(assignment.id.to_string())
+    query(sql)
+        .id(assignment.id)
         .bind(user)
         .bind(team)
         .bind(assignment.role.name())
         .bind(node.kind())
         .bind(node.id())
-        .bind(big(assignment.granted.0))
+        .time(assignment.granted)
         .bind(&assignment.granted_by)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Takes one away.
@@ -130,11 +130,10 @@ pub async fn add(db: &mut AnyConnection, assignment: &Assignment) -> Result<(), 
 /// # Errors
 /// [`StoreError`].
 pub async fn remove(db: &mut AnyConnection, id: AssignmentId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM assignments WHERE id = $1")
-        .bind(id.to_string())
-        .execute(db)
-        .await?;
-    Ok(())
+    query("DELETE FROM assignments WHERE id = $1")
+        .id(id)
+        .run(db)
+        .await
 }
 
 /// Forgets those at a place that is removed.
@@ -142,12 +141,11 @@ pub async fn remove(db: &mut AnyConnection, id: AssignmentId) -> Result<(), Stor
 /// # Errors
 /// [`StoreError`].
 pub async fn forget_node(db: &mut AnyConnection, node: NodeRef) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM assignments WHERE kind = $1 AND node = $2")
+    query("DELETE FROM assignments WHERE kind = $1 AND node = $2")
         .bind(node.kind())
         .bind(node.id())
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// The assignment of an id.
@@ -158,11 +156,10 @@ pub async fn by_id(
     db: &mut AnyConnection,
     id: AssignmentId,
 ) -> Result<Option<Assignment>, StoreError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE a.id = $1")))
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE a.id = $1")))
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// Which assignments.
@@ -186,14 +183,13 @@ pub async fn list(db: &mut AnyConnection, filter: &Filter) -> Result<Vec<Assignm
          AND ($3 = '' OR (a.kind = $3 AND a.node = $4)) \
          ORDER BY c.name_key, s.name_key, h.name_key, a.role, t.name_key, u.name_key, a.id"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(filter.user.map(|id| id.to_string()).unwrap_or_default())
-        .bind(filter.team.map(|id| id.to_string()).unwrap_or_default())
+    query(sqlx::AssertSqlSafe(sql))
+        .id_or_all(filter.user)
+        .id_or_all(filter.team)
         .bind(filter.node.map_or("", |node| node.kind()))
         .bind(filter.node.map(|node| node.id()).unwrap_or_default())
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+        .all(db, read)
+        .await
 }
 
 /// What a person holds by herself and by her teams.
@@ -209,11 +205,7 @@ pub async fn of_person(
          OR a.team IN (SELECT team FROM team_members WHERE user_id = $1) \
          ORDER BY c.name_key, s.name_key, h.name_key, a.role, a.id"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(user.to_string())
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query(sqlx::AssertSqlSafe(sql)).id(user).all(db, read).await
 }
 
 /// The same, as rights.
@@ -237,13 +229,5 @@ pub async fn owners(db: &mut AnyConnection) -> Result<Vec<Named<UserId>>, StoreE
     let sql = "SELECT u.id AS id, u.name AS name FROM assignments a \
                JOIN users u ON u.id = a.user_id \
                WHERE a.role = 'owner' AND a.kind = 'all' AND u.disabled = 0 ORDER BY u.name_key";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Named {
-                id: row.parsed("id")?,
-                name: row.text("name")?,
-            })
-        })
-        .collect()
+    query(sql).all(db, |row| row.named("id", "name")).await
 }

@@ -7,7 +7,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// One claim code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,16 +54,15 @@ fn read(row: &AnyRow) -> Result<Claim, StoreError> {
 pub async fn add(db: &mut AnyConnection, claim: &Claim) -> Result<(), StoreError> {
     let sql = "INSERT INTO claims (id, seed, site, replaces, created, expires) \
                VALUES ($1, $2, $3, $4, $5, $6)";
-    sqlx::query(sql)
-        .bind(claim.id.to_string())
-        .bind(claim.seed.to_string())
-        .bind(claim.site.map(|id| id.to_string()))
-        .bind(claim.replaces.map(|id| id.to_string()))
-        .bind(big(claim.created.0))
-        .bind(big(claim.expires.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query(sql)
+        .id(claim.id)
+        .id(claim.seed)
+        .maybe_id(claim.site)
+        .maybe_id(claim.replaces)
+        .time(claim.created)
+        .time(claim.expires)
+        .run(db)
+        .await
 }
 
 /// The code of an id.
@@ -70,11 +70,10 @@ pub async fn add(db: &mut AnyConnection, claim: &Claim) -> Result<(), StoreError
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: ClaimId) -> Result<Option<Claim>, StoreError> {
-    let row = sqlx::query("SELECT * FROM claims WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query("SELECT * FROM claims WHERE id = $1")
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// Codes that may still be used.
@@ -84,8 +83,7 @@ pub async fn by_id(db: &mut AnyConnection, id: ClaimId) -> Result<Option<Claim>,
 pub async fn open(db: &mut AnyConnection, now: UnixMs) -> Result<Vec<Claim>, StoreError> {
     let sql = "SELECT * FROM claims WHERE used IS NULL AND voided IS NULL AND expires > $1 \
                ORDER BY created";
-    let rows = sqlx::query(sql).bind(big(now.0)).fetch_all(db).await?;
-    rows.iter().map(read).collect()
+    query(sql).time(now).all(db, read).await
 }
 
 /// Uses a code up; says whether it was still good. Of any number of callers
@@ -101,13 +99,7 @@ pub async fn consume(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE claims SET used = $3, used_by = $2 \
                WHERE id = $1 AND used IS NULL AND voided IS NULL AND expires > $3";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
-        .bind(by.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(id).id(by).time(now).changed(db).await
 }
 
 /// Takes a code back; says whether it could still have been used.
@@ -116,12 +108,7 @@ pub async fn consume(
 /// [`StoreError`].
 pub async fn void(db: &mut AnyConnection, id: ClaimId, now: UnixMs) -> Result<bool, StoreError> {
     let sql = "UPDATE claims SET voided = $2 WHERE id = $1 AND used IS NULL AND voided IS NULL";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(id).time(now).changed(db).await
 }
 
 /// Takes every open code back and says how many.
@@ -131,6 +118,5 @@ pub async fn void(db: &mut AnyConnection, id: ClaimId, now: UnixMs) -> Result<bo
 pub async fn void_all(db: &mut AnyConnection, now: UnixMs) -> Result<u64, StoreError> {
     let sql = "UPDATE claims SET voided = $1 \
                WHERE used IS NULL AND voided IS NULL AND expires > $1";
-    let done = sqlx::query(sql).bind(big(now.0)).execute(db).await?;
-    Ok(done.rows_affected())
+    query(sql).time(now).changes(db).await
 }

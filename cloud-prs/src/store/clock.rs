@@ -6,16 +6,16 @@ use sqlx::AnyConnection;
 
 use super::StoreError;
 use super::column::Columns as _;
+use super::statement::query;
 
 /// The highest time noted; none in a new database.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn highest(db: &mut AnyConnection) -> Result<Option<UnixMs>, StoreError> {
-    let row = sqlx::query("SELECT value FROM meta WHERE name = 'clock'")
-        .fetch_optional(db)
-        .await?;
-    row.map(|row| row.parsed("value").map(UnixMs)).transpose()
+    query("SELECT value FROM meta WHERE name = 'clock'")
+        .one(db, |row| row.parsed("value").map(UnixMs))
+        .await
 }
 
 /// Notes a time, unless a higher one is noted.
@@ -28,6 +28,5 @@ pub async fn raise(db: &mut AnyConnection, now: UnixMs) -> Result<(), StoreError
     }
     let sql = "INSERT INTO meta (name, value) VALUES ('clock', $1) \
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    sqlx::query(sql).bind(now.0.to_string()).execute(db).await?;
-    Ok(())
+    query(sql).id(now.0).run(db).await
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use culvert_wire::UnixMs;
+use culvert_wire::api::Named;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -23,6 +24,14 @@ pub(super) trait Columns {
         self.maybe_text(column)?
             .map(|text| parse(column, &text))
             .transpose()
+    }
+
+    /// What an id and a name stand for.
+    fn named<T: FromStr>(&self, id: &str, name: &str) -> Result<Named<T>, StoreError> {
+        Ok(Named {
+            id: self.parsed(id)?,
+            name: self.text(name)?,
+        })
     }
 
     fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T, StoreError> {

@@ -9,8 +9,9 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
 use super::hosts::Host;
+use super::statement::query;
 
 /// One credential; the server cannot open it.
 #[derive(Debug, Clone)]
@@ -80,10 +81,6 @@ fn port(row: &AnyRow) -> Result<u16, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn of_host(db: &mut AnyConnection, host: HostId) -> Result<Vec<Credential>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM credentials WHERE host = $1 ORDER BY protocol, port")
-        .bind(host.to_string())
-        .fetch_all(db)
-        .await?;
     let read = |row: &AnyRow| {
         Ok(Credential {
             protocol: row.parsed("protocol")?,
@@ -92,14 +89,14 @@ pub async fn of_host(db: &mut AnyConnection, host: HostId) -> Result<Vec<Credent
             sealed: row.text("sealed")?,
             gateway_key: row.parsed("gateway_key")?,
             address: row.parsed("address")?,
-            by: Named {
-                id: row.parsed("entered_by")?,
-                name: row.text("entered_by_name")?,
-            },
+            by: row.named("entered_by", "entered_by_name")?,
             entered: row.time("entered")?,
         })
     };
-    rows.iter().map(read).collect()
+    query("SELECT * FROM credentials WHERE host = $1 ORDER BY protocol, port")
+        .id(host)
+        .all(db, read)
+        .await
 }
 
 /// Writes a credential in the place of the one before.
@@ -118,20 +115,19 @@ pub async fn set(
                sealed = excluded.sealed, gateway_key = excluded.gateway_key, \
                address = excluded.address, entered_by = excluded.entered_by, \
                entered_by_name = excluded.entered_by_name, entered = excluded.entered";
-    sqlx::query(sql)
-        .bind(host.to_string())
+    query(sql)
+        .id(host)
         .bind(credential.protocol.name())
         .bind(i64::from(credential.port))
         .bind(&credential.account)
         .bind(&credential.sealed)
-        .bind(credential.gateway_key.to_string())
+        .id(credential.gateway_key)
         .bind(credential.address.as_str())
-        .bind(credential.by.id.to_string())
+        .id(credential.by.id)
         .bind(&credential.by.name)
-        .bind(big(credential.entered.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(credential.entered)
+        .run(db)
+        .await
 }
 
 /// Removes a host's credentials for a protocol, and says how many there were.
@@ -143,12 +139,11 @@ pub async fn delete(
     host: HostId,
     protocol: Protocol,
 ) -> Result<u64, StoreError> {
-    let done = sqlx::query("DELETE FROM credentials WHERE host = $1 AND protocol = $2")
-        .bind(host.to_string())
+    query("DELETE FROM credentials WHERE host = $1 AND protocol = $2")
+        .id(host)
         .bind(protocol.name())
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
+        .changes(db)
+        .await
 }
 
 /// Forgets every ciphertext that a box alone could open, which is gone.
@@ -156,11 +151,10 @@ pub async fn delete(
 /// # Errors
 /// [`StoreError`].
 pub async fn forget_sealed_to(db: &mut AnyConnection, key: &PublicKey) -> Result<(), StoreError> {
-    sqlx::query("UPDATE credentials SET sealed = '' WHERE gateway_key = $1")
-        .bind(key.to_string())
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE credentials SET sealed = '' WHERE gateway_key = $1")
+        .id(key)
+        .run(db)
+        .await
 }
 
 /// Notes that a credential went through somebody's hands.
@@ -181,24 +175,23 @@ pub async fn note(
                host_name = excluded.host_name, \
                entered = COALESCE(excluded.entered, credential_hands.entered), \
                used = COALESCE(excluded.used, credential_hands.used)";
-    let at = Some(big(now.0));
+    let at = Some(now);
     let (entered, used) = match did {
         Did::Entered => (at, None),
         Did::Used => (None, at),
     };
-    sqlx::query(sql)
-        .bind(user.to_string())
-        .bind(host.id.to_string())
+    query(sql)
+        .id(user)
+        .id(host.id)
         .bind(&host.name)
-        .bind(host.customer.id.to_string())
+        .id(host.customer.id)
         .bind(&host.customer.name)
         .bind(protocol.name())
         .bind(account)
-        .bind(entered)
-        .bind(used)
-        .execute(db)
-        .await?;
-    Ok(())
+        .maybe_time(entered)
+        .maybe_time(used)
+        .run(db)
+        .await
 }
 
 /// The credentials that went through somebody's hands.
@@ -208,25 +201,15 @@ pub async fn note(
 pub async fn hands_of(db: &mut AnyConnection, user: UserId) -> Result<Vec<Hand>, StoreError> {
     let sql = "SELECT * FROM credential_hands WHERE user_id = $1 \
                ORDER BY customer_name, host_name, protocol, account";
-    let rows = sqlx::query(sql)
-        .bind(user.to_string())
-        .fetch_all(db)
-        .await?;
     let read = |row: &AnyRow| {
         Ok(Hand {
-            host: Named {
-                id: row.parsed("host")?,
-                name: row.text("host_name")?,
-            },
-            customer: Named {
-                id: row.parsed("customer")?,
-                name: row.text("customer_name")?,
-            },
+            host: row.named("host", "host_name")?,
+            customer: row.named("customer", "customer_name")?,
             protocol: row.parsed("protocol")?,
             account: row.text("account")?,
             entered: row.maybe_time("entered")?,
             used: row.maybe_time("used")?,
         })
     };
-    rows.iter().map(read).collect()
+    query(sql).id(user).all(db, read).await
 }

@@ -6,7 +6,8 @@ use culvert_wire::id::CustomerId;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use super::{StoreError, assignments, name_key};
 
 /// One customer.
@@ -33,14 +34,13 @@ fn read(row: &AnyRow) -> Result<Customer, StoreError> {
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
 pub async fn add(db: &mut AnyConnection, customer: &Customer) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO customers (id, name, name_key, created) VALUES ($1, $2, $3, $4)")
-        .bind(customer.id.to_string())
+    query("INSERT INTO customers (id, name, name_key, created) VALUES ($1, $2, $3, $4)")
+        .id(customer.id)
         .bind(&customer.name)
         .bind(name_key(&customer.name))
-        .bind(big(customer.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(customer.created)
+        .run(db)
+        .await
 }
 
 /// Gives a customer another name.
@@ -48,13 +48,12 @@ pub async fn add(db: &mut AnyConnection, customer: &Customer) -> Result<(), Stor
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
 pub async fn rename(db: &mut AnyConnection, id: CustomerId, name: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE customers SET name = $2, name_key = $3 WHERE id = $1")
-        .bind(id.to_string())
+    query("UPDATE customers SET name = $2, name_key = $3 WHERE id = $1")
+        .id(id)
         .bind(name)
         .bind(name_key(name))
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Removes a customer without sites.
@@ -63,11 +62,10 @@ pub async fn rename(db: &mut AnyConnection, id: CustomerId, name: &str) -> Resul
 /// [`StoreError::InUse`] while it has some.
 pub async fn delete(db: &mut AnyConnection, id: CustomerId) -> Result<(), StoreError> {
     assignments::forget_node(db, NodeRef::Customer(id)).await?;
-    sqlx::query("DELETE FROM customers WHERE id = $1")
-        .bind(id.to_string())
-        .execute(db)
-        .await?;
-    Ok(())
+    query("DELETE FROM customers WHERE id = $1")
+        .id(id)
+        .run(db)
+        .await
 }
 
 /// The customer of an id.
@@ -75,11 +73,10 @@ pub async fn delete(db: &mut AnyConnection, id: CustomerId) -> Result<(), StoreE
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: CustomerId) -> Result<Option<Customer>, StoreError> {
-    let row = sqlx::query("SELECT * FROM customers WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query("SELECT * FROM customers WHERE id = $1")
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// The customer of a name, case ignored.
@@ -87,11 +84,10 @@ pub async fn by_id(db: &mut AnyConnection, id: CustomerId) -> Result<Option<Cust
 /// # Errors
 /// [`StoreError`].
 pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<Customer>, StoreError> {
-    let row = sqlx::query("SELECT * FROM customers WHERE name_key = $1")
+    query("SELECT * FROM customers WHERE name_key = $1")
         .bind(name_key(name))
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+        .one(db, read)
+        .await
 }
 
 /// All customers, by name.
@@ -99,8 +95,7 @@ pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<Custom
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Customer>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM customers ORDER BY name_key")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query("SELECT * FROM customers ORDER BY name_key")
+        .all(db, read)
+        .await
 }

@@ -3,9 +3,11 @@
 use culvert_wire::UnixMs;
 use culvert_wire::id::UserId;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// An authenticator program.
 #[derive(Debug, Clone)]
@@ -23,18 +25,17 @@ pub struct Totp {
 /// # Errors
 /// [`StoreError`].
 pub async fn totp(db: &mut AnyConnection, user: UserId) -> Result<Option<Totp>, StoreError> {
-    let row = sqlx::query("SELECT * FROM totp WHERE user_id = $1")
-        .bind(user.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.map(|row| {
+    let read = |row: &AnyRow| {
         Ok(Totp {
             secret: row.text("secret")?,
             last_step: row.count("last_step")?,
             confirmed: row.maybe_int("confirmed")?.is_some(),
         })
-    })
-    .transpose()
+    };
+    query("SELECT * FROM totp WHERE user_id = $1")
+        .id(user)
+        .one(db, read)
+        .await
 }
 
 /// Notes a new secret that is still to be confirmed, in place of another one
@@ -50,12 +51,7 @@ pub async fn begin_totp(
     let sql = "INSERT INTO totp (user_id, secret, last_step) VALUES ($1, $2, 0) \
                ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, last_step = 0, \
                confirmed = NULL";
-    sqlx::query(sql)
-        .bind(user.to_string())
-        .bind(secret)
-        .execute(db)
-        .await?;
-    Ok(())
+    query(sql).id(user).bind(secret).run(db).await
 }
 
 /// Notes that the code of a step was used; says whether it was newer than the
@@ -71,13 +67,7 @@ pub async fn use_step(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE totp SET last_step = $2, confirmed = COALESCE(confirmed, $3) \
                WHERE user_id = $1 AND last_step < $2";
-    let done = sqlx::query(sql)
-        .bind(user.to_string())
-        .bind(big(step))
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(user).count(step).time(now).changed(db).await
 }
 
 /// Removes a person's authenticator program; says whether there was one.
@@ -85,11 +75,10 @@ pub async fn use_step(
 /// # Errors
 /// [`StoreError`].
 pub async fn remove_totp(db: &mut AnyConnection, user: UserId) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM totp WHERE user_id = $1")
-        .bind(user.to_string())
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query("DELETE FROM totp WHERE user_id = $1")
+        .id(user)
+        .changed(db)
+        .await
 }
 
 /// Puts new recovery codes in the place of the old ones.
@@ -102,16 +91,16 @@ pub async fn replace_codes(
     hashes: &[String],
     now: UnixMs,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM recovery_codes WHERE user_id = $1")
-        .bind(user.to_string())
-        .execute(&mut *db)
+    query("DELETE FROM recovery_codes WHERE user_id = $1")
+        .id(user)
+        .run(db)
         .await?;
     for hash in hashes {
-        sqlx::query("INSERT INTO recovery_codes (hash, user_id, made) VALUES ($1, $2, $3)")
+        query("INSERT INTO recovery_codes (hash, user_id, made) VALUES ($1, $2, $3)")
             .bind(hash)
-            .bind(user.to_string())
-            .bind(big(now.0))
-            .execute(&mut *db)
+            .id(user)
+            .time(now)
+            .run(db)
             .await?;
     }
     Ok(())
@@ -129,13 +118,7 @@ pub async fn use_code(
 ) -> Result<bool, StoreError> {
     let sql =
         "UPDATE recovery_codes SET used = $3 WHERE user_id = $1 AND hash = $2 AND used IS NULL";
-    let done = sqlx::query(sql)
-        .bind(user.to_string())
-        .bind(hash)
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(user).bind(hash).time(now).changed(db).await
 }
 
 /// How many recovery codes a person has left.
@@ -144,9 +127,6 @@ pub async fn use_code(
 /// [`StoreError`].
 pub async fn codes_left(db: &mut AnyConnection, user: UserId) -> Result<u32, StoreError> {
     let sql = "SELECT COUNT(*) AS n FROM recovery_codes WHERE user_id = $1 AND used IS NULL";
-    let row = sqlx::query(sql)
-        .bind(user.to_string())
-        .fetch_one(db)
-        .await?;
-    Ok(u32::try_from(row.int("n")?).unwrap_or(u32::MAX))
+    let left = query(sql).id(user).only(db, |row| row.int("n")).await?;
+    Ok(u32::try_from(left).unwrap_or(u32::MAX))
 }

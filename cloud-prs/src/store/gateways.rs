@@ -7,7 +7,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use crate::authz::Node;
 
 /// Whether a gateway serves.
@@ -134,24 +135,23 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
     let sql = "INSERT INTO gateways (id, site, identity, sealing, state, version, claimed, \
                online, last_seen, boot, lease, pending, counter, sealing_signature) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    sqlx::query(sql)
-        .bind(gateway.id.to_string())
-        .bind(gateway.site.map(|id| id.to_string()))
-        .bind(gateway.identity.to_string())
+    query(sql)
+        .id(gateway.id)
+        .maybe_id(gateway.site)
+        .id(gateway.identity)
         .bind(&gateway.sealing)
         .bind(gateway.state.name())
         .bind(&gateway.version)
-        .bind(big(gateway.claimed.0))
-        .bind(i64::from(gateway.online))
-        .bind(gateway.last_seen.map(|at| big(at.0)))
-        .bind(gateway.leases.boot.map(|id| id.to_string()))
-        .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
-        .bind(gateway.leases.pending.map(|id| id.to_string()))
-        .bind(big(gateway.counter))
+        .time(gateway.claimed)
+        .flag(gateway.online)
+        .maybe_time(gateway.last_seen)
+        .maybe_id(gateway.leases.boot)
+        .maybe_id(gateway.leases.acknowledged)
+        .maybe_id(gateway.leases.pending)
+        .count(gateway.counter)
         .bind(&gateway.sealing_signature)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// How many serve, linked or not.
@@ -159,11 +159,11 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
 /// # Errors
 /// [`StoreError`].
 pub async fn count(db: &mut AnyConnection) -> Result<usize, StoreError> {
-    let row = sqlx::query("SELECT COUNT(*) AS n FROM gateways WHERE state = $1")
+    let serving = query("SELECT COUNT(*) AS n FROM gateways WHERE state = $1")
         .bind(GatewayState::Active.name())
-        .fetch_one(db)
+        .only(db, |row| row.count("n"))
         .await?;
-    Ok(usize::try_from(row.count("n")?).unwrap_or(usize::MAX))
+    Ok(usize::try_from(serving).unwrap_or(usize::MAX))
 }
 
 /// Writes everything but `id` and `counter`.
@@ -174,23 +174,22 @@ pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), Sto
     let sql = "UPDATE gateways SET site = $2, identity = $3, sealing = $4, state = $5, \
                version = $6, claimed = $7, online = $8, last_seen = $9, boot = $10, lease = $11, \
                pending = $12, sealing_signature = $13 WHERE id = $1";
-    sqlx::query(sql)
-        .bind(gateway.id.to_string())
-        .bind(gateway.site.map(|id| id.to_string()))
-        .bind(gateway.identity.to_string())
+    query(sql)
+        .id(gateway.id)
+        .maybe_id(gateway.site)
+        .id(gateway.identity)
         .bind(&gateway.sealing)
         .bind(gateway.state.name())
         .bind(&gateway.version)
-        .bind(big(gateway.claimed.0))
-        .bind(i64::from(gateway.online))
-        .bind(gateway.last_seen.map(|at| big(at.0)))
-        .bind(gateway.leases.boot.map(|id| id.to_string()))
-        .bind(gateway.leases.acknowledged.map(|id| id.to_string()))
-        .bind(gateway.leases.pending.map(|id| id.to_string()))
+        .time(gateway.claimed)
+        .flag(gateway.online)
+        .maybe_time(gateway.last_seen)
+        .maybe_id(gateway.leases.boot)
+        .maybe_id(gateway.leases.acknowledged)
+        .maybe_id(gateway.leases.pending)
         .bind(&gateway.sealing_signature)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Raises a gateway's revocation number, or sets it back for a new box.
@@ -202,12 +201,11 @@ pub async fn set_counter(
     id: GatewayId,
     counter: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE gateways SET counter = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(big(counter))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE gateways SET counter = $2 WHERE id = $1")
+        .id(id)
+        .count(counter)
+        .run(db)
+        .await
 }
 
 /// The gateway of an id.
@@ -242,11 +240,10 @@ async fn one(
     column: &'static str,
     value: String,
 ) -> Result<Option<Gateway>, StoreError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE {column} = $1")))
+    query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE {column} = $1")))
         .bind(value)
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+        .one(db, read)
+        .await
 }
 
 /// All gateways, by customer and site; unassigned ones first.
@@ -256,8 +253,7 @@ async fn one(
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Gateway>, StoreError> {
     let sql =
         format!("{SELECT} ORDER BY COALESCE(c.name_key, ''), COALESCE(s.name_key, ''), g.claimed");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(db).await?;
-    rows.iter().map(read).collect()
+    query(sqlx::AssertSqlSafe(sql)).all(db, read).await
 }
 
 /// Notes that a gateway's link came or went.
@@ -270,13 +266,12 @@ pub async fn set_online(
     online: bool,
     now: UnixMs,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE gateways SET online = $2, last_seen = $3 WHERE identity = $1")
-        .bind(key.to_string())
-        .bind(i64::from(online))
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE gateways SET online = $2, last_seen = $3 WHERE identity = $1")
+        .id(key)
+        .flag(online)
+        .time(now)
+        .run(db)
+        .await
 }
 
 /// Notes that every gateway with a link is still heard of.
@@ -284,11 +279,10 @@ pub async fn set_online(
 /// # Errors
 /// [`StoreError`].
 pub async fn touch_online(db: &mut AnyConnection, now: UnixMs) -> Result<(), StoreError> {
-    sqlx::query("UPDATE gateways SET last_seen = $1 WHERE online = 1")
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE gateways SET last_seen = $1 WHERE online = 1")
+        .time(now)
+        .run(db)
+        .await
 }
 
 /// Notes that no gateway has a link: a server starts.
@@ -296,10 +290,9 @@ pub async fn touch_online(db: &mut AnyConnection, now: UnixMs) -> Result<(), Sto
 /// # Errors
 /// [`StoreError`].
 pub async fn all_offline(db: &mut AnyConnection) -> Result<(), StoreError> {
-    sqlx::query("UPDATE gateways SET online = 0 WHERE online = 1")
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE gateways SET online = 0 WHERE online = 1")
+        .run(db)
+        .await
 }
 
 /// Counts up a gateway's revocations and gives the new number.
@@ -309,11 +302,11 @@ pub async fn all_offline(db: &mut AnyConnection) -> Result<(), StoreError> {
 pub async fn next_counter(db: &mut AnyConnection, key: &PublicKey) -> Result<u64, StoreError> {
     let sql = "UPDATE gateways SET counter = counter + 1 WHERE identity = $1 \
                RETURNING counter AS counter";
-    let row = sqlx::query(sql)
-        .bind(key.to_string())
-        .fetch_optional(db)
+    let counter = query(sql)
+        .id(key)
+        .one(db, |row| row.count("counter"))
         .await?;
-    row.map_or(Ok(0), |row| row.count("counter"))
+    Ok(counter.unwrap_or(0))
 }
 
 /// Remembers a key that shall never serve again.
@@ -328,13 +321,7 @@ pub async fn retire_key(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO retired_keys (identity, gateway, retired) VALUES ($1, $2, $3) \
                ON CONFLICT (identity) DO NOTHING";
-    sqlx::query(sql)
-        .bind(key.to_string())
-        .bind(gateway.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query(sql).id(key).id(gateway).time(now).run(db).await
 }
 
 /// Whether a key was retired.
@@ -342,9 +329,9 @@ pub async fn retire_key(
 /// # Errors
 /// [`StoreError`].
 pub async fn is_retired(db: &mut AnyConnection, key: &PublicKey) -> Result<bool, StoreError> {
-    let row = sqlx::query("SELECT gateway FROM retired_keys WHERE identity = $1")
-        .bind(key.to_string())
-        .fetch_optional(db)
+    let found = query("SELECT gateway FROM retired_keys WHERE identity = $1")
+        .id(key)
+        .one(db, |_| Ok(()))
         .await?;
-    Ok(row.is_some())
+    Ok(found.is_some())
 }

@@ -3,9 +3,11 @@
 use culvert_wire::UnixMs;
 use culvert_wire::id::GatewayId;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// A box's verdict on its way to the server.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -33,15 +35,14 @@ pub async fn set(
                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (gateway) DO UPDATE SET \
                code = excluded.code, said = excluded.said, uptime = excluded.uptime, \
                at = excluded.at";
-    sqlx::query(sql)
-        .bind(gateway.to_string())
+    query(sql)
+        .id(gateway)
         .bind(&health.code)
         .bind(&health.text)
-        .bind(big(health.uptime_s))
-        .bind(big(health.at.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .count(health.uptime_s)
+        .time(health.at)
+        .run(db)
+        .await
 }
 
 /// A box's newest verdict.
@@ -49,17 +50,16 @@ pub async fn set(
 /// # Errors
 /// [`StoreError`].
 pub async fn of(db: &mut AnyConnection, gateway: GatewayId) -> Result<Option<Health>, StoreError> {
-    let row = sqlx::query("SELECT * FROM gateway_health WHERE gateway = $1")
-        .bind(gateway.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.map(|row| {
+    let read = |row: &AnyRow| {
         Ok(Health {
             code: row.text("code")?,
             text: row.text("said")?,
             uptime_s: row.count("uptime")?,
             at: row.time("at")?,
         })
-    })
-    .transpose()
+    };
+    query("SELECT * FROM gateway_health WHERE gateway = $1")
+        .id(gateway)
+        .one(db, read)
+        .await
 }

@@ -8,7 +8,8 @@ use culvert_wire::key::PublicKey;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use super::{StoreError, assignments, name_key};
 use crate::authz::{Limit, Node};
 
@@ -79,14 +80,8 @@ fn read(row: &AnyRow) -> Result<Host, StoreError> {
     Ok(Host {
         id: row.parsed("id")?,
         name: row.text("name")?,
-        customer: Named {
-            id: row.parsed("customer")?,
-            name: row.text("customer_name")?,
-        },
-        site: Named {
-            id: row.parsed("site")?,
-            name: row.text("site_name")?,
-        },
+        customer: row.named("customer", "customer_name")?,
+        site: row.named("site", "site_name")?,
         address: row.parsed("address")?,
         services: row.json("services")?,
         any_port: row.flag("any_port")?,
@@ -102,18 +97,17 @@ fn read(row: &AnyRow) -> Result<Host, StoreError> {
 pub async fn add(db: &mut AnyConnection, host: &Host) -> Result<(), StoreError> {
     let sql = "INSERT INTO hosts (id, site, name, name_key, address, services, any_port, created) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    sqlx::query(sql)
-        .bind(host.id.to_string())
-        .bind(host.site.id.to_string())
+    query(sql)
+        .id(host.id)
+        .id(host.site.id)
         .bind(&host.name)
         .bind(name_key(&host.name))
         .bind(host.address.as_str())
-        .bind(services_text(&host.services))
-        .bind(i64::from(host.any_port))
-        .bind(big(host.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .json(&host.services)
+        .flag(host.any_port)
+        .time(host.created)
+        .run(db)
+        .await
 }
 
 /// Writes name, address, services and ports.
@@ -123,16 +117,15 @@ pub async fn add(db: &mut AnyConnection, host: &Host) -> Result<(), StoreError> 
 pub async fn update(db: &mut AnyConnection, host: &Host) -> Result<(), StoreError> {
     let sql = "UPDATE hosts SET name = $2, name_key = $3, address = $4, services = $5, \
                any_port = $6 WHERE id = $1";
-    sqlx::query(sql)
-        .bind(host.id.to_string())
+    query(sql)
+        .id(host.id)
         .bind(&host.name)
         .bind(name_key(&host.name))
         .bind(host.address.as_str())
-        .bind(services_text(&host.services))
-        .bind(i64::from(host.any_port))
-        .execute(db)
-        .await?;
-    Ok(())
+        .json(&host.services)
+        .flag(host.any_port)
+        .run(db)
+        .await
 }
 
 /// Removes a host; its sessions stay in the report.
@@ -141,11 +134,10 @@ pub async fn update(db: &mut AnyConnection, host: &Host) -> Result<(), StoreErro
 /// [`StoreError`].
 pub async fn delete(db: &mut AnyConnection, id: HostId) -> Result<(), StoreError> {
     assignments::forget_node(db, NodeRef::Host(id)).await?;
-    sqlx::query("DELETE FROM hosts WHERE id = $1")
-        .bind(id.to_string())
-        .execute(db)
-        .await?;
-    Ok(())
+    query("DELETE FROM hosts WHERE id = $1")
+        .id(id)
+        .run(db)
+        .await
 }
 
 /// The host of an id.
@@ -153,11 +145,10 @@ pub async fn delete(db: &mut AnyConnection, id: HostId) -> Result<(), StoreError
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: HostId) -> Result<Option<Host>, StoreError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE h.id = $1")))
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE h.id = $1")))
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// The names of a site's hosts, as they are compared.
@@ -165,11 +156,10 @@ pub async fn by_id(db: &mut AnyConnection, id: HostId) -> Result<Option<Host>, S
 /// # Errors
 /// [`StoreError`].
 pub async fn names_at(db: &mut AnyConnection, site: SiteId) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query("SELECT name_key FROM hosts WHERE site = $1")
-        .bind(site.to_string())
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(|row| row.text("name_key")).collect()
+    query("SELECT name_key FROM hosts WHERE site = $1")
+        .id(site)
+        .all(db, |row| row.text("name_key"))
+        .await
 }
 
 /// What to look for.
@@ -213,14 +203,14 @@ pub async fn search(db: &mut AnyConnection, search: &Search<'_>) -> Result<Vec<H
         format!("WHERE {}", conditions.join(" AND "))
     };
     let sql = format!("{SELECT} {filter} ORDER BY c.name_key, s.name_key, h.name_key LIMIT $1");
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(big(search.limit as u64));
+    let mut found = query(sqlx::AssertSqlSafe(sql)).count(search.limit as u64);
     for word in words {
-        query = query.bind(pattern(word));
+        found = found.bind(pattern(word));
     }
     for id in ids {
-        query = query.bind(id);
+        found = found.bind(id);
     }
-    query.fetch_all(db).await?.iter().map(read).collect()
+    found.all(db, read).await
 }
 
 /// The SQL for a limit, its parameters numbered from `first` on in the order
@@ -254,8 +244,4 @@ fn pattern(word: &str) -> String {
     }
     out.push('%');
     out
-}
-
-fn services_text(services: &[HostService]) -> String {
-    serde_json::to_string(services).expect("services are plain data")
 }

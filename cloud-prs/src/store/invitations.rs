@@ -6,7 +6,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// One of them. `R` is what is promised.
 #[derive(Debug, Clone)]
@@ -55,20 +56,18 @@ pub async fn add<R: serde::Serialize>(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO invitations (id, hash, name, user_id, roles, made_by, made_by_name, \
                created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let roles = serde_json::to_string(&invitation.roles).expect("roles are plain data");
-    sqlx::query(sql)
-        .bind(invitation.id.to_string())
+    query(sql)
+        .id(invitation.id)
         .bind(&invitation.hash)
         .bind(&invitation.name)
-        .bind(invitation.user.map(|id| id.to_string()))
-        .bind(roles)
-        .bind(invitation.made_by.map(|id| id.to_string()))
+        .maybe_id(invitation.user)
+        .json(&invitation.roles)
+        .maybe_id(invitation.made_by)
         .bind(&invitation.made_by_name)
-        .bind(big(invitation.created.0))
-        .bind(big(invitation.expires.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(invitation.created)
+        .time(invitation.expires)
+        .run(db)
+        .await
 }
 
 /// Those that may still be used, newest first.
@@ -81,8 +80,7 @@ pub async fn open<R: serde::de::DeserializeOwned>(
 ) -> Result<Vec<Invitation<R>>, StoreError> {
     let sql = "SELECT * FROM invitations WHERE used IS NULL AND voided IS NULL AND expires > $1 \
                ORDER BY created DESC, id";
-    let rows = sqlx::query(sql).bind(big(now.0)).fetch_all(db).await?;
-    rows.iter().map(read).collect()
+    query(sql).time(now).all(db, read).await
 }
 
 /// The one of a secret's hash, if it may still be used.
@@ -96,12 +94,7 @@ pub async fn by_hash<R: serde::de::DeserializeOwned>(
 ) -> Result<Option<Invitation<R>>, StoreError> {
     let sql = "SELECT * FROM invitations WHERE hash = $1 AND used IS NULL AND voided IS NULL \
                AND expires > $2";
-    let row = sqlx::query(sql)
-        .bind(hash)
-        .bind(big(now.0))
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query(sql).bind(hash).time(now).one(db, read).await
 }
 
 /// Uses one up. Of any number of callers one gets a yes.
@@ -115,12 +108,7 @@ pub async fn consume(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE invitations SET used = $2 \
                WHERE id = $1 AND used IS NULL AND voided IS NULL AND expires > $2";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(id).time(now).changed(db).await
 }
 
 /// Takes one back; says whether it was still good.
@@ -134,12 +122,7 @@ pub async fn void(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE invitations SET voided = $2 \
                WHERE id = $1 AND used IS NULL AND voided IS NULL AND expires > $2";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(id).time(now).changed(db).await
 }
 
 /// Takes back what a person made and what was made for her account, or all.
@@ -154,10 +137,5 @@ pub async fn void_all(
     let sql = "UPDATE invitations SET voided = $2 \
                WHERE ($1 = '' OR made_by = $1 OR user_id = $1) AND used IS NULL \
                AND voided IS NULL AND expires > $2";
-    let done = sqlx::query(sql)
-        .bind(user.map(|id| id.to_string()).unwrap_or_default())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
+    query(sql).id_or_all(user).time(now).changes(db).await
 }

@@ -4,9 +4,11 @@ use culvert_wire::UnixMs;
 use culvert_wire::grant::Protocol;
 use culvert_wire::id::{HostId, TokenId, UserId};
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// One of them.
 #[derive(Debug, Clone)]
@@ -32,23 +34,22 @@ pub struct Launch {
 /// # Errors
 /// [`StoreError`].
 pub async fn add(db: &mut AnyConnection, launch: &Launch, now: UnixMs) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM launches WHERE expires <= $1")
-        .bind(big(now.0))
-        .execute(&mut *db)
+    query("DELETE FROM launches WHERE expires <= $1")
+        .time(now)
+        .run(db)
         .await?;
     let sql = "INSERT INTO launches (hash, user_id, token, host, protocol, ports, expires) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    sqlx::query(sql)
+    query(sql)
         .bind(&launch.hash)
-        .bind(launch.user.to_string())
-        .bind(launch.token.to_string())
-        .bind(launch.host.to_string())
+        .id(launch.user)
+        .id(launch.token)
+        .id(launch.host)
         .bind(launch.protocol.name())
-        .bind(serde_json::to_string(&launch.ports).expect("ports are plain data"))
-        .bind(big(launch.expires.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .json(&launch.ports)
+        .time(launch.expires)
+        .run(db)
+        .await
 }
 
 /// Uses one up. Of any number of callers one gets it.
@@ -61,27 +62,24 @@ pub async fn consume(
     now: UnixMs,
 ) -> Result<Option<Launch>, StoreError> {
     let sql = "UPDATE launches SET used = $2 WHERE hash = $1 AND used IS NULL AND expires > $2";
-    let done = sqlx::query(sql)
-        .bind(hash)
-        .bind(big(now.0))
-        .execute(&mut *db)
-        .await?;
-    if done.rows_affected() != 1 {
+    if !query(sql).bind(hash).time(now).changed(db).await? {
         return Ok(None);
     }
-    let row = sqlx::query("SELECT * FROM launches WHERE hash = $1")
+    let read = |row: &AnyRow| {
+        Ok(Launch {
+            hash: row.text("hash")?,
+            user: row.parsed("user_id")?,
+            token: row.parsed("token")?,
+            host: row.parsed("host")?,
+            protocol: row.parsed("protocol")?,
+            ports: row.json("ports")?,
+            expires: row.time("expires")?,
+        })
+    };
+    query("SELECT * FROM launches WHERE hash = $1")
         .bind(hash)
-        .fetch_one(db)
-        .await?;
-    Ok(Some(Launch {
-        hash: row.text("hash")?,
-        user: row.parsed("user_id")?,
-        token: row.parsed("token")?,
-        host: row.parsed("host")?,
-        protocol: row.parsed("protocol")?,
-        ports: row.json("ports")?,
-        expires: row.time("expires")?,
-    }))
+        .one(db, read)
+        .await
 }
 
 /// Voids those of one person, or all, and says how many.
@@ -95,10 +93,5 @@ pub async fn void_all(
 ) -> Result<u64, StoreError> {
     let sql = "UPDATE launches SET used = $2 \
                WHERE ($1 = '' OR user_id = $1) AND used IS NULL AND expires > $2";
-    let done = sqlx::query(sql)
-        .bind(user.map(|id| id.to_string()).unwrap_or_default())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
+    query(sql).id_or_all(user).time(now).changes(db).await
 }

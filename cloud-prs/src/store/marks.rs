@@ -1,13 +1,17 @@
 //! What people note about hosts: favourites, notes, tags; and where they
 //! worked last.
 
+use std::collections::HashSet;
+
 use culvert_wire::UnixMs;
 use culvert_wire::grant::Protocol;
 use culvert_wire::id::{HostId, UserId};
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
+use super::statement::query;
 
 /// Notes and tags of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,13 +51,7 @@ pub async fn set_favourite(
         "DELETE FROM favourites WHERE user_id = $1 AND host = $2 AND added <= $3"
     };
     let at = if marked { big(now.0) } else { i64::MAX };
-    sqlx::query(sql)
-        .bind(user.to_string())
-        .bind(host.to_string())
-        .bind(at)
-        .execute(db)
-        .await?;
-    Ok(())
+    query(sql).id(user).id(host).bind(at).run(db).await
 }
 
 /// A person's marked hosts.
@@ -61,11 +59,10 @@ pub async fn set_favourite(
 /// # Errors
 /// [`StoreError`].
 pub async fn favourites(db: &mut AnyConnection, user: UserId) -> Result<Vec<HostId>, StoreError> {
-    let rows = sqlx::query("SELECT host FROM favourites WHERE user_id = $1")
-        .bind(user.to_string())
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(|row| row.parsed("host")).collect()
+    query("SELECT host FROM favourites WHERE user_id = $1")
+        .id(user)
+        .all(db, |row| row.parsed("host"))
+        .await
 }
 
 /// A host's notes.
@@ -73,19 +70,17 @@ pub async fn favourites(db: &mut AnyConnection, user: UserId) -> Result<Vec<Host
 /// # Errors
 /// [`StoreError`].
 pub async fn notes(db: &mut AnyConnection, host: HostId) -> Result<Notes, StoreError> {
-    let row = sqlx::query("SELECT notes, tags FROM host_notes WHERE host = $1")
-        .bind(host.to_string())
-        .fetch_optional(db)
+    let read = |row: &AnyRow| {
+        Ok(Notes {
+            notes: row.text("notes")?,
+            tags: row.json("tags")?,
+        })
+    };
+    let notes = query("SELECT notes, tags FROM host_notes WHERE host = $1")
+        .id(host)
+        .one(db, read)
         .await?;
-    row.map_or_else(
-        || Ok(Notes::default()),
-        |row| {
-            Ok(Notes {
-                notes: row.text("notes")?,
-                tags: row.json("tags")?,
-            })
-        },
-    )
+    Ok(notes.unwrap_or_default())
 }
 
 /// Writes a host's notes.
@@ -99,13 +94,12 @@ pub async fn set_notes(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO host_notes (host, notes, tags) VALUES ($1, $2, $3) \
                ON CONFLICT (host) DO UPDATE SET notes = excluded.notes, tags = excluded.tags";
-    sqlx::query(sql)
-        .bind(host.to_string())
+    query(sql)
+        .id(host)
         .bind(&notes.notes)
-        .bind(serde_json::to_string(&notes.tags).expect("tags are plain data"))
-        .execute(db)
-        .await?;
-    Ok(())
+        .json(&notes.tags)
+        .run(db)
+        .await
 }
 
 /// Where a person worked last, newest first, each host once.
@@ -122,21 +116,19 @@ pub async fn visits(
                WHERE user_id = $1 GROUP BY host ORDER BY MAX(started) DESC LIMIT $2) newest \
                ON newest.host = s.host AND newest.last = s.started \
                WHERE s.user_id = $1 ORDER BY s.started DESC";
-    let rows = sqlx::query(sql)
-        .bind(user.to_string())
+    let read = |row: &AnyRow| {
+        Ok(Visit {
+            host: row.parsed("host")?,
+            at: row.time("started")?,
+            protocol: row.parsed("protocol")?,
+        })
+    };
+    let mut visits: Vec<Visit> = query(sql)
+        .id(user)
         .bind(i64::from(limit))
-        .fetch_all(db)
+        .all(db, read)
         .await?;
-    let mut visits: Vec<Visit> = Vec::new();
-    for row in &rows {
-        let host = row.parsed("host")?;
-        if visits.iter().all(|visit| visit.host != host) {
-            visits.push(Visit {
-                host,
-                at: row.time("started")?,
-                protocol: row.parsed("protocol")?,
-            });
-        }
-    }
+    let mut seen = HashSet::new();
+    visits.retain(|visit| seen.insert(visit.host));
     Ok(visits)
 }

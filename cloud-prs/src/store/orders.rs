@@ -13,7 +13,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,15 +85,14 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     let (kind, subject) = order.columns();
     let sql = "INSERT INTO orders (id, at, kind, subject, reason) VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(sql)
+    query(sql)
         .bind(BASE32_NOPAD.encode(&rand::random::<[u8; 16]>()))
-        .bind(big(now.0))
+        .time(now)
         .bind(kind)
         .bind(subject)
         .bind(i64::from(reason.code()))
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// All orders, oldest first.
@@ -100,19 +100,17 @@ pub async fn add(
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Listed>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM orders ORDER BY at, id")
-        .fetch_all(db)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let code = u16::try_from(row.int("reason")?).unwrap_or(u16::MAX);
-            Ok(Listed {
-                id: row.text("id")?,
-                order: Order::read(row)?,
-                reason: Reason::from_code(code),
-            })
+    let read = |row: &AnyRow| {
+        let code = u16::try_from(row.int("reason")?).unwrap_or(u16::MAX);
+        Ok(Listed {
+            id: row.text("id")?,
+            order: Order::read(row)?,
+            reason: Reason::from_code(code),
         })
-        .collect()
+    };
+    query("SELECT * FROM orders ORDER BY at, id")
+        .all(db, read)
+        .await
 }
 
 /// Removes an order that was carried out.
@@ -120,9 +118,8 @@ pub async fn all(db: &mut AnyConnection) -> Result<Vec<Listed>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn done(db: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM orders WHERE id = $1")
+    query("DELETE FROM orders WHERE id = $1")
         .bind(id)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }

@@ -7,7 +7,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// One passkey.
 #[derive(Debug, Clone)]
@@ -57,17 +58,16 @@ fn read(row: &AnyRow) -> Result<Passkey, StoreError> {
 pub async fn add(db: &mut AnyConnection, passkey: &Passkey) -> Result<(), StoreError> {
     let sql = "INSERT INTO passkeys (id, user_id, credential, key, counter, label, created) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    sqlx::query(sql)
-        .bind(passkey.id.to_string())
-        .bind(passkey.user.to_string())
+    query(sql)
+        .id(passkey.id)
+        .id(passkey.user)
         .bind(BASE64URL_NOPAD.encode(&passkey.credential))
         .bind(BASE64URL_NOPAD.encode(&passkey.key))
         .bind(i64::from(passkey.counter))
         .bind(&passkey.label)
-        .bind(big(passkey.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(passkey.created)
+        .run(db)
+        .await
 }
 
 /// The passkey of a credential's id.
@@ -78,11 +78,10 @@ pub async fn by_credential(
     db: &mut AnyConnection,
     credential: &[u8],
 ) -> Result<Option<Passkey>, StoreError> {
-    let row = sqlx::query("SELECT * FROM passkeys WHERE credential = $1")
+    query("SELECT * FROM passkeys WHERE credential = $1")
         .bind(BASE64URL_NOPAD.encode(credential))
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+        .one(db, read)
+        .await
 }
 
 /// A person's passkeys, the oldest first.
@@ -90,11 +89,10 @@ pub async fn by_credential(
 /// # Errors
 /// [`StoreError`].
 pub async fn of_user(db: &mut AnyConnection, user: UserId) -> Result<Vec<Passkey>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM passkeys WHERE user_id = $1 ORDER BY created, id")
-        .bind(user.to_string())
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query("SELECT * FROM passkeys WHERE user_id = $1 ORDER BY created, id")
+        .id(user)
+        .all(db, read)
+        .await
 }
 
 /// Notes a use, if the counter is what it was: of two uses at the same time
@@ -109,14 +107,13 @@ pub async fn used(
     now: UnixMs,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE passkeys SET counter = $3, last_used = $4 WHERE id = $1 AND counter = $2";
-    let done = sqlx::query(sql)
-        .bind(passkey.id.to_string())
+    query(sql)
+        .id(passkey.id)
         .bind(i64::from(passkey.counter))
         .bind(i64::from(counter))
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+        .time(now)
+        .changed(db)
+        .await
 }
 
 /// Removes one of a person's; says whether it was there.
@@ -128,12 +125,11 @@ pub async fn remove(
     user: UserId,
     id: PasskeyId,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM passkeys WHERE user_id = $1 AND id = $2")
-        .bind(user.to_string())
-        .bind(id.to_string())
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query("DELETE FROM passkeys WHERE user_id = $1 AND id = $2")
+        .id(user)
+        .id(id)
+        .changed(db)
+        .await
 }
 
 /// Removes all of a person's second factors.
@@ -146,10 +142,7 @@ pub async fn forget_factors(db: &mut AnyConnection, user: UserId) -> Result<(), 
         "DELETE FROM totp WHERE user_id = $1",
         "DELETE FROM recovery_codes WHERE user_id = $1",
     ] {
-        sqlx::query(sql)
-            .bind(user.to_string())
-            .execute(&mut *db)
-            .await?;
+        query(sql).id(user).run(db).await?;
     }
     Ok(())
 }

@@ -5,9 +5,11 @@ use culvert_wire::revocation::SignedRevocation;
 use culvert_wire::{Decode as _, Encode as _, UnixMs};
 use data_encoding::BASE32_NOPAD;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// Keeps an order.
 ///
@@ -22,14 +24,13 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO revocations (gateway_key, counter, signed, created) \
                VALUES ($1, $2, $3, $4)";
-    sqlx::query(sql)
-        .bind(gateway.to_string())
-        .bind(big(counter))
+    query(sql)
+        .id(gateway)
+        .count(counter)
         .bind(BASE32_NOPAD.encode(&signed.to_bytes()))
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(now)
+        .run(db)
+        .await
 }
 
 /// Orders of a gateway above a number, in order.
@@ -43,22 +44,16 @@ pub async fn above(
 ) -> Result<Vec<SignedRevocation>, StoreError> {
     let sql = "SELECT signed FROM revocations WHERE gateway_key = $1 AND counter > $2 \
                ORDER BY counter";
-    let rows = sqlx::query(sql)
-        .bind(gateway.to_string())
-        .bind(big(counter))
-        .fetch_all(db)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let unknown = || StoreError::Value {
-                column: "signed".into(),
-            };
-            let bytes = BASE32_NOPAD
-                .decode(row.text("signed")?.as_bytes())
-                .map_err(|_| unknown())?;
-            SignedRevocation::from_bytes(&bytes).map_err(|_| unknown())
-        })
-        .collect()
+    let read = |row: &AnyRow| {
+        let unknown = || StoreError::Value {
+            column: "signed".into(),
+        };
+        let bytes = BASE32_NOPAD
+            .decode(row.text("signed")?.as_bytes())
+            .map_err(|_| unknown())?;
+        SignedRevocation::from_bytes(&bytes).map_err(|_| unknown())
+    };
+    query(sql).id(gateway).count(counter).all(db, read).await
 }
 
 /// Forgets what a gateway has acknowledged.
@@ -70,12 +65,11 @@ pub async fn acknowledged(
     gateway: &PublicKey,
     counter: u64,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM revocations WHERE gateway_key = $1 AND counter <= $2")
-        .bind(gateway.to_string())
-        .bind(big(counter))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("DELETE FROM revocations WHERE gateway_key = $1 AND counter <= $2")
+        .id(gateway)
+        .count(counter)
+        .run(db)
+        .await
 }
 
 /// Forgets orders made before a time: the sessions they name are over by
@@ -84,9 +78,8 @@ pub async fn acknowledged(
 /// # Errors
 /// [`StoreError`].
 pub async fn forget_before(db: &mut AnyConnection, time: UnixMs) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM revocations WHERE created < $1")
-        .bind(big(time.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("DELETE FROM revocations WHERE created < $1")
+        .time(time)
+        .run(db)
+        .await
 }

@@ -11,6 +11,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
+use super::statement::query;
 use crate::authz::Node;
 
 /// One session.
@@ -84,22 +85,10 @@ fn read(row: &AnyRow) -> Result<Session, StoreError> {
     let reason = row.maybe_int("reason")?;
     Ok(Session {
         id: row.parsed("id")?,
-        user: Named {
-            id: row.parsed("user_id")?,
-            name: row.text("user_name")?,
-        },
-        customer: Named {
-            id: row.parsed("customer")?,
-            name: row.text("customer_name")?,
-        },
-        site: Named {
-            id: row.parsed("site")?,
-            name: row.text("site_name")?,
-        },
-        host: Named {
-            id: row.parsed("host")?,
-            name: row.text("host_name")?,
-        },
+        user: row.named("user_id", "user_name")?,
+        customer: row.named("customer", "customer_name")?,
+        site: row.named("site", "site_name")?,
+        host: row.named("host", "host_name")?,
         gateway: row.parsed("gateway")?,
         gateway_key: row.parsed("gateway_key")?,
         end_key: row.parsed("end_key")?,
@@ -129,32 +118,30 @@ pub async fn add(db: &mut AnyConnection, session: &Session) -> Result<(), StoreE
                targets, serial, started, join_by, ends_at, from_hosts, to_hosts, \
                technician_ticket, gateway_ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
                $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 0, 0, $20, $21)";
-    let targets = serde_json::to_string(&session.targets).expect("targets are plain data");
-    sqlx::query(sql)
-        .bind(session.id.to_string())
-        .bind(session.user.id.to_string())
+    query(sql)
+        .id(session.id)
+        .id(session.user.id)
         .bind(&session.user.name)
-        .bind(session.customer.id.to_string())
+        .id(session.customer.id)
         .bind(&session.customer.name)
-        .bind(session.site.id.to_string())
+        .id(session.site.id)
         .bind(&session.site.name)
-        .bind(session.host.id.to_string())
+        .id(session.host.id)
         .bind(&session.host.name)
-        .bind(session.gateway.to_string())
-        .bind(session.gateway_key.to_string())
-        .bind(session.end_key.to_string())
-        .bind(session.token.map(|id| id.to_string()))
+        .id(session.gateway)
+        .id(session.gateway_key)
+        .id(session.end_key)
+        .maybe_id(session.token)
         .bind(session.protocol.name())
-        .bind(targets)
+        .json(&session.targets)
         .bind(i64::from(session.serial))
-        .bind(big(session.started.0))
-        .bind(big(session.join_by.0))
-        .bind(big(session.ends_at.0))
+        .time(session.started)
+        .time(session.join_by)
+        .time(session.ends_at)
         .bind(&session.technician_ticket)
         .bind(&session.gateway_ticket)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// The session of an id.
@@ -162,11 +149,10 @@ pub async fn add(db: &mut AnyConnection, session: &Session) -> Result<(), StoreE
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: SessionId) -> Result<Option<Session>, StoreError> {
-    let row = sqlx::query("SELECT * FROM sessions WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query("SELECT * FROM sessions WHERE id = $1")
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// What a list of sessions is limited to; empty means no limit.
@@ -202,20 +188,18 @@ pub async fn list(db: &mut AnyConnection, filter: &Filter) -> Result<Vec<Session
                AND ($4 = '' OR gateway = $4) AND ($5 = '' OR token = $5) \
                AND ($6 < 0 OR ($6 = 1 AND ended IS NULL) OR ($6 = 0 AND ended IS NOT NULL)) \
                AND started >= $7 AND started < $8 ORDER BY started DESC, id LIMIT $9";
-    let text = |id: Option<String>| id.unwrap_or_default();
-    let rows = sqlx::query(sql)
-        .bind(text(filter.user.map(|id| id.to_string())))
-        .bind(text(filter.customer.map(|id| id.to_string())))
-        .bind(text(filter.host.map(|id| id.to_string())))
-        .bind(text(filter.gateway.map(|id| id.to_string())))
-        .bind(text(filter.token.map(|id| id.to_string())))
+    query(sql)
+        .id_or_all(filter.user)
+        .id_or_all(filter.customer)
+        .id_or_all(filter.host)
+        .id_or_all(filter.gateway)
+        .id_or_all(filter.token)
         .bind(filter.live.map_or(-1_i64, i64::from))
         .bind(filter.from.map_or(0, |at| big(at.0)))
         .bind(filter.to.map_or(i64::MAX, |at| big(at.0)))
         .bind(filter.limit.map_or(i64::MAX, i64::from))
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+        .all(db, read)
+        .await
 }
 
 /// Running sessions whose time is over.
@@ -223,11 +207,10 @@ pub async fn list(db: &mut AnyConnection, filter: &Filter) -> Result<Vec<Session
 /// # Errors
 /// [`StoreError`].
 pub async fn overdue(db: &mut AnyConnection, now: UnixMs) -> Result<Vec<Session>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM sessions WHERE ended IS NULL AND ends_at <= $1")
-        .bind(big(now.0))
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query("SELECT * FROM sessions WHERE ended IS NULL AND ends_at <= $1")
+        .time(now)
+        .all(db, read)
+        .await
 }
 
 /// Writes a renewal; says whether the session still ran.
@@ -241,13 +224,12 @@ pub async fn renew(
     ends_at: UnixMs,
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE sessions SET serial = $2, ends_at = $3 WHERE id = $1 AND ended IS NULL";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
+    query(sql)
+        .id(id)
         .bind(i64::from(serial))
-        .bind(big(ends_at.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+        .time(ends_at)
+        .changed(db)
+        .await
 }
 
 /// Writes the end; the first reason stands. Says whether it was the first.
@@ -262,13 +244,12 @@ pub async fn end(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE sessions SET ended = $3, reason = $2, technician_ticket = NULL, \
                gateway_ticket = NULL WHERE id = $1 AND ended IS NULL";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
+    query(sql)
+        .id(id)
         .bind(i64::from(reason.code()))
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+        .time(now)
+        .changed(db)
+        .await
 }
 
 /// Writes the bytes that the gateway counted, if the session was its own.
@@ -284,14 +265,13 @@ pub async fn count(
 ) -> Result<bool, StoreError> {
     let sql = "UPDATE sessions SET from_hosts = $3, to_hosts = $4 \
                WHERE id = $1 AND gateway_key = $2";
-    let done = sqlx::query(sql)
-        .bind(id.to_string())
-        .bind(gateway.to_string())
-        .bind(big(from_hosts))
-        .bind(big(to_hosts))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql)
+        .id(id)
+        .id(gateway)
+        .count(from_hosts)
+        .count(to_hosts)
+        .changed(db)
+        .await
 }
 
 /// Forgets an end's ticket: it has joined.
@@ -303,6 +283,5 @@ pub async fn joined(db: &mut AnyConnection, id: SessionId, end: End) -> Result<(
         End::Technician => "UPDATE sessions SET technician_ticket = NULL WHERE id = $1",
         End::Gateway => "UPDATE sessions SET gateway_ticket = NULL WHERE id = $1",
     };
-    sqlx::query(sql).bind(id.to_string()).execute(db).await?;
-    Ok(())
+    query(sql).id(id).run(db).await
 }

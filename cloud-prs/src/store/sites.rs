@@ -6,7 +6,8 @@ use culvert_wire::id::{CustomerId, SiteId};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use super::{StoreError, assignments, name_key};
 use crate::authz::Node;
 
@@ -56,15 +57,14 @@ fn read(row: &AnyRow) -> Result<Site, StoreError> {
 pub async fn add(db: &mut AnyConnection, site: &Site) -> Result<(), StoreError> {
     let sql = "INSERT INTO sites (id, customer, name, name_key, created) \
                VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(sql)
-        .bind(site.id.to_string())
-        .bind(site.customer.to_string())
+    query(sql)
+        .id(site.id)
+        .id(site.customer)
         .bind(&site.name)
         .bind(name_key(&site.name))
-        .bind(big(site.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(site.created)
+        .run(db)
+        .await
 }
 
 /// Gives a site another name.
@@ -72,13 +72,12 @@ pub async fn add(db: &mut AnyConnection, site: &Site) -> Result<(), StoreError> 
 /// # Errors
 /// [`StoreError::Taken`] when the customer has one of that name.
 pub async fn rename(db: &mut AnyConnection, id: SiteId, name: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sites SET name = $2, name_key = $3 WHERE id = $1")
-        .bind(id.to_string())
+    query("UPDATE sites SET name = $2, name_key = $3 WHERE id = $1")
+        .id(id)
         .bind(name)
         .bind(name_key(name))
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Removes a site without hosts; its gateway is without a site afterwards.
@@ -92,10 +91,7 @@ pub async fn delete(db: &mut AnyConnection, id: SiteId) -> Result<(), StoreError
         "DELETE FROM claims WHERE site = $1",
         "DELETE FROM sites WHERE id = $1",
     ] {
-        sqlx::query(sql)
-            .bind(id.to_string())
-            .execute(&mut *db)
-            .await?;
+        query(sql).id(id).run(db).await?;
     }
     Ok(())
 }
@@ -105,11 +101,10 @@ pub async fn delete(db: &mut AnyConnection, id: SiteId) -> Result<(), StoreError
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: SiteId) -> Result<Option<Site>, StoreError> {
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE s.id = $1")))
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query(sqlx::AssertSqlSafe(format!("{SELECT} WHERE s.id = $1")))
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// All sites, or those of one customer, by customer and name.
@@ -121,9 +116,8 @@ pub async fn list(
     customer: Option<CustomerId>,
 ) -> Result<Vec<Site>, StoreError> {
     let sql = format!("{SELECT} WHERE $1 = '' OR s.customer = $1 ORDER BY c.name_key, s.name_key");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(customer.map(|id| id.to_string()).unwrap_or_default())
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query(sqlx::AssertSqlSafe(sql))
+        .id_or_all(customer)
+        .all(db, read)
+        .await
 }

@@ -6,7 +6,8 @@ use culvert_wire::id::{TeamId, UserId};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use super::{StoreError, name_key};
 
 /// One team.
@@ -33,14 +34,13 @@ fn read(row: &AnyRow) -> Result<Team, StoreError> {
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
 pub async fn add(db: &mut AnyConnection, team: &Team) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO teams (id, name, name_key, created) VALUES ($1, $2, $3, $4)")
-        .bind(team.id.to_string())
+    query("INSERT INTO teams (id, name, name_key, created) VALUES ($1, $2, $3, $4)")
+        .id(team.id)
         .bind(&team.name)
         .bind(name_key(&team.name))
-        .bind(big(team.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(team.created)
+        .run(db)
+        .await
 }
 
 /// Gives a team another name.
@@ -48,13 +48,12 @@ pub async fn add(db: &mut AnyConnection, team: &Team) -> Result<(), StoreError> 
 /// # Errors
 /// [`StoreError::Taken`] when the name is in use.
 pub async fn rename(db: &mut AnyConnection, id: TeamId, name: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE teams SET name = $2, name_key = $3 WHERE id = $1")
-        .bind(id.to_string())
+    query("UPDATE teams SET name = $2, name_key = $3 WHERE id = $1")
+        .id(id)
         .bind(name)
         .bind(name_key(name))
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Removes a team with its roles.
@@ -67,10 +66,7 @@ pub async fn delete(db: &mut AnyConnection, id: TeamId) -> Result<(), StoreError
         "DELETE FROM team_members WHERE team = $1",
         "DELETE FROM teams WHERE id = $1",
     ] {
-        sqlx::query(sql)
-            .bind(id.to_string())
-            .execute(&mut *db)
-            .await?;
+        query(sql).id(id).run(db).await?;
     }
     Ok(())
 }
@@ -80,11 +76,10 @@ pub async fn delete(db: &mut AnyConnection, id: TeamId) -> Result<(), StoreError
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: TeamId) -> Result<Option<Team>, StoreError> {
-    let row = sqlx::query("SELECT * FROM teams WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query("SELECT * FROM teams WHERE id = $1")
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// The team of a name, case ignored.
@@ -92,11 +87,10 @@ pub async fn by_id(db: &mut AnyConnection, id: TeamId) -> Result<Option<Team>, S
 /// # Errors
 /// [`StoreError`].
 pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<Team>, StoreError> {
-    let row = sqlx::query("SELECT * FROM teams WHERE name_key = $1")
+    query("SELECT * FROM teams WHERE name_key = $1")
         .bind(name_key(name))
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+        .one(db, read)
+        .await
 }
 
 /// All teams, by name.
@@ -104,10 +98,9 @@ pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<Team>,
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Team>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM teams ORDER BY name_key")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query("SELECT * FROM teams ORDER BY name_key")
+        .all(db, read)
+        .await
 }
 
 /// Who is in a team, by name.
@@ -120,18 +113,10 @@ pub async fn members(
 ) -> Result<Vec<Named<UserId>>, StoreError> {
     let sql = "SELECT u.id AS id, u.name AS name FROM team_members m \
                JOIN users u ON u.id = m.user_id WHERE m.team = $1 ORDER BY u.name_key";
-    let rows = sqlx::query(sql)
-        .bind(team.to_string())
-        .fetch_all(db)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Named {
-                id: row.parsed("id")?,
-                name: row.text("name")?,
-            })
-        })
-        .collect()
+    query(sql)
+        .id(team)
+        .all(db, |row| row.named("id", "name"))
+        .await
 }
 
 /// Takes a person in; says whether she was not in it before.
@@ -146,13 +131,7 @@ pub async fn add_member(
 ) -> Result<bool, StoreError> {
     let sql = "INSERT INTO team_members (team, user_id, added) VALUES ($1, $2, $3) \
                ON CONFLICT (team, user_id) DO NOTHING";
-    let done = sqlx::query(sql)
-        .bind(team.to_string())
-        .bind(user.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query(sql).id(team).id(user).time(now).changed(db).await
 }
 
 /// Takes a person out; says whether she was in it.
@@ -164,10 +143,9 @@ pub async fn remove_member(
     team: TeamId,
     user: UserId,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM team_members WHERE team = $1 AND user_id = $2")
-        .bind(team.to_string())
-        .bind(user.to_string())
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query("DELETE FROM team_members WHERE team = $1 AND user_id = $2")
+        .id(team)
+        .id(user)
+        .changed(db)
+        .await
 }

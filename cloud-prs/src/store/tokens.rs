@@ -8,7 +8,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 
 /// One of them.
 #[derive(Debug, Clone)]
@@ -100,22 +101,21 @@ pub async fn add(db: &mut AnyConnection, token: &Token) -> Result<(), StoreError
         TokenKind::Browser => BROWSER,
         TokenKind::Api => API,
     };
-    sqlx::query(sql)
-        .bind(token.id.to_string())
-        .bind(token.user.to_string())
+    query(sql)
+        .id(token.id)
+        .id(token.user)
         .bind(kind)
         .bind(&token.hash)
-        .bind(token.device.map(|key| key.to_string()))
+        .maybe_id(token.device)
         .bind(&token.label)
-        .bind(serde_json::to_string(&token.scopes).expect("scopes are plain data"))
-        .bind(serde_json::to_string(&token.customers).expect("ids are plain data"))
-        .bind(big(token.created.0))
-        .bind(big(token.expires.0))
+        .json(&token.scopes)
+        .json(&token.customers)
+        .time(token.created)
+        .time(token.expires)
         .bind(&token.source)
-        .bind(token.stepped_up.map(|at| big(at.0)))
-        .execute(db)
-        .await?;
-    Ok(())
+        .maybe_time(token.stepped_up)
+        .run(db)
+        .await
 }
 
 /// The token of a hash.
@@ -123,11 +123,10 @@ pub async fn add(db: &mut AnyConnection, token: &Token) -> Result<(), StoreError
 /// # Errors
 /// [`StoreError`].
 pub async fn by_hash(db: &mut AnyConnection, hash: &str) -> Result<Option<Token>, StoreError> {
-    let row = sqlx::query("SELECT * FROM tokens WHERE hash = $1")
+    query("SELECT * FROM tokens WHERE hash = $1")
         .bind(hash)
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+        .one(db, read)
+        .await
 }
 
 /// The token of an id.
@@ -135,11 +134,10 @@ pub async fn by_hash(db: &mut AnyConnection, hash: &str) -> Result<Option<Token>
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: TokenId) -> Result<Option<Token>, StoreError> {
-    let row = sqlx::query("SELECT * FROM tokens WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query("SELECT * FROM tokens WHERE id = $1")
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// Tokens that hold, newest first; of one person or of all.
@@ -153,12 +151,7 @@ pub async fn holding(
 ) -> Result<Vec<Token>, StoreError> {
     let sql = "SELECT * FROM tokens WHERE ($1 = '' OR user_id = $1) AND revoked IS NULL \
                AND expires > $2 ORDER BY created DESC, id";
-    let rows = sqlx::query(sql)
-        .bind(user.map(|id| id.to_string()).unwrap_or_default())
-        .bind(big(now.0))
-        .fetch_all(db)
-        .await?;
-    let mut tokens: Vec<Token> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let mut tokens = query(sql).id_or_all(user).time(now).all(db, read).await?;
     tokens.retain(|token| token.holds(now));
     Ok(tokens)
 }
@@ -168,12 +161,11 @@ pub async fn holding(
 /// # Errors
 /// [`StoreError`].
 pub async fn revoke(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL")
-        .bind(id.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query("UPDATE tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL")
+        .id(id)
+        .time(now)
+        .changed(db)
+        .await
 }
 
 /// Takes back every token of a person, or of all, and says how many.
@@ -187,12 +179,7 @@ pub async fn revoke_all(
 ) -> Result<u64, StoreError> {
     let sql = "UPDATE tokens SET revoked = $2 \
                WHERE ($1 = '' OR user_id = $1) AND revoked IS NULL AND expires > $2";
-    let done = sqlx::query(sql)
-        .bind(user.map(|id| id.to_string()).unwrap_or_default())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
+    query(sql).id_or_all(user).time(now).changes(db).await
 }
 
 /// Notes that its person proved herself once more.
@@ -200,12 +187,11 @@ pub async fn revoke_all(
 /// # Errors
 /// [`StoreError`].
 pub async fn step_up(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result<(), StoreError> {
-    sqlx::query("UPDATE tokens SET stepped_up = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE tokens SET stepped_up = $2 WHERE id = $1")
+        .id(id)
+        .time(now)
+        .run(db)
+        .await
 }
 
 /// Notes that a token was used.
@@ -213,10 +199,9 @@ pub async fn step_up(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result
 /// # Errors
 /// [`StoreError`].
 pub async fn touch(db: &mut AnyConnection, id: TokenId, now: UnixMs) -> Result<(), StoreError> {
-    sqlx::query("UPDATE tokens SET last_used = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE tokens SET last_used = $2 WHERE id = $1")
+        .id(id)
+        .time(now)
+        .run(db)
+        .await
 }

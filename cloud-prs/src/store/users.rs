@@ -5,7 +5,8 @@ use culvert_wire::id::UserId;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use super::{StoreError, name_key};
 
 /// One person.
@@ -40,16 +41,15 @@ fn read(row: &AnyRow) -> Result<User, StoreError> {
 pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
     let sql = "INSERT INTO users (id, name, name_key, password, disabled, created) \
                VALUES ($1, $2, $3, $4, $5, $6)";
-    sqlx::query(sql)
-        .bind(user.id.to_string())
+    query(sql)
+        .id(user.id)
         .bind(&user.name)
         .bind(name_key(&user.name))
         .bind(&user.password)
-        .bind(i64::from(user.disabled))
-        .bind(big(user.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .flag(user.disabled)
+        .time(user.created)
+        .run(db)
+        .await
 }
 
 /// Writes name, password and whether she is shut out.
@@ -59,15 +59,14 @@ pub async fn add(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> 
 pub async fn update(db: &mut AnyConnection, user: &User) -> Result<(), StoreError> {
     let sql = "UPDATE users SET name = $2, name_key = $3, password = $4, disabled = $5 \
                WHERE id = $1";
-    sqlx::query(sql)
-        .bind(user.id.to_string())
+    query(sql)
+        .id(user.id)
         .bind(&user.name)
         .bind(name_key(&user.name))
         .bind(&user.password)
-        .bind(i64::from(user.disabled))
-        .execute(db)
-        .await?;
-    Ok(())
+        .flag(user.disabled)
+        .run(db)
+        .await
 }
 
 /// The person of an id.
@@ -75,11 +74,10 @@ pub async fn update(db: &mut AnyConnection, user: &User) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &mut AnyConnection, id: UserId) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE id = $1")
-        .bind(id.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+    query("SELECT * FROM users WHERE id = $1")
+        .id(id)
+        .one(db, read)
+        .await
 }
 
 /// The person of a name, case ignored.
@@ -87,11 +85,10 @@ pub async fn by_id(db: &mut AnyConnection, id: UserId) -> Result<Option<User>, S
 /// # Errors
 /// [`StoreError`].
 pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query("SELECT * FROM users WHERE name_key = $1")
+    query("SELECT * FROM users WHERE name_key = $1")
         .bind(name_key(name))
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read).transpose()
+        .one(db, read)
+        .await
 }
 
 /// Everybody, by name.
@@ -99,8 +96,7 @@ pub async fn by_name(db: &mut AnyConnection, name: &str) -> Result<Option<User>,
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<User>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM users ORDER BY name_key")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query("SELECT * FROM users ORDER BY name_key")
+        .all(db, read)
+        .await
 }

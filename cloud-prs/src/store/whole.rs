@@ -8,11 +8,13 @@ use culvert_wire::grant::HostAddress;
 use culvert_wire::id::{CustomerId, GatewayId, HostId, SiteId};
 use culvert_wire::key::PublicKey;
 use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::Columns as _;
 use super::gateways::GatewayState;
 use super::health::Health;
+use super::statement::query;
 use crate::authz::Node;
 
 /// A site with its box; customers without sites have one row too.
@@ -88,47 +90,40 @@ pub async fn places(db: &mut AnyConnection) -> Result<Vec<Place>, StoreError> {
                LEFT JOIN gateways g ON g.site = s.id \
                LEFT JOIN gateway_health h ON h.gateway = g.id \
                ORDER BY c.name_key, s.name_key";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
-    let mut places = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let site = match row.maybe_parsed("site")? {
-            Some(id) => Some(Named {
-                id,
-                name: row.text("site_name")?,
-            }),
-            None => None,
-        };
-        let health = match row.maybe_text("code")? {
-            Some(code) => Some(Health {
-                code,
-                text: row.text("said")?,
-                uptime_s: row.count("uptime")?,
-                at: row.time("at")?,
-            }),
-            None => None,
-        };
-        let gateway = match row.maybe_parsed("gateway")? {
-            Some(id) => Some(SiteBox {
-                id,
-                identity: row.parsed("identity")?,
-                state: row.parsed("state")?,
-                version: row.text("version")?,
-                online: row.flag("online")?,
-                last_seen: row.maybe_time("last_seen")?,
-                health,
-            }),
-            None => None,
-        };
-        places.push(Place {
-            customer: Named {
-                id: row.parsed("customer")?,
-                name: row.text("customer_name")?,
-            },
-            site,
-            gateway,
-        });
-    }
-    Ok(places)
+    query(sql).all(db, place).await
+}
+
+fn place(row: &AnyRow) -> Result<Place, StoreError> {
+    let site = match row.maybe_text("site")? {
+        Some(_) => Some(row.named("site", "site_name")?),
+        None => None,
+    };
+    let health = match row.maybe_text("code")? {
+        Some(code) => Some(Health {
+            code,
+            text: row.text("said")?,
+            uptime_s: row.count("uptime")?,
+            at: row.time("at")?,
+        }),
+        None => None,
+    };
+    let gateway = match row.maybe_parsed("gateway")? {
+        Some(id) => Some(SiteBox {
+            id,
+            identity: row.parsed("identity")?,
+            state: row.parsed("state")?,
+            version: row.text("version")?,
+            online: row.flag("online")?,
+            last_seen: row.maybe_time("last_seen")?,
+            health,
+        }),
+        None => None,
+    };
+    Ok(Place {
+        customer: row.named("customer", "customer_name")?,
+        site,
+        gateway,
+    })
 }
 
 /// Every site's hosts, by name.
@@ -139,22 +134,25 @@ pub async fn leaves(db: &mut AnyConnection) -> Result<HashMap<SiteId, Vec<Leaf>>
     let sql = "SELECT h.id AS id, h.site AS site, h.name AS name, h.address AS address, \
                h.services AS services, h.any_port AS any_port, n.tags AS tags \
                FROM hosts h LEFT JOIN host_notes n ON n.host = h.id ORDER BY h.name_key";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
     let mut leaves: HashMap<SiteId, Vec<Leaf>> = HashMap::new();
-    for row in &rows {
-        let tags = match row.maybe_text("tags")? {
-            Some(_) => row.json("tags")?,
-            None => Vec::new(),
-        };
-        let leaf = Leaf {
-            id: row.parsed("id")?,
-            name: row.text("name")?,
-            address: row.parsed("address")?,
-            services: row.json("services")?,
-            any_port: row.flag("any_port")?,
-            tags,
-        };
-        leaves.entry(row.parsed("site")?).or_default().push(leaf);
+    for (site, leaf) in query(sql).all(db, leaf).await? {
+        leaves.entry(site).or_default().push(leaf);
     }
     Ok(leaves)
+}
+
+fn leaf(row: &AnyRow) -> Result<(SiteId, Leaf), StoreError> {
+    let tags = match row.maybe_text("tags")? {
+        Some(_) => row.json("tags")?,
+        None => Vec::new(),
+    };
+    let leaf = Leaf {
+        id: row.parsed("id")?,
+        name: row.text("name")?,
+        address: row.parsed("address")?,
+        services: row.json("services")?,
+        any_port: row.flag("any_port")?,
+        tags,
+    };
+    Ok((row.parsed("site")?, leaf))
 }

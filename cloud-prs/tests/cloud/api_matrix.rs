@@ -148,7 +148,7 @@ fn missing() -> Things {
 }
 
 async fn send(world: &World, from: &From<'_>, row: &Row, things: &Things) -> (u16, String) {
-    let (method, path) = path(row.route, things);
+    let (method, path) = path(&row.route, things);
     let body = (row.body)(things);
     // Text that is no JSON, or nothing at all.
     let text = body.as_str().map(str::to_owned);
@@ -171,7 +171,7 @@ async fn every_route_of_the_description_has_a_row_and_every_row_a_route() {
         let methods = methods.filter(|m| known.contains(&m.as_str()));
         routes.extend(methods.map(|m| format!("{} {path}", m.to_uppercase())));
     }
-    let mut covered: Vec<String> = rows().iter().map(|row| described(row.route)).collect();
+    let mut covered: Vec<String> = rows().iter().map(|row| described(&row.route)).collect();
     covered.extend(OPEN.map(str::to_owned));
     covered.extend(STREAMS.map(str::to_owned));
     routes.sort();

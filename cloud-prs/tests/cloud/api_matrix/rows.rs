@@ -48,47 +48,44 @@ pub(super) enum Ids {
 }
 
 pub(super) struct Row {
-    pub(super) route: &'static str,
+    pub(super) route: String,
     pub(super) action: Action,
     pub(super) ids: Ids,
     pub(super) ok: u16,
     pub(super) body: fn(&Things) -> Value,
 }
 
-pub(super) const fn row(
-    route: &'static str,
-    action: Action,
-    ids: Ids,
-    ok: u16,
-    body: fn(&Things) -> Value,
-) -> Row {
-    Row {
-        route,
-        action,
-        ids,
-        ok,
-        body,
+impl Row {
+    fn new(route: &str, action: Action, ids: Ids, ok: u16) -> Self {
+        Self {
+            route: route.replacen(' ', " /api/v1", 1),
+            action,
+            ids,
+            ok,
+            body: |_| Value::Null,
+        }
+    }
+
+    /// Asks with a body.
+    fn body(self, body: fn(&Things) -> Value) -> Self {
+        Self { body, ..self }
     }
 }
 
-pub(super) fn nothing(_: &Things) -> Value {
-    Value::Null
-}
-
-pub(super) fn new_name(things: &Things) -> Value {
+fn new_name(things: &Things) -> Value {
     json!({ "name": format!("New {}", things.team) })
 }
 
-pub(super) fn host_spec(_: &Things) -> Value {
+fn host_spec(_: &Things) -> Value {
     json!({ "name": "printer", "address": "192.168.7.20", "services": [] })
 }
 
-pub(super) fn session(things: &Things) -> Value {
+fn session(things: &Things) -> Value {
     let key = SigningKey::from_seed(&[9; 32]).public();
     json!({ "host": things.host, "protocol": "ssh", "end_key": key })
 }
 
-pub(super) fn launch(things: &Things) -> Value {
+fn launch(things: &Things) -> Value {
     let ask = NewLaunch {
         host: things.host,
         protocol: Protocol::Ssh,
@@ -97,529 +94,155 @@ pub(super) fn launch(things: &Things) -> Value {
     serde_json::to_value(ask).unwrap()
 }
 
+fn plain(route: &str, action: Action, ok: u16) -> Row {
+    Row::new(route, action, Ids::None, ok)
+}
+
+fn of_customer(route: &str, action: Action, ok: u16) -> Row {
+    Row::new(route, action, Ids::Customer, ok)
+}
+
+fn of_trail(route: &str, action: Action, ok: u16) -> Row {
+    Row::new(route, action, Ids::Trail, ok)
+}
+
+fn of_root(route: &str, action: Action, ok: u16) -> Row {
+    Row::new(route, action, Ids::Root, ok)
+}
+
+fn own(route: &str, action: Action, ok: u16) -> Row {
+    Row::new(route, action, Ids::Own, ok)
+}
+
+fn of_session(route: &str, action: Action, ok: u16) -> Row {
+    Row::new(route, action, Ids::Session, ok)
+}
+
 pub(super) fn rows() -> Vec<Row> {
     use Action as A;
     vec![
-        row("POST /api/v1/sign-out", A::SignOut, Ids::None, 204, nothing),
-        row("GET /api/v1/me", A::MeSee, Ids::None, 200, nothing),
-        row(
-            "PUT /api/v1/me/password",
-            A::MePassword,
-            Ids::None,
-            204,
-            |_| json!({ "old": PASSWORD, "new": "another long password" }),
-        ),
-        row("GET /api/v1/tokens", A::TokenList, Ids::None, 200, nothing),
-        row(
-            "POST /api/v1/tokens",
-            A::TokenAdd,
-            Ids::Customer,
-            201,
+        plain("POST /sign-out", A::SignOut, 204),
+        plain("GET /me", A::MeSee, 200),
+        plain("PUT /me/password", A::MePassword, 204)
+            .body(|_| json!({ "old": PASSWORD, "new": "another long password" })),
+        plain("GET /tokens", A::TokenList, 200),
+        of_customer("POST /tokens", A::TokenAdd, 201).body(
             |t| json!({ "label": "x", "scopes": ["read"], "days": 1, "customers": [t.customer] }),
         ),
-        row(
-            "DELETE /api/v1/tokens/{token}",
-            A::TokenRevoke,
-            Ids::Own,
-            204,
-            nothing,
-        ),
-        row("GET /api/v1/customers", A::TreeSee, Ids::None, 200, nothing),
-        row(
-            "POST /api/v1/customers",
-            A::CustomerAdd,
-            Ids::None,
-            201,
-            new_name,
-        ),
-        row(
-            "PATCH /api/v1/customers/{customer}",
-            A::CustomerChange,
-            Ids::Customer,
-            200,
-            new_name,
-        ),
-        row(
-            "DELETE /api/v1/customers/{empty_customer}",
-            A::CustomerDelete,
-            Ids::Root,
-            204,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/customers/{customer}/sites",
-            A::SiteAdd,
-            Ids::Customer,
-            201,
-            new_name,
-        ),
-        row("GET /api/v1/sites", A::TreeSee, Ids::None, 200, nothing),
-        row(
-            "PATCH /api/v1/sites/{site}",
-            A::SiteChange,
-            Ids::Customer,
-            200,
-            new_name,
-        ),
-        row(
-            "DELETE /api/v1/sites/{empty_site}",
-            A::SiteDelete,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/sites/{site}/hosts",
-            A::HostAdd,
-            Ids::Customer,
-            201,
-            host_spec,
-        ),
-        row("GET /api/v1/hosts", A::TreeSee, Ids::None, 200, nothing),
-        row(
-            "GET /api/v1/hosts/{host}",
-            A::TreeSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "PUT /api/v1/hosts/{host}",
-            A::HostChange,
-            Ids::Customer,
-            200,
-            host_spec,
-        ),
-        row(
-            "DELETE /api/v1/hosts/{host}",
-            A::HostDelete,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row("GET /api/v1/tree", A::TreeSee, Ids::None, 200, nothing),
-        row("GET /api/v1/recent", A::SessionSee, Ids::None, 200, nothing),
-        row(
-            "PUT /api/v1/favourites/{host}",
-            A::FavouriteChange,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "DELETE /api/v1/favourites/{host}",
-            A::FavouriteChange,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/hosts/{host}/notes",
-            A::TreeSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "PATCH /api/v1/hosts/{host}/notes",
-            A::NotesChange,
-            Ids::Customer,
-            200,
-            |_| json!({ "notes": "the red one", "tags": ["red"] }),
-        ),
-        row(
-            "GET /api/v1/hosts/{host}/history",
-            A::SessionSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/hosts/{host}/presence",
-            A::TreeSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/sites/{site}/hosts/import",
-            A::HostAdd,
-            Ids::Customer,
-            200,
-            |_| json!("name,address\nscanner,192.168.7.21\n"),
-        ),
-        row(
-            "GET /api/v1/hosts/{host}/credentials",
-            A::CredentialSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/hosts/{host}/sealing-key",
-            A::CredentialSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "PUT /api/v1/hosts/{host}/credentials/ssh",
+        own("DELETE /tokens/{token}", A::TokenRevoke, 204),
+        plain("GET /customers", A::TreeSee, 200),
+        plain("POST /customers", A::CustomerAdd, 201).body(new_name),
+        of_customer("PATCH /customers/{customer}", A::CustomerChange, 200).body(new_name),
+        of_root("DELETE /customers/{empty_customer}", A::CustomerDelete, 204),
+        of_customer("POST /customers/{customer}/sites", A::SiteAdd, 201).body(new_name),
+        plain("GET /sites", A::TreeSee, 200),
+        of_customer("PATCH /sites/{site}", A::SiteChange, 200).body(new_name),
+        of_customer("DELETE /sites/{empty_site}", A::SiteDelete, 204),
+        of_customer("POST /sites/{site}/hosts", A::HostAdd, 201).body(host_spec),
+        plain("GET /hosts", A::TreeSee, 200),
+        of_customer("GET /hosts/{host}", A::TreeSee, 200),
+        of_customer("PUT /hosts/{host}", A::HostChange, 200).body(host_spec),
+        of_customer("DELETE /hosts/{host}", A::HostDelete, 204),
+        plain("GET /tree", A::TreeSee, 200),
+        plain("GET /recent", A::SessionSee, 200),
+        of_customer("PUT /favourites/{host}", A::FavouriteChange, 204),
+        of_customer("DELETE /favourites/{host}", A::FavouriteChange, 204),
+        of_customer("GET /hosts/{host}/notes", A::TreeSee, 200),
+        of_customer("PATCH /hosts/{host}/notes", A::NotesChange, 200)
+            .body(|_| json!({ "notes": "the red one", "tags": ["red"] })),
+        of_customer("GET /hosts/{host}/history", A::SessionSee, 200),
+        of_customer("GET /hosts/{host}/presence", A::TreeSee, 200),
+        of_customer("POST /sites/{site}/hosts/import", A::HostAdd, 200)
+            .body(|_| json!("name,address\nscanner,192.168.7.21\n")),
+        of_customer("GET /hosts/{host}/credentials", A::CredentialSee, 200),
+        of_customer("GET /hosts/{host}/sealing-key", A::CredentialSee, 200),
+        of_customer(
+            "PUT /hosts/{host}/credentials/ssh",
             A::CredentialChange,
-            Ids::Customer,
             204,
-            |t| json!({ "account": "root", "sealed": "c2VhbGVk", "gateway_key": t.box_key }),
-        ),
-        row(
-            "DELETE /api/v1/hosts/{host}/credentials/ssh",
+        )
+        .body(|t| json!({ "account": "root", "sealed": "c2VhbGVk", "gateway_key": t.box_key })),
+        of_customer(
+            "DELETE /hosts/{host}/credentials/ssh",
             A::CredentialChange,
-            Ids::Customer,
             204,
-            nothing,
         ),
         // No program waits: seen, but nothing there.
-        row(
-            "POST /api/v1/hand-overs/look",
-            A::HandOver,
-            Ids::None,
-            404,
-            |_| json!({ "code": "ABCD-EFGH" }),
-        ),
-        row(
-            "POST /api/v1/hand-overs/approve",
-            A::HandOver,
-            Ids::None,
-            404,
-            |_| json!({ "code": "ABCD-EFGH" }),
-        ),
-        row(
-            "GET /api/v1/webhooks",
-            A::WebhookList,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/webhooks",
-            A::WebhookChange,
-            Ids::None,
-            201,
-            |_| json!({ "url": "https://hooks.example.com/x", "events": ["session.end"] }),
-        ),
-        row(
-            "DELETE /api/v1/webhooks/{webhook}",
-            A::WebhookChange,
-            Ids::Root,
-            204,
-            nothing,
-        ),
-        row("GET /api/v1/gateways", A::TreeSee, Ids::None, 200, nothing),
-        row(
-            "GET /api/v1/gateways/{gateway}",
-            A::TreeSee,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "PUT /api/v1/gateways/{gateway}/site",
-            A::GatewayAssign,
-            Ids::Customer,
-            200,
-            |t| json!({ "site": t.empty_site }),
-        ),
-        row(
-            "POST /api/v1/gateways/{gateway}/revoke",
-            A::GatewayRevoke,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
+        plain("POST /hand-overs/look", A::HandOver, 404).body(|_| json!({ "code": "ABCD-EFGH" })),
+        plain("POST /hand-overs/approve", A::HandOver, 404)
+            .body(|_| json!({ "code": "ABCD-EFGH" })),
+        plain("GET /webhooks", A::WebhookList, 200),
+        plain("POST /webhooks", A::WebhookChange, 201)
+            .body(|_| json!({ "url": "https://hooks.example.com/x", "events": ["session.end"] })),
+        of_root("DELETE /webhooks/{webhook}", A::WebhookChange, 204),
+        plain("GET /gateways", A::TreeSee, 200),
+        of_customer("GET /gateways/{gateway}", A::TreeSee, 200),
+        of_customer("PUT /gateways/{gateway}/site", A::GatewayAssign, 200)
+            .body(|t| json!({ "site": t.empty_site })),
+        of_customer("POST /gateways/{gateway}/revoke", A::GatewayRevoke, 204),
         // The gateway is not in quarantine: seen, but nothing to do.
-        row(
-            "POST /api/v1/gateways/{gateway}/release",
-            A::GatewayRelease,
-            Ids::Customer,
-            409,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/gateways/{gateway}/replace",
-            A::GatewayReplace,
-            Ids::Customer,
-            201,
-            nothing,
-        ),
-        row("GET /api/v1/claims", A::ClaimList, Ids::None, 200, nothing),
-        row(
-            "POST /api/v1/claims",
-            A::ClaimAdd,
-            Ids::Customer,
-            201,
-            |t| json!({ "site": t.empty_site }),
-        ),
-        row(
-            "DELETE /api/v1/claims/{claim}",
-            A::ClaimVoid,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/sessions",
-            A::SessionStart,
-            Ids::Customer,
-            201,
-            session,
-        ),
-        row(
-            "GET /api/v1/sessions",
-            A::SessionSee,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/sessions/{session}/renew",
-            A::SessionRenew,
-            Ids::Own,
-            200,
-            nothing,
-        ),
-        row(
-            "DELETE /api/v1/sessions/{session}",
-            A::SessionEnd,
-            Ids::Session,
-            204,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/link-tickets",
-            A::SessionStart,
-            Ids::None,
-            201,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/launches",
-            A::Launch,
-            Ids::Customer,
-            201,
-            launch,
-        ),
-        row(
-            "GET /api/v1/reports/sessions",
-            A::Report,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row("GET /api/v1/users", A::UserList, Ids::None, 200, nothing),
-        row(
-            "POST /api/v1/users",
-            A::UserAdd,
-            Ids::None,
-            201,
+        of_customer("POST /gateways/{gateway}/release", A::GatewayRelease, 409),
+        of_customer("POST /gateways/{gateway}/replace", A::GatewayReplace, 201),
+        plain("GET /claims", A::ClaimList, 200),
+        of_customer("POST /claims", A::ClaimAdd, 201).body(|t| json!({ "site": t.empty_site })),
+        of_customer("DELETE /claims/{claim}", A::ClaimVoid, 204),
+        of_customer("POST /sessions", A::SessionStart, 201).body(session),
+        plain("GET /sessions", A::SessionSee, 200),
+        own("POST /sessions/{session}/renew", A::SessionRenew, 200),
+        of_session("DELETE /sessions/{session}", A::SessionEnd, 204),
+        plain("POST /link-tickets", A::SessionStart, 201),
+        of_customer("POST /launches", A::Launch, 201).body(launch),
+        plain("GET /reports/sessions", A::Report, 200),
+        plain("GET /users", A::UserList, 200),
+        plain("POST /users", A::UserAdd, 201).body(
             |t| json!({ "name": format!("carl {}", t.team), "password": "a long enough one" }),
         ),
-        row(
-            "PATCH /api/v1/users/{user}",
-            A::UserChange,
-            Ids::Customer,
-            200,
-            |_| json!({ "disabled": true }),
-        ),
-        row(
-            "POST /api/v1/users/{user}/reset",
-            A::UserReset,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/users/{user}/off-boarding",
-            A::UserLeaving,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/users/{user}/off-board",
-            A::UserOffBoard,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/invitations",
-            A::InvitationList,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/invitations",
-            A::InvitationAdd,
-            Ids::Customer,
-            201,
-            |t| {
-                json!({
-                    "name": format!("nina {}", t.team),
-                    "assignments": [
-                        { "role": "reader", "node": { "kind": "site", "id": t.site } },
-                    ],
-                })
-            },
-        ),
-        row(
-            "DELETE /api/v1/invitations/{invitation}",
-            A::InvitationVoid,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/step-up",
-            A::StepUp,
-            Ids::None,
-            204,
-            |_| json!({ "password": PASSWORD }),
-        ),
-        row(
-            "POST /api/v1/me/totp/begin",
-            A::MeFactors,
-            Ids::None,
-            200,
-            nothing,
-        ),
+        of_customer("PATCH /users/{user}", A::UserChange, 200)
+            .body(|_| json!({ "disabled": true })),
+        of_customer("POST /users/{user}/reset", A::UserReset, 200),
+        of_customer("GET /users/{user}/off-boarding", A::UserLeaving, 200),
+        of_customer("POST /users/{user}/off-board", A::UserOffBoard, 204),
+        plain("GET /invitations", A::InvitationList, 200),
+        of_customer("POST /invitations", A::InvitationAdd, 201).body(|t| {
+            json!({
+                "name": format!("nina {}", t.team),
+                "assignments": [
+                    { "role": "reader", "node": { "kind": "site", "id": t.site } },
+                ],
+            })
+        }),
+        of_customer("DELETE /invitations/{invitation}", A::InvitationVoid, 204),
+        plain("POST /step-up", A::StepUp, 204).body(|_| json!({ "password": PASSWORD })),
+        plain("POST /me/totp/begin", A::MeFactors, 200),
         // None was begun: known, but nothing to do.
-        row(
-            "POST /api/v1/me/totp/confirm",
-            A::MeFactors,
-            Ids::None,
-            403,
-            |_| json!({ "totp": "000000" }),
-        ),
-        row(
-            "DELETE /api/v1/me/totp",
-            A::MeFactors,
-            Ids::None,
-            404,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/me/recovery-codes",
-            A::MeFactors,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/me/passkeys",
-            A::TokenList,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/me/passkeys/begin",
-            A::MeFactors,
-            Ids::None,
-            PAGE_ONLY,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/me/passkeys/finish",
-            A::MeFactors,
-            Ids::None,
-            PAGE_ONLY,
-            |_| {
-                json!({ "challenge": "x", "passkey": { "response": {
+        plain("POST /me/totp/confirm", A::MeFactors, 403).body(|_| json!({ "totp": "000000" })),
+        plain("DELETE /me/totp", A::MeFactors, 404),
+        plain("POST /me/recovery-codes", A::MeFactors, 200),
+        plain("GET /me/passkeys", A::TokenList, 200),
+        plain("POST /me/passkeys/begin", A::MeFactors, PAGE_ONLY),
+        plain("POST /me/passkeys/finish", A::MeFactors, PAGE_ONLY).body(|_| {
+            json!({ "challenge": "x", "passkey": { "response": {
                     "clientDataJSON": "", "attestationObject": "" } } })
-            },
-        ),
-        row(
-            "DELETE /api/v1/me/passkeys/{passkey}",
-            A::MeFactors,
-            Ids::None,
-            404,
-            nothing,
-        ),
-        row("GET /api/v1/teams", A::TeamList, Ids::None, 200, nothing),
-        row(
-            "POST /api/v1/teams",
-            A::TeamAdd,
-            Ids::None,
-            201,
-            |t| json!({ "name": format!("Night {}", t.team) }),
-        ),
-        row(
-            "PATCH /api/v1/teams/{team}",
-            A::TeamChange,
-            Ids::Root,
-            200,
-            |t| json!({ "name": format!("Day {}", t.team) }),
-        ),
-        row(
-            "DELETE /api/v1/teams/{team}",
-            A::TeamDelete,
-            Ids::Root,
-            204,
-            nothing,
-        ),
-        row(
-            "PUT /api/v1/teams/{team}/members/{user}",
-            A::TeamMember,
-            Ids::Root,
-            204,
-            nothing,
-        ),
-        row(
-            "DELETE /api/v1/teams/{team}/members/{member}",
-            A::TeamMember,
-            Ids::Root,
-            204,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/assignments",
-            A::AssignmentList,
-            Ids::None,
-            200,
-            nothing,
-        ),
-        row(
-            "POST /api/v1/assignments",
-            A::AssignmentAdd,
-            Ids::Customer,
-            201,
-            |t| {
-                json!({
-                    "subject": { "kind": "user", "id": t.user },
-                    "role": "reader",
-                    "node": { "kind": "site", "id": t.site },
-                })
-            },
-        ),
-        row(
-            "DELETE /api/v1/assignments/{assignment}",
-            A::AssignmentRemove,
-            Ids::Customer,
-            204,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/hosts/{host}/access",
-            A::HostAccess,
-            Ids::Customer,
-            200,
-            nothing,
-        ),
-        row(
-            "GET /api/v1/audit?customer={customer}",
-            A::AuditSee,
-            Ids::Trail,
-            200,
-            nothing,
-        ),
+        }),
+        plain("DELETE /me/passkeys/{passkey}", A::MeFactors, 404),
+        plain("GET /teams", A::TeamList, 200),
+        plain("POST /teams", A::TeamAdd, 201)
+            .body(|t| json!({ "name": format!("Night {}", t.team) })),
+        of_root("PATCH /teams/{team}", A::TeamChange, 200)
+            .body(|t| json!({ "name": format!("Day {}", t.team) })),
+        of_root("DELETE /teams/{team}", A::TeamDelete, 204),
+        of_root("PUT /teams/{team}/members/{user}", A::TeamMember, 204),
+        of_root("DELETE /teams/{team}/members/{member}", A::TeamMember, 204),
+        plain("GET /assignments", A::AssignmentList, 200),
+        of_customer("POST /assignments", A::AssignmentAdd, 201).body(|t| {
+            json!({
+                "subject": { "kind": "user", "id": t.user },
+                "role": "reader",
+                "node": { "kind": "site", "id": t.site },
+            })
+        }),
+        of_customer("DELETE /assignments/{assignment}", A::AssignmentRemove, 204),
+        of_customer("GET /hosts/{host}/access", A::HostAccess, 200),
+        of_trail("GET /audit?customer={customer}", A::AuditSee, 200),
     ]
 }

@@ -27,7 +27,8 @@ impl Loop {
     fn up(&mut self, link: Link, events: Events) {
         self.clock.hear(link.link_time());
         self.terminals.hear(self.clock);
-        self.sessions.handle_hello(self.clock.now().link);
+        // The hello's own time: a grant may follow in the same millisecond.
+        self.sessions.handle_hello(link.proven().link_time);
         for (id, handle) in &self.handles {
             match link.join(*id, None, &self.identity.signing) {
                 // Full: the task already has a newer link's route to take.

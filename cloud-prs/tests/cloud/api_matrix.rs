@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use crate::quick::Quick;
 use crate::world::{Branch, From, PASSWORD, Person, World, assign, console, grant};
 
-#[path = "api_matrix/rows.rs"]
 mod rows;
 
 use rows::{Ids, Row, Things, rows};

@@ -101,10 +101,7 @@ impl Decode for ClaimCode {
         let before = input.len();
         let version = input.u8()?;
         if version != VERSION {
-            return Err(DecodeError::Value {
-                field: "claim code version",
-                value: u64::from(version),
-            });
+            return Err(DecodeError::value("claim code version", version));
         }
         let claim = ClaimId::decode(input)?;
         let provider = PublicKey::decode(input)?;
@@ -117,10 +114,7 @@ impl Decode for ClaimCode {
         let body = whole.clone().take(before - input.len())?;
         let sum: [u8; 4] = input.array()?;
         if sum != checksum(body) {
-            return Err(DecodeError::Value {
-                field: "checksum",
-                value: u64::from(u32::from_be_bytes(sum)),
-            });
+            return Err(DecodeError::value("checksum", u32::from_be_bytes(sum)));
         }
         Ok(Self {
             servers,

@@ -88,6 +88,13 @@ pub enum DecodeError {
     UnknownFrame(u8),
 }
 
+impl DecodeError {
+    pub(crate) fn value(field: &'static str, value: impl Into<u64>) -> Self {
+        let value = value.into();
+        Self::Value { field, value }
+    }
+}
+
 /// Takes a layout apart.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
@@ -217,10 +224,7 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             0 => Ok(None),
             1 => read(self).map(Some),
-            other => Err(DecodeError::Value {
-                field,
-                value: u64::from(other),
-            }),
+            other => Err(DecodeError::value(field, other)),
         }
     }
 
@@ -230,6 +234,21 @@ impl<'a> Reader<'a> {
     /// [`DecodeError::Value`] for any other byte.
     pub fn flag(&mut self, field: &'static str) -> Result<bool, DecodeError> {
         Ok(self.option(field, |_| Ok(()))?.is_some())
+    }
+
+    /// The one of `all` whose code is the next byte.
+    ///
+    /// # Errors
+    /// [`DecodeError::Value`] when there is none.
+    pub fn one_of<T: Copy>(
+        &mut self,
+        field: &'static str,
+        all: &[T],
+        code: impl Fn(T) -> u8,
+    ) -> Result<T, DecodeError> {
+        let found = self.u8()?;
+        let known = all.iter().copied().find(|one| code(*one) == found);
+        known.ok_or_else(|| DecodeError::value(field, found))
     }
 
     /// All that is left.

@@ -215,10 +215,7 @@ impl Frame {
         let mut input = Reader::new(&message);
         let frame = match input.u8()? {
             kind::PACKETS => {
-                return Err(DecodeError::Value {
-                    field: "packets",
-                    value: message.len() as u64,
-                });
+                return Err(DecodeError::value("packets", message.len() as u64));
             }
             kind::HOST_KEY => Self::HostKey(Box::new(HostKey::decode(&mut input)?)),
             kind::HEALTH => Self::Health(Health::decode(&mut input)?),

@@ -94,10 +94,7 @@ impl Decode for Grant {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let version = input.u8()?;
         if version != VERSION {
-            return Err(DecodeError::Value {
-                field: "grant version",
-                value: u64::from(version),
-            });
+            return Err(DecodeError::value("grant version", version));
         }
         let mut grant = Self {
             broker: PublicKey::decode(input)?,
@@ -115,10 +112,7 @@ impl Decode for Grant {
         let count = usize::from(input.u8()?);
         within("targets", count, MAX_TARGETS)?;
         if count == 0 {
-            return Err(DecodeError::Value {
-                field: "targets",
-                value: 0,
-            });
+            return Err(DecodeError::value("targets", 0_u8));
         }
         for _ in 0..count {
             grant.targets.push(Target::decode(input)?);

@@ -66,13 +66,9 @@ impl Encode for Revocation {
 
 impl Decode for Revocation {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let value = |field, value: u8| DecodeError::Value {
-            field,
-            value: u64::from(value),
-        };
         match input.u8()? {
             VERSION => {}
-            other => return Err(value("revocation version", other)),
+            other => return Err(DecodeError::value("revocation version", other)),
         }
         Ok(Self {
             broker: PublicKey::decode(input)?,
@@ -89,7 +85,7 @@ impl Decode for Revocation {
                 }
                 1 => Scope::Technician(UserId::decode(input)?),
                 2 => Scope::All,
-                other => return Err(value("revocation scope", other)),
+                other => return Err(DecodeError::value("revocation scope", other)),
             },
         })
     }

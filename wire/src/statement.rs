@@ -70,10 +70,7 @@ impl Decode for NodeStatement {
         let node = PublicKey::decode(input)?;
         let bits = input.u8()?;
         if bits > 3 {
-            return Err(DecodeError::Value {
-                field: "roles",
-                value: u64::from(bits),
-            });
+            return Err(DecodeError::value("roles", bits));
         }
         Ok(Self {
             provider,
@@ -280,10 +277,7 @@ pub fn follow_rotations(pin: PublicKey, rotations: &[ProviderRotation]) -> Publi
 fn version(input: &mut Reader<'_>) -> Result<(), DecodeError> {
     match input.u8()? {
         VERSION => Ok(()),
-        other => Err(DecodeError::Value {
-            field: "version",
-            value: u64::from(other),
-        }),
+        other => Err(DecodeError::value("version", other)),
     }
 }
 

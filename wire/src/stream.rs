@@ -96,13 +96,9 @@ impl Encode for Open {
 
 impl Decode for Open {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let value = |field, value: u8| DecodeError::Value {
-            field,
-            value: u64::from(value),
-        };
         match input.u8()? {
             VERSION => {}
-            other => return Err(value("stream version", other)),
+            other => return Err(DecodeError::value("stream version", other)),
         }
         let kind = input.u8()?;
         let index = input.u8()?;
@@ -110,15 +106,11 @@ impl Decode for Open {
             1 => Service::Target(index),
             2 => Service::Test(index),
             3 => Service::Terminal(index),
-            other => return Err(value("stream service", other)),
+            other => return Err(DecodeError::value("stream service", other)),
         };
-        let lane = input.u8()?;
         Ok(Self {
             service,
-            lane: Lane::ALL
-                .into_iter()
-                .find(|known| known.code() == lane)
-                .ok_or_else(|| value("lane", lane))?,
+            lane: input.one_of("lane", &Lane::ALL, Lane::code)?,
         })
     }
 }

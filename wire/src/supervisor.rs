@@ -141,7 +141,7 @@ impl Decode for FromGateway {
         Ok(match input.u8()? {
             0x01 => Self::Health,
             0x02 => Self::LinkState {
-                link: link_state(input)?,
+                link: input.one_of("link state", &LinkState::ALL, LinkState::code)?,
                 cause: input.text("cause", MAX_CAUSE)?.to_owned(),
                 sentence: input.text("sentence", MAX_SENTENCE)?.to_owned(),
                 fingerprint: input.text("fingerprint", MAX_CAUSE * 2)?.to_owned(),
@@ -208,10 +208,7 @@ impl Decode for FromSupervisor {
                 },
                 2 => UpdateState::Refused(input.text("sentence", MAX_SENTENCE)?.to_owned()),
                 other => {
-                    return Err(DecodeError::Value {
-                        field: "update state",
-                        value: u64::from(other),
-                    });
+                    return Err(DecodeError::value("update state", other));
                 }
             }),
             0x43 => Self::Reboot,
@@ -220,22 +217,8 @@ impl Decode for FromSupervisor {
     }
 }
 
-fn link_state(input: &mut Reader<'_>) -> Result<LinkState, DecodeError> {
-    let code = input.u8()?;
-    LinkState::ALL
-        .into_iter()
-        .find(|state| state.code() == code)
-        .ok_or_else(|| DecodeError::Value {
-            field: "link state",
-            value: u64::from(code),
-        })
-}
-
 fn unknown(code: u8) -> DecodeError {
-    DecodeError::Value {
-        field: "message type",
-        value: u64::from(code),
-    }
+    DecodeError::value("message type", code)
 }
 
 #[cfg(test)]

@@ -70,10 +70,7 @@ impl Size {
     fn decode(input: &mut crate::Reader<'_>) -> Result<Self, DecodeError> {
         let mut side = |field| match input.u16()? {
             fits @ 1..=MAX_SIZE => Ok(fits),
-            other => Err(DecodeError::Value {
-                field,
-                value: u64::from(other),
-            }),
+            other => Err(DecodeError::value(field, other)),
         };
         Ok(Self {
             columns: side("columns")?,

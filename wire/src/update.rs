@@ -179,7 +179,7 @@ impl Decode for Manifest {
             let end = parts.last().map_or(FIRST_PART, |p| p.offset + p.size);
             let part = Part::decode(input, end)?;
             if parts.iter().any(|other| other.kind == part.kind) {
-                return Err(value("part kind", u64::from(part.kind.code())));
+                return Err(DecodeError::value("part kind", part.kind.code()));
             }
             parts.push(part);
         }
@@ -202,18 +202,14 @@ impl Part {
     /// INVARIANT: an accepted part lies behind the one before it and inside
     /// the largest slot, so that no sum of offset and size overflows.
     fn decode(input: &mut Reader<'_>, after: u64) -> Result<Self, DecodeError> {
-        let code = input.u8()?;
-        let kind = PartKind::ALL
-            .into_iter()
-            .find(|kind| kind.code() == code)
-            .ok_or_else(|| value("part kind", u64::from(code)))?;
+        let kind = input.one_of("part kind", &PartKind::ALL, PartKind::code)?;
         let offset = input.u64()?;
         if offset < after || offset > MAX_SLOT || !offset.is_multiple_of(BLOCK) {
-            return Err(value("part offset", offset));
+            return Err(DecodeError::value("part offset", offset));
         }
         let size = input.u64()?;
         if size == 0 || size > MAX_SLOT - offset {
-            return Err(value("part size", size));
+            return Err(DecodeError::value("part size", size));
         }
         Ok(Self {
             kind,
@@ -405,14 +401,10 @@ pub enum UpdateError {
     },
 }
 
-fn value(field: &'static str, value: u64) -> DecodeError {
-    DecodeError::Value { field, value }
-}
-
 fn version(field: &'static str, input: &mut Reader<'_>) -> Result<(), DecodeError> {
     match input.u8()? {
         VERSION => Ok(()),
-        other => Err(value(field, u64::from(other))),
+        other => Err(DecodeError::value(field, other)),
     }
 }
 

@@ -108,16 +108,7 @@ impl Decode for HostKey {
             algorithm: name(input, "algorithm")?,
             fingerprint: name(input, "fingerprint")?,
             old: input.option("old fingerprint", |input| name(input, "old fingerprint"))?,
-            event: {
-                let code = input.u8()?;
-                let known = HostKeyEvent::ALL
-                    .into_iter()
-                    .find(|event| event.code() == code);
-                known.ok_or_else(|| DecodeError::Value {
-                    field: "host key event",
-                    value: u64::from(code),
-                })?
-            },
+            event: input.one_of("host key event", &HostKeyEvent::ALL, HostKeyEvent::code)?,
         })
     }
 }

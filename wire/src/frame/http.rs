@@ -82,14 +82,7 @@ impl Encode for Method {
 
 impl Decode for Method {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let code = input.u8()?;
-        Self::ALL
-            .into_iter()
-            .find(|method| method.code() == code)
-            .ok_or_else(|| DecodeError::Value {
-                field: "method",
-                value: u64::from(code),
-            })
+        input.one_of("method", &Self::ALL, Self::code)
     }
 }
 

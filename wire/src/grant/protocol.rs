@@ -109,13 +109,6 @@ impl Encode for Protocol {
 
 impl Decode for Protocol {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let code = input.u8()?;
-        Self::ALL
-            .into_iter()
-            .find(|protocol| protocol.code() == code)
-            .ok_or_else(|| DecodeError::Value {
-                field: "protocol",
-                value: u64::from(code),
-            })
+        input.one_of("protocol", &Self::ALL, Self::code)
     }
 }

@@ -40,10 +40,7 @@ impl Decode for Target {
             protocol: Protocol::decode(input)?,
         };
         if target.port == 0 {
-            return Err(DecodeError::Value {
-                field: "target port",
-                value: 0,
-            });
+            return Err(DecodeError::value("target port", target.port));
         }
         Ok(target)
     }

@@ -200,13 +200,9 @@ impl Encode for LinkAuth {
 
 impl Decode for LinkAuth {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let value = |field, value: u8| DecodeError::Value {
-            field,
-            value: u64::from(value),
-        };
         match input.u8()? {
             1 => {}
-            other => return Err(value("hello version", other)),
+            other => return Err(DecodeError::value("hello version", other)),
         }
         let who = match input.u8()? {
             1 => Who::Gateway(GatewayHello {
@@ -234,7 +230,7 @@ impl Decode for LinkAuth {
                 link: PublicKey::decode(input)?,
                 ticket: Ticket::decode(input)?,
             }),
-            other => return Err(value("endpoint kind", other)),
+            other => return Err(DecodeError::value("endpoint kind", other)),
         };
         Ok(Self {
             who,

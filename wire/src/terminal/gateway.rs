@@ -272,14 +272,7 @@ fn code_of<T: Copy>(
     field: &'static str,
     known: &[(T, u8)],
 ) -> Result<T, DecodeError> {
-    let found = input.u8()?;
-    let known = known.iter().find(|(_, code)| *code == found);
-    known
-        .map(|(value, _)| *value)
-        .ok_or_else(|| DecodeError::Value {
-            field,
-            value: u64::from(found),
-        })
+    Ok(input.one_of(field, known, |(_, code)| code)?.0)
 }
 
 impl HostKeyQuestion {
@@ -333,7 +326,7 @@ impl Prompt {
         for _ in 0..count {
             prompt.questions.push(Question {
                 text: input.lines("question", MAX_SENTENCE)?.to_owned(),
-                echo: code_of(input, "echo", &[(false, 0), (true, 1)])?,
+                echo: input.flag("echo")?,
             });
         }
         Ok(prompt)
@@ -372,10 +365,7 @@ impl Exit {
                 text: input.lines("text", MAX_SENTENCE)?.to_owned(),
             },
             other => {
-                return Err(DecodeError::Value {
-                    field: "exit",
-                    value: u64::from(other),
-                });
+                return Err(DecodeError::value("exit", other));
             }
         })
     }

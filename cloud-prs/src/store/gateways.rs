@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::Columns as _;
-use super::statement::query;
+use super::statement::{Statement, query};
 use crate::authz::Node;
 
 /// Whether a gateway serves.
@@ -133,8 +133,13 @@ fn read(row: &AnyRow) -> Result<Gateway, StoreError> {
 /// [`StoreError::Taken`] when the key or the site has one already.
 pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreError> {
     let sql = "INSERT INTO gateways (id, site, identity, sealing, state, version, claimed, \
-               online, last_seen, boot, lease, pending, counter, sealing_signature) \
+               online, last_seen, boot, lease, pending, sealing_signature, counter) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    filled(sql, gateway).count(gateway.counter).run(db).await
+}
+
+/// A statement whose `$1` to `$13` are all of a gateway but its counter.
+fn filled(sql: &'static str, gateway: &Gateway) -> Statement {
     query(sql)
         .id(gateway.id)
         .maybe_id(gateway.site)
@@ -148,10 +153,7 @@ pub async fn add(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), StoreE
         .maybe_id(gateway.leases.boot)
         .maybe_id(gateway.leases.acknowledged)
         .maybe_id(gateway.leases.pending)
-        .count(gateway.counter)
         .bind(&gateway.sealing_signature)
-        .run(db)
-        .await
 }
 
 /// How many serve, linked or not.
@@ -174,22 +176,7 @@ pub async fn update(db: &mut AnyConnection, gateway: &Gateway) -> Result<(), Sto
     let sql = "UPDATE gateways SET site = $2, identity = $3, sealing = $4, state = $5, \
                version = $6, claimed = $7, online = $8, last_seen = $9, boot = $10, lease = $11, \
                pending = $12, sealing_signature = $13 WHERE id = $1";
-    query(sql)
-        .id(gateway.id)
-        .maybe_id(gateway.site)
-        .id(gateway.identity)
-        .bind(&gateway.sealing)
-        .bind(gateway.state.name())
-        .bind(&gateway.version)
-        .time(gateway.claimed)
-        .flag(gateway.online)
-        .maybe_time(gateway.last_seen)
-        .maybe_id(gateway.leases.boot)
-        .maybe_id(gateway.leases.acknowledged)
-        .maybe_id(gateway.leases.pending)
-        .bind(&gateway.sealing_signature)
-        .run(db)
-        .await
+    filled(sql, gateway).run(db).await
 }
 
 /// Raises a gateway's revocation number, or sets it back for a new box.

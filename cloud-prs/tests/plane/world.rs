@@ -11,8 +11,8 @@ use culvert_cloud_prs::plane::{
     server_config,
 };
 use culvert_cloud_prs::relay::{RouteSpec, Side};
-use culvert_link::proxy::ProxyPolicy;
-use culvert_link::server::Prover;
+pub(crate) use culvert_lab::node::key;
+use culvert_lab::node::{dial, prover};
 use culvert_link::{ConnectError, Dial, Events, Link, Me, Route, connect};
 use culvert_wire::UnixMs;
 use culvert_wire::frame::{ApiRequest, ApiResponse, Refused, Welcome};
@@ -20,16 +20,9 @@ use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello, Who}
 use culvert_wire::id::{BootId, SessionId};
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
-use culvert_wire::statement::{NodeStatement, Roles, SignedStatement};
 use culvert_wire::ticket::Ticket;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::task::JoinHandle;
-
-const DAY: u64 = 24 * 3600 * 1000;
-
-pub(crate) fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed(&[seed; 32])
-}
 
 pub(crate) fn now() -> UnixMs {
     culvert_cloud_prs::steady::now()
@@ -148,25 +141,9 @@ pub(crate) async fn start_with(limits: Limits) -> World {
     let made = rcgen::generate_simple_self_signed(vec!["prs.example".into()]).unwrap();
     let web_key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let chain = vec![made.cert.der().clone()];
-    let issued = UnixMs(now().0 - DAY);
-    let statement = NodeStatement {
-        provider: key(1).public(),
-        node: key(2).public(),
-        roles: Roles {
-            relay: true,
-            broker: true,
-        },
-        issued,
-        not_after: issued.plus_ms(30 * DAY),
-        epoch: 0,
-    };
     let plane = Plane::new(PlaneSettings {
         tls: server_config(chain, PrivateKeyDer::Pkcs8(web_key)).unwrap(),
-        prover: Prover {
-            node: key(2),
-            statement: SignedStatement::sign(statement, &key(1)),
-            rotations: Vec::new(),
-        },
+        prover: prover(),
         limits,
     });
     let (tcp, udp) = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -193,13 +170,7 @@ pub(crate) struct Ends {
 
 impl World {
     pub(crate) fn dial(&self) -> Dial {
-        Dial {
-            servers: vec![self.address.to_string()],
-            provider: key(1).public(),
-            epoch_floor: 0,
-            clock_floor: UnixMs(0),
-            proxy: ProxyPolicy::None,
-        }
+        dial(self.address)
     }
 
     /// A gateway whose welcome has come.

@@ -20,7 +20,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::names::Names;
 use crate::net::{CLOUD, Net, lan_udp, listen};
 use crate::program::{Gateway, said};
-use crate::prs::{HOUR, Prs, key, now, prover_of, provider, statement, upgrade, web_config};
+use crate::prs::{HOUR, NAME, Prs, key, now, prover_of, provider, statement, upgrade, web_config};
 
 /// A name server in the LAN knows it.
 const NAMED: &str = "servers = [\"prs.example.com\"]\n";
@@ -71,7 +71,7 @@ async fn serve<F: Future<Output = Option<()>> + Send + 'static>(
 async fn serve_tls<F: Future<Output = Option<()>> + Send + 'static>(
     each: impl Fn(TlsStream<TcpStream>) -> F + Send + Sync + Clone + 'static,
 ) -> Task {
-    let acceptor = TlsAcceptor::from(web_config());
+    let acceptor = TlsAcceptor::from(web_config(NAME));
     serve(443, move |tcp| {
         let (acceptor, each) = (acceptor.clone(), each.clone());
         async move { each(acceptor.accept(tcp).await.ok()?).await }

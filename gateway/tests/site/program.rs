@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use culvert_gateway::identity::Identity;
 use culvert_gateway::state::{Claim, State};
-use culvert_link::{Dial, Link, Me, ProxyPolicy, connect};
+use culvert_lab::node::dial;
+use culvert_link::{Link, Me, connect};
 use culvert_session::Options;
 use culvert_session::native::{self, Session, Stream};
-use culvert_wire::UnixMs;
 use culvert_wire::grant::{Grant, Target};
 use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::stream::{Answer, Lane, Open, Service};
@@ -250,13 +250,7 @@ impl Technician {
         grant: &Grant,
         end: &SigningKey,
     ) -> Result<Self, native::SessionError> {
-        let dial = Dial {
-            servers: vec![format!("{CLOUD}:443")],
-            provider: provider().public(),
-            epoch_floor: 0,
-            clock_floor: UnixMs(0),
-            proxy: ProxyPolicy::None,
-        };
+        let dial = dial(format!("{CLOUD}:443"));
         let me = Me::Technician {
             key: SigningKey::from_seed(&rand::random()),
             token: None,

@@ -3,14 +3,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+pub(crate) use culvert_lab::node::{key, now, prover_of, provider, statement, upgrade, web_config};
+use culvert_lab::node::{node, prover};
 use culvert_link::pipe::Pipe;
 use culvert_link::queue::Outgoing;
-use culvert_link::server::{Prover, arrive, client_nonce};
+use culvert_link::server::{Prover, arrive};
 use culvert_link::{socket, tls};
+use culvert_wire::Encode as _;
 use culvert_wire::frame::{Channel, Frame, Invite, InviteResult, Packets, Refused, Welcome};
 use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
 use culvert_wire::hello::Who;
@@ -18,50 +21,22 @@ use culvert_wire::id::{GatewayId, Lease, SessionId, UserId};
 use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::{Revocation, Scope, SignedRevocation};
-use culvert_wire::statement::{NodeStatement, Roles, SignedStatement};
 use culvert_wire::ticket::Ticket;
-use culvert_wire::{Encode as _, UnixMs};
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::net::listen;
 
 pub(crate) const HOUR: u64 = 3_600_000;
 /// Nothing in these tests takes longer; a hang fails instead.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
+/// The certificate's name.
+pub(crate) const NAME: &str = "prs.example.com";
 pub(crate) const TECHNICIAN: [u8; 16] = [4; 16];
-
-pub(crate) fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed(&[seed; 32])
-}
-
-/// The provider whose node this is.
-pub(crate) fn provider() -> SigningKey {
-    key(1)
-}
-
-fn node() -> SigningKey {
-    key(2)
-}
-
-/// The server's time: the wall clock at the start, then a steady count, as the
-/// real server's; a machine whose clock is being set must not fail a test.
-pub(crate) fn now() -> UnixMs {
-    static START: OnceLock<(Instant, UnixMs)> = OnceLock::new();
-    let (start, at) = START.get_or_init(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let ms = u64::try_from(since.as_millis()).unwrap();
-        (Instant::now(), UnixMs(ms))
-    });
-    at.plus_ms(u64::try_from(start.elapsed().as_millis()).unwrap())
-}
 
 pub(crate) fn target(address: &str, port: u16) -> Target {
     Target {
@@ -127,7 +102,7 @@ impl Prs {
             ahead_ms,
         });
         let served = Arc::clone(&inner);
-        let web = web_config();
+        let web = web_config(NAME);
         let task = tokio::spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
@@ -448,68 +423,4 @@ impl State {
             });
         }
     }
-}
-
-fn prover() -> Prover {
-    prover_of(statement(), &provider())
-}
-
-/// A prover whose statement somebody signed.
-pub(crate) fn prover_of(statement: NodeStatement, by: &SigningKey) -> Prover {
-    Prover {
-        node: node(),
-        statement: SignedStatement::sign(statement, by),
-        rotations: Vec::new(),
-    }
-}
-
-/// The good statement, for changes.
-pub(crate) fn statement() -> NodeStatement {
-    let issued = UnixMs(now().0 - 24 * HOUR);
-    NodeStatement {
-        provider: provider().public(),
-        node: node().public(),
-        roles: Roles {
-            relay: true,
-            broker: true,
-        },
-        issued,
-        not_after: issued.plus_ms(60 * 24 * HOUR),
-        epoch: 3,
-    }
-}
-
-pub(crate) fn web_config() -> Arc<ServerConfig> {
-    let made = rcgen::generate_simple_self_signed(vec!["prs.example.com".to_owned()]).unwrap();
-    let secret = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(secret))
-        .unwrap();
-    Arc::new(config)
-}
-
-/// Reads an upgrade request and accepts it; the nonce.
-pub(crate) async fn upgrade(tls: &mut TlsStream<TcpStream>) -> Option<[u8; 32]> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(tls.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8(head).ok()?;
-    let value = |name: &str| {
-        head.lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim().to_owned())
-    };
-    let accept = derive_accept_key(value("sec-websocket-key")?.as_bytes());
-    let protocol = value("sec-websocket-protocol")?;
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"
-    );
-    tls.write_all(answer.as_bytes()).await.ok()?;
-    client_nonce(value("culvert-nonce")?.as_bytes())
 }

@@ -23,6 +23,7 @@ mod internet;
 mod keys;
 mod namespace;
 mod network;
+pub mod node;
 mod options;
 pub mod packages;
 mod proof;

@@ -88,7 +88,8 @@ fn release(what: &str, signed: &SignedManifest, trusted: Option<&KeyList>) -> Ve
     )];
     out.extend(manifest.parts.iter().map(|part| {
         let hash = HEXLOWER.encode(&part.hash);
-        format!("  {:9} {:>9} bytes  {hash}", part.kind.name(), part.size)
+        let (name, size, at) = (part.kind.name(), part.size, part.offset);
+        format!("  {name:9} {size:>9} bytes at {at:>9} {hash}")
     }));
     out
 }

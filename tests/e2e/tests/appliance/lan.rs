@@ -1,0 +1,114 @@
+//! The site's network: one cable into a network namespace of the test's own,
+//! with an address server and a name server on this side of it.
+//!
+//! The test runs in an empty namespace (`image/boot-test` makes it), so that
+//! nothing here can meet the machine's own network.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use culvert_e2e::world::must_work;
+
+/// This end of the cable.
+pub(crate) const CABLE: &str = "cable";
+/// The address of everything that is not the box.
+pub(crate) const HOST: &str = "10.77.0.1";
+/// The box's address, as the address server gives it.
+pub(crate) const BOX: &str = "10.77.0.50";
+/// The server's name, which only the site's name server knows.
+pub(crate) const SERVER_NAME: &str = "prs.culvert.test";
+
+/// UDP ports that an appliance might answer on: names, addresses, files, time,
+/// discovery, management, tunnels.
+const UDP: &str = "53,67,69,123,137,161,500,1900,4500,5353,5355,51820";
+
+/// The cable and its servers.
+pub(crate) struct Lan {
+    dnsmasq: Option<Child>,
+}
+
+impl Drop for Lan {
+    fn drop(&mut self) {
+        self.unplug_servers();
+    }
+}
+
+impl Lan {
+    /// Lays the cable; `home` is for files.
+    pub(crate) fn lay(home: &Path) -> anyhow::Result<Self> {
+        let links = String::from_utf8(must_work(&mut ip(&["-o", "link"]))?.stdout)?;
+        ensure!(
+            links.lines().count() == 1,
+            "this test wants an empty network: image/boot-test makes one"
+        );
+        for words in [
+            &["link", "set", "lo", "up"][..],
+            &["tuntap", "add", CABLE, "mode", "tap"],
+            &["addr", "add", &format!("{HOST}/24"), "dev", CABLE],
+            &["link", "set", CABLE, "up"],
+        ] {
+            must_work(&mut ip(words))?;
+        }
+        let mut lan = Self { dnsmasq: None };
+        lan.plug_servers(home)?;
+        Ok(lan)
+    }
+
+    /// Addresses and names from now on.
+    pub(crate) fn plug_servers(&mut self, home: &Path) -> anyhow::Result<()> {
+        let leases = home.join("leases");
+        fs::write(&leases, "")?;
+        let child = Command::new("dnsmasq")
+            .args([
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--no-hosts",
+            ])
+            .args(["--no-resolv", "--user=root", "--bind-interfaces"])
+            .args([
+                format!("--interface={CABLE}"),
+                "--except-interface=lo".into(),
+            ])
+            .arg(format!("--dhcp-range={BOX},{BOX},10m"))
+            .arg(format!("--dhcp-leasefile={}", leases.display()))
+            .arg("--local=/culvert.test/")
+            .arg(format!("--host-record={SERVER_NAME},{HOST}"))
+            .arg("--pid-file")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("dnsmasq (Debian package dnsmasq-base)")?;
+        self.dnsmasq = Some(child);
+        Ok(())
+    }
+
+    /// Neither addresses nor names any more.
+    pub(crate) fn unplug_servers(&mut self) {
+        if let Some(mut child) = self.dnsmasq.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// S26, threat 33: looks at every TCP port of the box, and at the UDP ports
+/// that appliances answer on, from its own network.
+pub(crate) fn nothing_listens() -> anyhow::Result<()> {
+    let mut nmap = Command::new("nmap");
+    nmap.args(["-n", "-Pn", "-sS", "-sU", "--max-retries", "2", "-oG", "-"])
+        .arg(format!("-pT:1-65535,U:{UDP}"))
+        .arg(BOX);
+    let said = String::from_utf8(must_work(&mut nmap)?.stdout)?;
+    ensure!(said.contains("Status: Up"), "nmap saw no box:\n{said}");
+    ensure!(!said.contains("/open/"), "the box listens:\n{said}");
+    Ok(())
+}
+
+fn ip(words: &[&str]) -> Command {
+    let mut command = Command::new("ip");
+    command.args(words);
+    command
+}

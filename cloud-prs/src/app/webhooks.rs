@@ -125,10 +125,11 @@ impl App {
             )));
         }
         let secret = HEXLOWER.encode(&rand::random::<[u8; 32]>());
+        let id = WebhookId::from_random(rand::random());
         let webhook = Webhook {
-            id: WebhookId::from_random(rand::random()),
+            id,
             url: new.url.clone(),
-            secret: secret.clone(),
+            sealed: self.vault.seal(&about(id), secret.as_bytes()),
             events: new.events.clone(),
             created: self.now(),
             failures: 0,
@@ -149,6 +150,39 @@ impl App {
             id: webhook.id,
             secret: Secret::new(secret),
         })
+    }
+
+    /// Encrypts the secrets that an older version has stored as they are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn seal_webhooks(&self) -> Result<(), StoreError> {
+        let mut db = self.store.read().await?;
+        let mut plain = webhooks::all(&mut db).await?;
+        drop(db);
+        // What is sealed is base64 of more bytes than these digits.
+        let digits = |text: &str| {
+            HEXLOWER
+                .decode(text.as_bytes())
+                .is_ok_and(|b| b.len() == 32)
+        };
+        plain.retain(|one| digits(&one.sealed));
+        if plain.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.store.write().await?;
+        for one in plain {
+            let sealed = self.vault.seal(&about(one.id), one.sealed.as_bytes());
+            webhooks::seal(&mut write, one.id, &sealed).await?;
+        }
+        write.commit().await
+    }
+
+    /// What a webhook's messages are signed with; none when the key of stored
+    /// secrets is another one.
+    fn webhook_secret(&self, webhook: &Webhook) -> Option<Secret> {
+        let plain = self.vault.open(&about(webhook.id), &webhook.sealed)?;
+        String::from_utf8(plain).ok().map(Secret::new)
     }
 
     /// Removes a webhook with all that waits for it.
@@ -258,6 +292,11 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What a sealed secret is about: no row's can be put into another.
+fn about(id: WebhookId) -> String {
+    format!("webhook {id}")
 }
 
 fn session_data(session: sessions::Session) -> Value {

@@ -18,8 +18,8 @@ pub struct Webhook {
     pub id: WebhookId,
     /// Where it is told.
     pub url: String,
-    /// What its messages are signed with.
-    pub secret: String,
+    /// What its messages are signed with, encrypted.
+    pub sealed: String,
     /// What it wants to be told.
     pub events: Vec<String>,
     /// When it was added.
@@ -51,7 +51,7 @@ fn read(row: &AnyRow) -> Result<Webhook, StoreError> {
     Ok(Webhook {
         id: row.parsed("id")?,
         url: row.text("url")?,
-        secret: row.text("secret")?,
+        sealed: row.text("secret")?,
         events: row.json("events")?,
         created: row.time("created")?,
         failures: u32::try_from(row.int("failures")?).unwrap_or(u32::MAX),
@@ -93,9 +93,22 @@ pub async fn add(db: &mut AnyConnection, webhook: &Webhook) -> Result<(), StoreE
     sqlx::query(sql)
         .bind(webhook.id.to_string())
         .bind(&webhook.url)
-        .bind(&webhook.secret)
+        .bind(&webhook.sealed)
         .bind(serde_json::to_string(&webhook.events).expect("names are plain data"))
         .bind(big(webhook.created.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Puts an encrypted secret in the place of the one before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn seal(db: &mut AnyConnection, id: WebhookId, sealed: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE webhooks SET secret = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(sealed)
         .execute(db)
         .await?;
     Ok(())

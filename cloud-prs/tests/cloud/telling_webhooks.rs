@@ -9,8 +9,10 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use culvert_cloud_prs::app::webhooks::{AddedWebhook, NewWebhook, Outside, sign};
+use culvert_cloud_prs::store::webhooks;
 use culvert_wire::api::{Secret, SignIn};
 use culvert_wire::reason::Reason;
+use data_encoding::HEXLOWER;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -135,6 +137,57 @@ async fn a_session_is_told_signed_once_and_in_order() {
         assert_eq!(body["data"]["session"], session.session.to_string());
         assert_eq!(body["id"], headers["culvert-delivery"].to_str().unwrap());
     }
+}
+
+/// Threat 26: a stolen database makes nobody a sender of our messages.
+#[tokio::test]
+async fn a_webhooks_secret_is_stored_encrypted_and_older_ones_become_so() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let outside = receiver.outside(LOOPBACK);
+    let added = hook(&world, &receiver.url(), &["session.start"]).await;
+    let stored = async || {
+        let mut db = world.app.store().read().await.unwrap();
+        webhooks::all(&mut db).await.unwrap()[0].sealed.clone()
+    };
+    let digits = |text: &str| HEXLOWER.decode(text.as_bytes()).is_ok();
+    assert!(!stored().await.contains(added.secret.reveal()));
+    assert!(!digits(&stored().await) && digits(added.secret.reveal()));
+
+    // As the version before has left it.
+    let mut write = world.app.store().write().await.unwrap();
+    webhooks::seal(&mut write, added.id, added.secret.reveal())
+        .await
+        .unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(stored().await, added.secret.reveal());
+    world.app.seal_webhooks().await.unwrap();
+    let sealed = stored().await;
+    assert!(!sealed.contains(added.secret.reveal()));
+    world.app.seal_webhooks().await.unwrap();
+    assert_eq!(stored().await, sealed, "once");
+
+    world.session(&world.ann, &world.a).await;
+    world.app.deliver_due(&outside).await.unwrap();
+    let (headers, body) = &receiver.got()[0];
+    let signature = headers["culvert-signature"].to_str().unwrap();
+    let (time, code) = signature.split_once(",v1=").unwrap();
+    let time: u64 = time.strip_prefix("t=").unwrap().parse().unwrap();
+    assert_eq!(code, sign(added.secret.reveal(), time, body));
+
+    // Another key: nothing is sent with a wrong signature.
+    let mut write = world.app.store().write().await.unwrap();
+    webhooks::seal(&mut write, added.id, "AAAA").await.unwrap();
+    write.commit().await.unwrap();
+    world.session(&world.ann, &world.a).await;
+    world.app.deliver_due(&outside).await.unwrap();
+    assert_eq!(receiver.got().len(), 1);
+    let list = world.app.webhooks(&console()).await.unwrap();
+    assert!(
+        list[0].last_outcome.contains("secrets.key"),
+        "{}",
+        list[0].last_outcome
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_config::gateway::Network;
 use culvert_wire::UnixMs;
+use culvert_wire::api::Secret;
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::uri::{Scheme, Uri};
@@ -127,6 +128,8 @@ enum Failed {
     Late,
     #[error("HTTP status {0}")]
     Status(u16),
+    #[error("its secret does not open with keys/secrets.key: remove the webhook and add it anew")]
+    Secret,
 }
 
 /// An `https://` address, taken apart.
@@ -172,12 +175,12 @@ pub fn sign(secret: &str, seconds: u64, body: &str) -> String {
 
 fn request(
     address: &Address,
-    webhook: &Webhook,
+    secret: &Secret,
     message: &Waiting,
     now: UnixMs,
 ) -> Option<Request<Full<Bytes>>> {
     let seconds = now.0 / 1000;
-    let signature = sign(&webhook.secret, seconds, &message.body);
+    let signature = sign(secret.reveal(), seconds, &message.body);
     Request::post(&address.path)
         .header(header::HOST, &address.authority)
         .header(header::CONTENT_TYPE, "application/json")
@@ -192,6 +195,9 @@ fn request(
 impl App {
     /// Delivers until the task is dropped.
     pub async fn deliver_webhooks(self: Arc<Self>, outside: Outside) {
+        if let Err(error) = self.seal_webhooks().await {
+            tracing::error!(%error, "Webhooks' secrets could not be encrypted");
+        }
         loop {
             if let Err(error) = self.deliver_due(&outside).await {
                 tracing::error!(%error, "Webhooks could not be looked up");
@@ -267,7 +273,8 @@ impl App {
         outside: &Outside,
     ) -> Result<(), Failed> {
         let address = Address::parse(&webhook.url).ok_or(Failed::Name)?;
-        let request = request(&address, webhook, message, self.now()).ok_or(Failed::Http)?;
+        let secret = self.webhook_secret(webhook).ok_or(Failed::Secret)?;
+        let request = request(&address, &secret, message, self.now()).ok_or(Failed::Http)?;
         let sent = timeout(PATIENCE, outside.post(&address, request)).await;
         sent.unwrap_or(Err(Failed::Late))
     }

@@ -1,13 +1,15 @@
 //! Pass-through: one stream of a session and one TCP connection to a host.
 //!
-//! The bytes are never looked at. A stream names a target of the grant by its
-//! number and nothing else; a target that a renewal took away is unknown.
+//! The bytes are never looked at, so that looking on cannot be told from typing:
+//! a stream needs the right to control, a test of the connection does not. A
+//! stream names a target of the grant by its number and nothing else; a target
+//! that a renewal took away is unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_session::native::{Counters, Stream, splice_until};
-use culvert_wire::grant::Grant;
+use culvert_wire::grant::{Grant, Rights};
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, MAX_ANSWER_TEXT, Open, Service};
 use tokio::net::TcpStream;
@@ -17,7 +19,7 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::dial::Dialer;
-use crate::session::Refusal;
+use crate::session::{Permits, Refusal};
 use crate::terminal::{Context, Terminals};
 
 /// What every stream of one session shares.
@@ -27,8 +29,8 @@ pub struct Bridge {
     pub grant: Arc<Grant>,
     /// Opens connections that the box's rules allow.
     pub dialer: Dialer,
-    /// Which targets may still be reached.
-    pub permitted: watch::Receiver<Vec<bool>>,
+    /// What may still be done.
+    pub permits: watch::Receiver<Permits>,
     /// Bytes of all streams.
     pub counters: Arc<Counters>,
     /// The terminals of this process.
@@ -74,6 +76,10 @@ impl Bridge {
             Service::Test(index) => (usize::from(index), true),
             Service::Terminal(index) => return self.terminal(index.into(), stream, ahead).await,
         };
+        let needed = if test { Rights::CONNECT } else { USE };
+        if let Err(refusal) = self.permits(index, needed) {
+            return refuse(stream, index, refusal).await;
+        }
         let tcp = match self.connect(index, ahead).await {
             Ok(tcp) => tcp,
             Err(refusal) => return refuse(stream, index, refusal).await,
@@ -88,8 +94,8 @@ impl Bridge {
         }
         let session = self.grant.session;
         let order = async {
-            taken_away(&mut self.permitted, index).await;
-            info!(%session, index, "The stream's target was taken away");
+            taken_away(&mut self.permits, index).await;
+            info!(%session, index, "The stream's target or the right to use it was taken away");
             Reason::AccessRevoked
         };
         let done = splice_until(stream, tcp, self.counters.clone(), order).await;
@@ -101,22 +107,19 @@ impl Bridge {
 
     /// The terminal's own rules follow; here only that the target exists.
     async fn terminal(self, index: usize, stream: Stream, ahead: Option<Ahead>) {
-        if !self.permits(index) {
-            return refuse(stream, index, Refusal::new(Reason::TargetUnknown, "")).await;
+        if let Err(refusal) = self.permits(index, USE) {
+            return refuse(stream, index, refusal).await;
         }
         let context = Context {
             grant: self.grant,
             index,
-            permitted: self.permitted,
+            permits: self.permits,
             counters: self.counters,
         };
         self.terminals.serve(context, stream, ahead).await;
     }
 
     async fn connect(&self, index: usize, ahead: Option<Ahead>) -> Result<TcpStream, Refusal> {
-        if !self.permits(index) {
-            return Err(Refusal::new(Reason::TargetUnknown, ""));
-        }
         if let Some(ahead) = ahead
             && let Some(dialled) = ahead.take().await
         {
@@ -125,15 +128,30 @@ impl Bridge {
         self.dialer.dial(&self.grant.targets[index]).await
     }
 
-    fn permits(&self, index: usize) -> bool {
-        self.permitted.borrow().get(index) == Some(&true)
+    fn permits(&self, index: usize, needed: Rights) -> Result<(), Refusal> {
+        judge(&self.permits.borrow(), index, needed)
     }
 }
 
-/// Waits until a renewal takes a target away.
-pub(crate) async fn taken_away(permitted: &mut watch::Receiver<Vec<bool>>, index: usize) {
-    let gone = |permitted: &Vec<bool>| permitted.get(index) != Some(&true);
-    if permitted.wait_for(gone).await.is_err() {
+/// What a stream needs that carries a person's work.
+pub(crate) const USE: Rights = Rights(Rights::CONNECT.0 | Rights::CONTROL.0);
+
+/// Judges a stream by what its session may still do.
+pub(crate) fn judge(permits: &Permits, index: usize, needed: Rights) -> Result<(), Refusal> {
+    if !permits.reach(index) {
+        return Err(Refusal::new(Reason::TargetUnknown, ""));
+    }
+    if !permits.allow(index, needed) {
+        let text = "this needs the right to control the host";
+        return Err(Refusal::new(Reason::NotAllowed, text));
+    }
+    Ok(())
+}
+
+/// Waits until a renewal takes a target, or the right to use it, away.
+pub(crate) async fn taken_away(permits: &mut watch::Receiver<Permits>, index: usize) {
+    let gone = |permits: &Permits| !permits.allow(index, USE);
+    if permits.wait_for(gone).await.is_err() {
         // The session is ending and takes its streams with it.
         std::future::pending::<()>().await;
     }

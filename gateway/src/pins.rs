@@ -97,6 +97,9 @@ pub enum PinsError {
         "{MAX_HOSTS} hosts' keys are remembered already: forget some with `culvert-gateway pins forget`"
     )]
     Full,
+    /// Somebody has refused the key for good.
+    #[error("this key was refused for good: `culvert-gateway pins forget` on the box lifts that")]
+    Refused,
 }
 
 impl Pins {
@@ -124,10 +127,11 @@ impl Pins {
         self.load()
     }
 
-    /// Pins a key, in place of any other; a refusal of it is forgotten.
+    /// Pins a key, in place of any other.
     ///
     /// # Errors
-    /// [`PinsError`]; the key is then not pinned.
+    /// [`PinsError`]; the key is then not pinned. One that was refused for good
+    /// stays refused.
     pub fn accept(
         &self,
         target: &Target,
@@ -136,25 +140,31 @@ impl Pins {
         now: UnixMs,
     ) -> Result<(), PinsError> {
         self.change(target, |pin| {
-            pin.refused.retain(|refused| refused != fingerprint);
+            // Refused by a colleague while this question was open.
+            if pin.refused.iter().any(|refused| refused == fingerprint) {
+                return Err(PinsError::Refused);
+            }
             pin.key = Some(Key {
                 algorithm: algorithm.to_owned(),
                 fingerprint: fingerprint.to_owned(),
                 since_ms: now.0,
             });
+            Ok(())
         })
     }
 
-    /// Refuses a key for good. The pinned key stays pinned.
+    /// Refuses a key for good; the pinned key stays pinned unless it is this one.
     ///
     /// # Errors
     /// [`PinsError`].
     pub fn refuse(&self, target: &Target, fingerprint: &str) -> Result<(), PinsError> {
         self.change(target, |pin| {
+            pin.key.take_if(|key| key.fingerprint == fingerprint);
             if !pin.refused.iter().any(|refused| refused == fingerprint) {
                 pin.refused.truncate(MAX_REFUSED - 1);
                 pin.refused.insert(0, fingerprint.to_owned());
             }
+            Ok(())
         })
     }
 
@@ -163,7 +173,10 @@ impl Pins {
     /// # Errors
     /// [`PinsError`].
     pub fn allow_legacy(&self, target: &Target) -> Result<(), PinsError> {
-        self.change(target, |pin| pin.legacy = true)
+        self.change(target, |pin| {
+            pin.legacy = true;
+            Ok(())
+        })
     }
 
     /// Forgets a host, named as [`Pins::all`] names it.
@@ -180,14 +193,18 @@ impl Pins {
         Ok(known)
     }
 
-    fn change(&self, target: &Target, change: impl FnOnce(&mut Pin)) -> Result<(), PinsError> {
+    fn change(
+        &self,
+        target: &Target,
+        change: impl FnOnce(&mut Pin) -> Result<(), PinsError>,
+    ) -> Result<(), PinsError> {
         let _one = self.one();
         let mut hosts = self.load()?;
         let place = place(target);
         if !hosts.contains_key(&place) && hosts.len() >= MAX_HOSTS {
             return Err(PinsError::Full);
         }
-        change(hosts.entry(place).or_default());
+        change(hosts.entry(place).or_default())?;
         self.store(hosts)
     }
 
@@ -291,6 +308,9 @@ mod tests {
         let pin = pins.read(&here).unwrap();
 
         assert_eq!(pin.judge("SHA256:19"), Judgement::Revoked(None));
+        let accepted = pins.accept(&here, "ssh-ed25519", "SHA256:19", UnixMs(7));
+        assert!(matches!(accepted, Err(PinsError::Refused)));
+        assert_eq!(pins.read(&here).unwrap(), pin);
         assert_eq!(pin.refused.len(), MAX_REFUSED);
         assert!(pins.forget("192.168.7.9 22").unwrap());
         assert!(!pins.forget("192.168.7.9 22").unwrap());

@@ -38,7 +38,7 @@ use crate::memory::Memory;
 use crate::pins::Pins;
 use crate::renewal::Renewal;
 use crate::reports::Reports;
-use crate::session::Sessions;
+use crate::session::{Permits, Sessions};
 use crate::state::StateError;
 use crate::status::{Running, Status};
 use crate::supervised::Supervised;
@@ -117,7 +117,7 @@ pub enum RunError {
 #[derive(Debug)]
 struct Handle {
     stop: watch::Sender<Option<Reason>>,
-    permitted: watch::Sender<Vec<bool>>,
+    permits: watch::Sender<Permits>,
     routes: mpsc::Sender<Route>,
     task: AbortHandle,
 }

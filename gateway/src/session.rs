@@ -28,7 +28,7 @@ use culvert_wire::ticket::Ticket;
 use crate::guard::Guard;
 use broker::Brokers;
 pub use broker::Voice;
-pub use command::{Command, Moment, Record, Refusal, Start};
+pub use command::{Command, Moment, Permits, Record, Refusal, Start};
 use state::Session;
 
 /// Session ids remembered until their join-by. A broker that asks for more in
@@ -315,12 +315,12 @@ impl Sessions {
             .get_mut(&grant.session)
             .filter(|session| session.stopped().is_none())
             .ok_or_else(|| Refusal::new(Reason::Expired, "the session is not running here"))?;
-        let permitted = session.renewal(grant)?;
+        let permits = session.renewal(grant)?;
         judge::targets(grant, guard)?;
-        session.renewed(grant, permitted.clone(), now.steady_at(grant.ends_at));
+        session.renewed(grant, permits.clone(), now.steady_at(grant.ends_at));
         Ok(Command::Renew {
             session: grant.session,
-            permitted,
+            permits,
         })
     }
 

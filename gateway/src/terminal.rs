@@ -21,7 +21,7 @@ use std::time::Duration;
 use culvert_session::native::{Counters, Stream};
 use culvert_wire::UnixMs;
 use culvert_wire::frame::HostKey;
-use culvert_wire::grant::{Grant, Protocol, Rights, Target};
+use culvert_wire::grant::{Grant, Protocol, Target};
 use culvert_wire::id::{SessionId, UserId};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
@@ -37,7 +37,7 @@ use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::identity::Identity;
 use crate::pins::Pins;
-use crate::session::Refusal;
+use crate::session::{Permits, Refusal};
 use crate::worker::{Slot, Workers};
 use keeper::{Attach, Keeper, Order};
 use page::Page;
@@ -88,8 +88,8 @@ pub struct Context {
     pub grant: Arc<Grant>,
     /// Which of its targets.
     pub index: usize,
-    /// Which of them may still be reached.
-    pub permitted: watch::Receiver<Vec<bool>>,
+    /// What may still be done.
+    pub permits: watch::Receiver<Permits>,
     /// The session's bytes.
     pub counters: Arc<Counters>,
 }
@@ -100,17 +100,10 @@ impl Context {
     }
 
     fn permits(&self) -> Result<(), Refusal> {
-        if self.permitted.borrow().get(self.index) != Some(&true) {
-            return Err(Refusal::new(Reason::TargetUnknown, ""));
-        }
+        crate::bridge::judge(&self.permits.borrow(), self.index, crate::bridge::USE)?;
         if self.target().protocol != Protocol::Ssh {
             let text = "a terminal of the gateway's is for SSH only";
             return Err(Refusal::new(Reason::TargetUnknown, text));
-        }
-        let wanted = Rights(Rights::CONNECT.0 | Rights::CONTROL.0);
-        if !self.grant.rights.contains(wanted) {
-            let text = "a terminal needs the right to control the host";
-            return Err(Refusal::new(Reason::NotAllowed, text));
         }
         Ok(())
     }
@@ -193,10 +186,10 @@ impl Terminals {
     }
 
     async fn open(&self, context: Context, mut page: Page, start: Start, ahead: Option<Ahead>) {
-        let mut permitted = context.permitted.clone();
+        let mut permits = context.permits.clone();
         let opened = tokio::select! {
             opened = opening::open(self, &context, &mut page, &start, ahead) => opened,
-            () = crate::bridge::taken_away(&mut permitted, context.index) => {
+            () = crate::bridge::taken_away(&mut permits, context.index) => {
                 Err(opening::End::Refused(Refusal::new(Reason::AccessRevoked, "")))
             }
         };

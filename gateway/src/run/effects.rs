@@ -7,7 +7,7 @@ use tracing::{error, info};
 
 use super::task::Task;
 use super::{Handle, Loop};
-use crate::session::{Command, Record, Start};
+use crate::session::{Command, Permits, Record, Start};
 use crate::status::LinkStatus;
 
 /// Routes that may wait for a session's task: one for each link meanwhile.
@@ -23,9 +23,9 @@ impl Loop {
                     changed = true;
                     self.start(start);
                 }
-                Command::Renew { session, permitted } => {
+                Command::Renew { session, permits } => {
                     if let Some(handle) = self.handles.get(&session) {
-                        handle.permitted.send_replace(permitted);
+                        handle.permits.send_replace(permits);
                     }
                 }
                 Command::Stop { session, reason } => {
@@ -94,7 +94,7 @@ impl Loop {
             return;
         };
         let (stop, stopped) = watch::channel(None);
-        let (permitted, permits) = watch::channel(vec![true; start.grant.targets.len()]);
+        let (permits, permitted) = watch::channel(Permits::of(&start.grant));
         let (routes, new_routes) = mpsc::channel(ROUTES);
         let task = Task {
             grant: start.grant,
@@ -103,14 +103,14 @@ impl Loop {
             dial_ahead: start.dial_ahead,
             options: self.options.clone(),
             routes: new_routes,
-            permitted: permits,
+            permits: permitted,
             stop: stopped,
             news: self.tell.clone(),
             terminals: self.terminals.clone(),
         };
         let handle = Handle {
             stop,
-            permitted,
+            permits,
             routes,
             task: tokio::spawn(task.run(route)).abort_handle(),
         };

@@ -19,7 +19,7 @@ use tracing::{debug, info};
 use super::presence::{LOOK, Presence};
 use crate::bridge::{Ahead, Bridge};
 use crate::dial::Dialer;
-use crate::session::Record;
+use crate::session::{Permits, Record};
 use crate::terminal::Terminals;
 
 /// A connection dialled ahead that no stream asked for is given up after this
@@ -36,7 +36,7 @@ pub(super) struct Task {
     pub(super) options: Options,
     /// A new route, when the link came back.
     pub(super) routes: mpsc::Receiver<Route>,
-    pub(super) permitted: watch::Receiver<Vec<bool>>,
+    pub(super) permits: watch::Receiver<Permits>,
     /// Filled when the session must end.
     pub(super) stop: watch::Receiver<Option<Reason>>,
     pub(super) news: mpsc::Sender<(SessionId, News)>,
@@ -83,7 +83,7 @@ impl Task {
         let bridge = Bridge {
             grant: self.grant.clone(),
             dialer: self.dialer.clone(),
-            permitted: self.permitted.clone(),
+            permits: self.permits.clone(),
             counters: counters.clone(),
             terminals: self.terminals.clone(),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use culvert_wire::UnixMs;
 use culvert_wire::frame::{InviteResult, SessionEnded};
-use culvert_wire::grant::Grant;
+use culvert_wire::grant::{Grant, Rights};
 use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
@@ -27,6 +27,35 @@ impl Moment {
     }
 }
 
+/// What a session may still do: what its last grant says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permits {
+    /// Whether each target of the opening grant may still be reached.
+    pub targets: Vec<bool>,
+    /// What may still be done there.
+    pub rights: Rights,
+}
+
+impl Permits {
+    /// All that a grant gives.
+    pub fn of(grant: &Grant) -> Self {
+        Self {
+            targets: vec![true; grant.targets.len()],
+            rights: grant.rights,
+        }
+    }
+
+    /// Whether a target may be reached and used with these rights.
+    pub fn allow(&self, index: usize, rights: Rights) -> bool {
+        self.reach(index) && self.rights.contains(rights)
+    }
+
+    /// Whether a target may be reached at all.
+    pub fn reach(&self, index: usize) -> bool {
+        self.targets.get(index) == Some(&true)
+    }
+}
+
 /// What the machine wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -34,13 +63,13 @@ pub enum Command {
     Answer(InviteResult),
     /// Join the route and wait for the technician's end.
     Start(Start),
-    /// A session was renewed; `permitted[i]` says whether the opening grant's
-    /// target `i` may still be reached: streams to the others end.
+    /// A session was renewed: streams that need what is not permitted any more
+    /// end.
     Renew {
         /// Which session.
         session: SessionId,
-        /// One entry for each target of the opening grant.
-        permitted: Vec<bool>,
+        /// What is.
+        permits: Permits,
     },
     /// End a session at once; its record is awaited by
     /// [`Sessions::handle_closed`](super::Sessions::handle_closed).

@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
-use culvert_wire::grant::{Grant, Rights};
+use culvert_wire::grant::Grant;
 use culvert_wire::id::UserId;
 use culvert_wire::reason::Reason;
 
-use super::Refusal;
+use super::{Permits, Refusal};
 
 /// One session.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The grant that opened it: stream openings count its targets.
     grant: Arc<Grant>,
-    /// Which of them may still be reached.
-    permitted: Vec<bool>,
     /// What the last grant allows on them.
-    rights: Rights,
+    permits: Permits,
     /// The last grant's serial.
     serial: u32,
     /// The last grant's end, by the steady clock.
@@ -49,8 +47,7 @@ pub(super) enum State {
 impl Session {
     pub(super) fn new(grant: Arc<Grant>, until: u64, ends: u64, dial_ahead: bool) -> Self {
         Self {
-            permitted: vec![true; grant.targets.len()],
-            rights: grant.rights,
+            permits: Permits::of(&grant),
             serial: grant.serial,
             ends,
             state: if dial_ahead {
@@ -78,8 +75,8 @@ impl Session {
         fresh
     }
 
-    /// Which targets a renewal leaves, or why it does not fit.
-    pub(super) fn renewal(&self, new: &Grant) -> Result<Vec<bool>, Refusal> {
+    /// What a renewal leaves, or why it does not fit.
+    pub(super) fn renewal(&self, new: &Grant) -> Result<Permits, Refusal> {
         let old = &self.grant;
         if new.serial <= self.serial {
             return Err(Refusal::new(Reason::GrantReplayed, ""));
@@ -89,22 +86,24 @@ impl Session {
             return Err(Refusal::new(Reason::PeerKey, text));
         }
         let running = |target| {
-            let mut at = old.targets.iter().zip(&self.permitted);
+            let mut at = old.targets.iter().zip(&self.permits.targets);
             at.any(|(had, permitted)| *permitted && had == target)
         };
-        if !self.rights.contains(new.rights) || !new.targets.iter().all(running) {
+        if !self.permits.rights.contains(new.rights) || !new.targets.iter().all(running) {
             let text = "a renewal cannot widen the session";
             return Err(Refusal::new(Reason::TargetUnknown, text));
         }
-        let still = old.targets.iter().zip(&self.permitted);
-        Ok(still
-            .map(|(target, permitted)| *permitted && new.targets.contains(target))
-            .collect())
+        let still = old.targets.iter().zip(&self.permits.targets);
+        Ok(Permits {
+            targets: still
+                .map(|(target, permitted)| *permitted && new.targets.contains(target))
+                .collect(),
+            rights: new.rights,
+        })
     }
 
-    pub(super) fn renewed(&mut self, new: &Grant, permitted: Vec<bool>, ends: u64) {
-        self.permitted = permitted;
-        self.rights = new.rights;
+    pub(super) fn renewed(&mut self, new: &Grant, permits: Permits, ends: u64) {
+        self.permits = permits;
         self.serial = new.serial;
         self.ends = ends;
     }

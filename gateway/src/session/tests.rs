@@ -441,7 +441,10 @@ fn a_renewal_moves_the_end_and_nothing_else() {
         commands[1],
         Command::Renew {
             session: id(1),
-            permitted: vec![true]
+            permits: Permits {
+                targets: vec![true],
+                rights: Rights::ALL,
+            },
         }
     );
     assert_eq!(world.sessions.poll_timeout(), Some(2 * HOUR));
@@ -485,7 +488,7 @@ fn a_renewal_may_narrow_and_what_it_took_does_not_come_back() {
     let commands = world.send(&renewal(|_| {}));
 
     assert!(
-        matches!(&commands[1], Command::Renew { permitted, .. } if *permitted == [true, false])
+        matches!(&commands[1], Command::Renew { permits, .. } if permits.targets == [true, false])
     );
     let wider = renewal(|g| {
         g.serial = 2;
@@ -494,6 +497,25 @@ fn a_renewal_may_narrow_and_what_it_took_does_not_come_back() {
     assert_eq!(world.refusal(&wider), Some(Reason::TargetUnknown));
     let replayed = renewal(|_| {});
     assert_eq!(world.refusal(&replayed), Some(Reason::GrantReplayed));
+}
+
+/// "Narrowing a role narrows live sessions": what a renewal takes away is told
+/// to the streams and does not come back.
+#[test]
+fn a_renewal_may_take_the_right_to_control_and_it_does_not_come_back() {
+    let mut world = World::new();
+    world.running(1);
+    world.now = START.plus_ms(HOUR / 2);
+
+    let commands = world.send(&renewal(|g| g.rights = Rights::CONNECT));
+
+    let Command::Renew { permits, .. } = &commands[1] else {
+        panic!("{commands:?}");
+    };
+    assert!(permits.allow(0, Rights::CONNECT) && !permits.allow(0, Rights::CONTROL));
+    assert!(!permits.reach(1));
+    let wider = renewal(|g| g.serial = 2);
+    assert_eq!(world.refusal(&wider), Some(Reason::TargetUnknown));
 }
 
 #[test]

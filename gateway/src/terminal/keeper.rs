@@ -20,6 +20,7 @@ use super::opening::Opened;
 use super::page::{self, Page};
 use super::scrollback::Scrollback;
 use super::{Context, Terminals};
+use crate::session::Permits;
 use crate::worker::message::{FromWorker, ToWorker};
 use crate::worker::pair::{Messages, PairError};
 use crate::worker::{self, Worker};
@@ -182,7 +183,7 @@ impl Keeper {
             }
             None => (None, None),
         };
-        let (messages, writer, out, permitted, alive) = match &mut self.attached {
+        let (messages, writer, out, permits, alive) = match &mut self.attached {
             Some(Attached { attach, out, .. }) => {
                 let Attach {
                     context,
@@ -190,12 +191,12 @@ impl Keeper {
                     alive,
                     ..
                 } = &mut **attach;
-                let permitted = (&mut context.permitted, context.index);
+                let permits = (&mut context.permits, context.index);
                 (
                     Some(&mut page.messages),
                     Some(&mut page.writer),
                     Some(out),
-                    Some(permitted),
+                    Some(permits),
                     Some(alive),
                 )
             }
@@ -205,7 +206,7 @@ impl Keeper {
         tokio::select! {
             ordered = self.orders.recv() => Event::Ordered(ordered),
             () = gone(alive) => Event::SessionOver,
-            () = taken_away(permitted) => Event::TakenAway,
+            () = taken_away(permits) => Event::TakenAway,
             said = say(said), if hungry => Event::Said(said),
             heard = hear(messages), if !feeding => Event::Heard(heard),
             written = write(writer, out) => Event::Written(written),
@@ -396,9 +397,9 @@ async fn gone(alive: Option<&mut oneshot::Receiver<()>>) {
     }
 }
 
-async fn taken_away(permitted: Option<(&mut watch::Receiver<Vec<bool>>, usize)>) {
-    match permitted {
-        Some((permitted, index)) => crate::bridge::taken_away(permitted, index).await,
+async fn taken_away(permits: Option<(&mut watch::Receiver<Permits>, usize)>) {
+    match permits {
+        Some((permits, index)) => crate::bridge::taken_away(permits, index).await,
         None => std::future::pending().await,
     }
 }

@@ -63,6 +63,9 @@ impl From<PairError> for End {
 
 impl From<PinsError> for End {
     fn from(error: PinsError) -> Self {
+        if let PinsError::Refused = error {
+            return refused(Reason::HostKeyRefused, error.to_string());
+        }
         error!(%error, "Host keys cannot be remembered");
         refused(
             Reason::Internal,
@@ -347,11 +350,13 @@ impl<'a> Opening<'a> {
         let pins = &self.terminals.0.pins;
         let event = match answer.verdict {
             Verdict::Once | Verdict::Remember if revoked => {
-                let text = "this key was refused for good: `culvert-gateway pins forget` on the \
-                            box lifts that";
-                return Err(refused(Reason::HostKeyRefused, text));
+                return Err(PinsError::Refused.into());
             }
             Verdict::Refuse => HostKeyEvent::Refused,
+            Verdict::Never => {
+                pins.refuse(target, &shown.fingerprint)?;
+                HostKeyEvent::Revoked
+            }
             Verdict::Once => HostKeyEvent::AcceptedOnce,
             Verdict::Remember => {
                 let (algorithm, fingerprint) = (&shown.algorithm, &shown.fingerprint);
@@ -363,7 +368,7 @@ impl<'a> Opening<'a> {
             }
         };
         self.report(&shown, old.as_ref(), event);
-        if answer.verdict == Verdict::Refuse {
+        if matches!(answer.verdict, Verdict::Refuse | Verdict::Never) {
             let verdict = ToWorker::Verdict(message::Verdict::Refused);
             // It ends either way.
             let _ = self.tell(worker, verdict).await;
@@ -388,7 +393,7 @@ impl<'a> Opening<'a> {
             }
         };
         match verdict {
-            Verdict::Refuse => Err(refused(
+            Verdict::Refuse | Verdict::Never => Err(refused(
                 Reason::HostProtocol,
                 "old algorithms were not allowed",
             )),

@@ -16,6 +16,7 @@ use culvert_wire::terminal::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::io::AsyncReadExt as _;
 
 use crate::host::Host;
 use crate::net::{HOST, Net, OTHER};
@@ -223,7 +224,7 @@ fn a_changed_host_key_is_asked_about_and_told() {
             assert!(question.since.is_some());
             person.judge(&question, verdict).await;
             match verdict {
-                Verdict::Refuse => {
+                Verdict::Refuse | Verdict::Never => {
                     let end = person.next().await;
                     let reason = Reason::HostKeyRefused;
                     assert!(matches!(end, ToPage::Refused { reason: got, .. } if got == reason));
@@ -242,6 +243,132 @@ fn a_changed_host_key_is_asked_about_and_told() {
         let (_, technician) = session(&prs, &gateway).await;
         let mut person = Person::begin(&technician, start()).await;
         assert_eq!(person.prompt().await.kind, PromptKind::Password);
+    });
+}
+
+/// What one technician refuses for good no other can accept, also not one who
+/// is being asked at the same time; told to the server with the key.
+#[test]
+fn a_key_refused_for_good_is_refused_to_everybody_until_the_box_forgets_it() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let sshd = Sshd::start(&net, "ed25519", PASSWORDS).await;
+        let old = sshd.fingerprint();
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let (_, technician) = session(&prs, &gateway).await;
+        Person::begin(&technician, start()).await.sign_in().await;
+        let sshd = sshd.reinstalled(&net, PASSWORDS).await;
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let mut person = Person::begin(&technician, start()).await;
+            let ToPage::HostKeyQuestion(question) = person.next().await else {
+                panic!("no question");
+            };
+            asked.push((person, question));
+        }
+
+        for verdict in [Verdict::Never, Verdict::Remember] {
+            let (mut person, question) = asked.remove(0);
+            person.judge(&question, verdict).await;
+            let end = person.next().await;
+            let reason = Reason::HostKeyRefused;
+            assert!(
+                matches!(end, ToPage::Refused { reason: got, .. } if got == reason),
+                "{end:?}"
+            );
+        }
+        let revoked = host_key_event(&prs, HostKeyEvent::Revoked).await;
+        assert_eq!(revoked, (sshd.fingerprint(), Some(old.clone())));
+        // After a restart, too, and nothing but the box itself lifts it.
+        gateway.stop();
+        gateway.up(&prs).await;
+        let (_, technician) = session(&prs, &gateway).await;
+        let mut person = Person::begin(&technician, start()).await;
+        let ToPage::HostKeyQuestion(question) = person.next().await else {
+            panic!("no question");
+        };
+        assert_eq!(question.state, KeyState::Revoked);
+        assert_eq!(question.old_fingerprint, Some(old));
+        person.judge(&question, Verdict::Once).await;
+        let end = person.next().await;
+        assert!(matches!(end, ToPage::Refused { .. }), "{end:?}");
+        host_key_event(&prs, HostKeyEvent::RevokedSeen).await;
+        let pins = culvert_gateway::pins::Pins::of(&gateway.data());
+        assert!(pins.forget(&format!("{HOST} 22")).unwrap());
+        let mut person = Person::begin(&technician, start()).await;
+        let ToPage::HostKeyQuestion(question) = person.next().await else {
+            panic!("no question");
+        };
+        assert_eq!(question.state, KeyState::New);
+    });
+}
+
+/// "Narrowing a role narrows live sessions": a renewal without the right to
+/// control ends what is typed into at once, and leaves the rest.
+#[test]
+fn a_renewal_that_takes_control_away_ends_terminals_and_streams() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        let sshd = Sshd::start(&net, "ed25519", PASSWORDS).await;
+        let mut gateway = Gateway::claimed(&net, "");
+        gateway.up(&prs).await;
+        let (grant, technician) = session(&prs, &gateway).await;
+        let mut person = Person::begin(&technician, start()).await;
+        let ready = person.sign_in().await;
+        let (mut stream, answer) = technician.open(Service::Target(0)).await;
+        assert_eq!(answer, Answer::Accepted);
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting).await.unwrap();
+        // What is renewed as it was goes on.
+        let renewal = |serial, rights| {
+            let again = prs.grant(gateway.key(), vec![ssh()]);
+            Grant {
+                session: grant.session,
+                serial,
+                rights,
+                technician_end: grant.technician_end,
+                ..again
+            }
+        };
+        assert_eq!(prs.invite(renewal(1, Rights::ALL)).await.refused, None);
+        person.type_line("echo still-$((40 + 2))").await;
+        person.until("still-42").await;
+
+        let narrowed = std::time::Instant::now();
+        assert_eq!(prs.invite(renewal(2, Rights::CONNECT)).await.refused, None);
+
+        let Exit::Lost { reason, .. } = person.exit().await else {
+            panic!("the shell ended by itself");
+        };
+        assert_eq!(reason, Reason::AccessRevoked);
+        let mut rest = Vec::new();
+        assert!(stream.read_to_end(&mut rest).await.is_err(), "{rest:?}");
+        println!("ended after {:?}", narrowed.elapsed());
+        eventually("the worker ends", || workers(&gateway).is_empty()).await;
+        eventually("the host sees the end", || sshd.log().contains("logout")).await;
+        for service in [Service::Terminal(0), Service::Target(0)] {
+            let (_, answer) = technician.open(service).await;
+            let reason = Reason::NotAllowed;
+            assert!(
+                matches!(answer, Answer::Refused { reason: got, .. } if got == reason),
+                "{answer:?}"
+            );
+        }
+        let (_, answer) = technician.open(Service::Test(0)).await;
+        assert_eq!(answer, Answer::Accepted);
+        // Nor does it come back by another session without the right.
+        let mut viewer = prs.grant(gateway.key(), vec![ssh()]);
+        viewer.rights = Rights::CONNECT;
+        assert_eq!(prs.invite(viewer.clone()).await.refused, None);
+        let technician = Technician::join(&viewer).await;
+        let (_, answer) = technician.open(Service::Terminal(0)).await;
+        assert!(
+            matches!(answer, Answer::Refused { .. }),
+            "{answer:?} {ready:?}"
+        );
     });
 }
 

@@ -81,10 +81,17 @@ pub enum Verdict {
     Once,
     /// Yes, and do not ask again.
     Remember,
+    /// No, and never again.
+    Never,
 }
 
 impl Verdict {
-    const ALL: [(Self, u8); 3] = [(Self::Refuse, 0), (Self::Once, 1), (Self::Remember, 2)];
+    const ALL: [(Self, u8); 4] = [
+        (Self::Refuse, 0),
+        (Self::Once, 1),
+        (Self::Remember, 2),
+        (Self::Never, 3),
+    ];
 
     fn encode(self, out: &mut Writer) {
         for (verdict, code) in Self::ALL {

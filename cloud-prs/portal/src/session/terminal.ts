@@ -24,7 +24,8 @@ export interface Size {
   rows: number;
 }
 
-export type Verdict = 'refuse' | 'once' | 'remember';
+/** `never`: refused for good; only the box itself can lift that. */
+export type Verdict = 'refuse' | 'once' | 'remember' | 'never';
 
 export interface Start extends Size {
   /** TERM, such as `xterm-256color`. */
@@ -89,7 +90,7 @@ export type ToPage =
 /** The bytes are not a message of this version. */
 export class TerminalFormatError extends Error {}
 
-const VERDICTS: Verdict[] = ['refuse', 'once', 'remember'];
+const VERDICTS: Verdict[] = ['refuse', 'once', 'remember', 'never'];
 const KEY_STATES: HostKeyQuestion['state'][] = ['new', 'changed', 'revoked'];
 const PROMPT_KINDS: Prompt['kind'][] = ['account', 'password', 'interactive', 'key', 'passphrase'];
 

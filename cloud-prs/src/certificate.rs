@@ -87,7 +87,7 @@ pub fn issue(data: &Data, names: &[String], now: UnixMs) -> Result<(), Certifica
     data.write(SERVER_KEY, &key.serialize_pem())?;
     data.write(SERVER, &certificate.pem())?;
     let until = until.unix_timestamp().max(0).unsigned_abs() * 1000;
-    data.write(SERVER_UNTIL, &format!("{until}\n"))?;
+    data.write(SERVER_UNTIL, &format!("{until}\n{}\n", names.join("\n")))?;
     Ok(())
 }
 
@@ -95,19 +95,28 @@ pub fn issue(data: &Data, names: &[String], now: UnixMs) -> Result<(), Certifica
 pub fn valid_until(data: &Data) -> Option<UnixMs> {
     data.read(SERVER_UNTIL)
         .ok()?
+        .lines()
+        .next()?
         .trim()
         .parse()
         .ok()
         .map(UnixMs)
 }
 
-/// Replaces the self-made certificate in its last two months.
+/// Whether the self-made certificate is for exactly these names.
+fn is_for(data: &Data, names: &[String]) -> bool {
+    let noted = data.read(SERVER_UNTIL).unwrap_or_default();
+    noted.lines().skip(1).eq(names.iter().map(String::as_str))
+}
+
+/// Replaces the self-made certificate in its last two months, or when the
+/// settings give the server other names.
 ///
 /// # Errors
 /// [`CertificateError`].
 pub fn renew_if_due(data: &Data, names: &[String], now: UnixMs) -> Result<bool, CertificateError> {
     let due = valid_until(data).is_none_or(|until| until.ms_since(now) < RENEW_MS);
-    if due && data.has(CA_KEY) {
+    if (due || !is_for(data, names)) && data.has(CA_KEY) {
         issue(data, names, now)?;
         return Ok(true);
     }
@@ -216,6 +225,23 @@ mod tests {
             "prs.example.com",
             NOW.plus_ms(400 * 24 * 3600 * 1000)
         ));
+    }
+
+    #[test]
+    fn a_name_that_the_settings_add_is_in_the_certificate_from_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = Data::at(dir.path());
+        data.make().unwrap();
+        let names = ["192.0.2.1".to_owned()];
+        make(&data, &names, NOW).unwrap();
+        let more = [names[0].clone(), "portal.example.com".to_owned()];
+
+        assert!(!renew_if_due(&data, &names, NOW).unwrap());
+        assert!(!verifies(&data, "portal.example.com", NOW));
+        assert!(renew_if_due(&data, &more, NOW).unwrap());
+        assert!(!renew_if_due(&data, &more, NOW).unwrap());
+        assert!(verifies(&data, "portal.example.com", NOW));
+        assert!(verifies(&data, "192.0.2.1", NOW));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::Uri;
 use culvert_config::ConfigError;
 use culvert_config::prs::Prs;
 use culvert_wire::UnixMs;
@@ -234,7 +235,14 @@ pub fn certificate_names(settings: &Prs) -> Vec<String> {
         let (host, _) = address.rsplit_once(':')?;
         Some(host.trim_matches(['[', ']']).to_owned())
     });
+    // Where a browser finds the portal.
+    let portal = settings.portal.origins.iter().filter_map(|origin| {
+        origin.strip_prefix("https://")?;
+        let uri: Uri = origin.parse().ok()?;
+        Some(uri.host()?.trim_matches(['[', ']']).to_owned())
+    });
     let mut names: Vec<String> = hosts.chain([settings.listen.ip().to_string()]).collect();
+    names.extend(portal);
     names.push("localhost".into());
     names.sort_unstable();
     names.dedup();

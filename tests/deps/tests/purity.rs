@@ -4,12 +4,13 @@
 use culvert_deps::{packages, sources};
 
 /// Folders of pure code: whole crates, and the pure rooms of programs.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "wire/src/",
     "path/src/",
     "screen/src/",
     "cloud-prs/src/relay",
     "cloud-prs/src/authz",
+    "cloud-prs/src/webauthn",
     "gateway/src/session",
 ];
 /// What pure code never names.

@@ -6,6 +6,7 @@
 //! libFuzzer program in `libfuzzer/` (needs nightly Rust and cargo-fuzz).
 
 mod appliance;
+mod passkey;
 mod peers;
 mod terminal;
 mod typed;
@@ -141,6 +142,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "words",
         run: typed::words,
+    },
+    Target {
+        name: "passkey",
+        run: passkey::passkey,
     },
 ];
 

@@ -68,6 +68,7 @@ pub use ended::Ended;
 pub use error::AppError;
 pub use link_tickets::Sitting;
 pub use links::Links;
+pub(crate) use password::MIN_PASSWORD;
 pub use visitor::{Via, Visitor};
 
 use crate::authz::{Action, Actor, Node};

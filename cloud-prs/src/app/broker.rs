@@ -391,30 +391,30 @@ impl App {
         })
     }
 
-    /// Uses a launch ticket up and starts its session for whoever asked for
-    /// the ticket, with the rights she has now.
+    /// Uses a launch ticket up and starts its session, for whoever asked for
+    /// the ticket: an address that strangers learn is worth nothing to them,
+    /// and they cannot use it up.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn redeem_launch(
         &self,
-        source: &str,
+        call: &Call,
         ask: &RedeemLaunch,
     ) -> Result<RedeemAnswer, AppError> {
+        call.needs(Action::Launch)?;
         let refused = || AppError::because(Reason::TicketInvalid);
         let mut write = self.store.write().await?;
         let hash = hash_text(&ask.launch);
         let found = launches::consume(&mut write, &hash, self.now()).await?;
-        let launch: Launch = found.ok_or_else(refused)?;
-        let actor = self.actor_of_id(&mut write, launch.token).await?;
+        let hers = |launch: &Launch| call.actor.user() == Some(launch.user);
+        // Left uncommitted, it is not used up.
+        let launch: Launch = found.filter(hers).ok_or_else(refused)?;
+        // The sign-in in the browser that asked for it must be good still.
+        let asker = self.actor_of_id(&mut write, launch.token).await?;
         let host = hosts::by_id(&mut write, launch.host).await?;
         write.commit().await?;
-        let call = Call {
-            actor: actor.ok_or_else(refused)?,
-            source: source.to_owned(),
-            at: self.now(),
-        };
-        let host = host.ok_or_else(refused)?;
+        let host = host.filter(|_| asker.is_some()).ok_or_else(refused)?;
         let new = NewSession {
             host: launch.host,
             protocol: launch.protocol,
@@ -422,7 +422,7 @@ impl App {
             end_key: ask.end_key,
         };
         Ok(RedeemAnswer {
-            session: self.start_session(&call, &new).await?,
+            session: self.start_session(call, &new).await?,
             protocol: launch.protocol,
             host: host.name,
             host_id: host.id,

@@ -1,15 +1,19 @@
 //! Setting second factors up and taking them away: all of it by the person
 //! herself, after a fresh proof.
 
+use std::net::IpAddr;
+
 use culvert_wire::UnixMs;
 use culvert_wire::api::Secret;
 use culvert_wire::id::{PasskeyId, UserId};
+use culvert_wire::reason::Reason;
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 
 use super::challenges::For;
 use super::second::{over, recovery_hash};
-use super::trail::Event;
+use super::throttle::Verdict;
+use super::trail::{Doer, Event};
 use super::{App, AppError, Call, Via};
 use crate::authz::{Action, Identity};
 use crate::store::passkeys::{self, Passkey};
@@ -339,6 +343,7 @@ impl App {
                 .finish_second(via, &user, &label, challenge, "passkey")
                 .await;
         }
+        self.may_try_alone(via.from()).await?;
         let owner = self.proves_passkey(challenge, message, page, true).await?;
         let mut db = self.store.read().await?;
         let user = match owner {
@@ -346,13 +351,10 @@ impl App {
             None => None,
         };
         drop(db);
-        let refused = || {
-            AppError::new(
-                culvert_wire::reason::Reason::SignInRefused,
-                "this passkey is not known here, or its account is shut out",
-            )
+        let Some(user) = user.filter(|user| !user.disabled) else {
+            return Err(self.wrong_alone(message, via.from()).await?);
         };
-        let user = user.filter(|user| !user.disabled).ok_or_else(refused)?;
+        self.throttle.succeeded(&user.name, via.from(), self.now());
         if !self.challenges.done(challenge) {
             return Err(over());
         }
@@ -360,6 +362,44 @@ impl App {
             .admit(via, &user, &via.label(""), "passkey alone")
             .await?;
         Ok(SignInAnswer::Done(Box::new(signed)))
+    }
+
+    /// Counts one try with a passkey alone.
+    async fn may_try_alone(&self, from: IpAddr) -> Result<(), AppError> {
+        match self.throttle.begin_alone(from, self.now()) {
+            Verdict::Try => Ok(()),
+            Verdict::Wait { first } => {
+                if first {
+                    self.refused_sign_in(None, &from.to_string(), Reason::Throttled)
+                        .await?;
+                }
+                Err(AppError::because(Reason::Throttled))
+            }
+        }
+    }
+
+    /// Notes a passkey alone that was refused, under the name of whoever it is
+    /// known to belong to.
+    async fn wrong_alone(&self, message: &Assertion, from: IpAddr) -> Result<AppError, StoreError> {
+        let mut db = self.store.read().await?;
+        let known = match BASE64URL_NOPAD.decode(message.id.as_bytes()) {
+            Ok(credential) => passkeys::by_credential(&mut db, &credential).await?,
+            Err(_) => None,
+        };
+        let owner = match known {
+            Some(known) => users::by_id(&mut db, known.user).await?,
+            None => None,
+        };
+        drop(db);
+        let name = owner.map(|owner| owner.name).unwrap_or_default();
+        let doer = Doer::stranger(&name, from.to_string());
+        let event = Event::refused("sign-in", None, "", Reason::SignInRefused)
+            .after(json!({ "step": "passkey alone" }));
+        self.record_alone(&doer, event).await?;
+        Ok(AppError::new(
+            Reason::SignInRefused,
+            "this passkey is not known here, or its account is shut out",
+        ))
     }
 
     /// Whose passkey answers a challenge; none when it does not.
@@ -428,7 +468,7 @@ fn site(page: Option<&str>) -> Result<(&str, &str), AppError> {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         Some(_) | None => host,
     };
-    if name.starts_with('[') || name.parse::<std::net::IpAddr>().is_ok() {
+    if name.starts_with('[') || name.parse::<IpAddr>().is_ok() {
         return Err(AppError::invalid(
             "passkeys belong to a name: open the portal by its name, not by its address",
         ));

@@ -5,7 +5,7 @@
 //! made it must still be allowed to give it.
 
 use culvert_wire::UnixMs;
-use culvert_wire::api::{NodeRef, Role, Secret};
+use culvert_wire::api::{NodeRef, Role, Secret, SignInAnswer};
 use culvert_wire::id::{AssignmentId, InvitationId, UserId};
 use culvert_wire::reason::Reason;
 use serde_json::json;
@@ -14,7 +14,7 @@ use super::assignments::{may_give, place};
 use super::names::name;
 use super::tokens::token_hash;
 use super::trail::{Doer, Event};
-use super::{App, AppError, Call};
+use super::{App, AppError, Call, Via};
 use crate::authz::{Action, Actor, Identity, Node};
 use crate::store::assignments::{self, Assignment, Subject};
 use crate::store::invitations::{self, Invitation};
@@ -195,17 +195,18 @@ impl App {
         Ok(self.commit(write).await?)
     }
 
-    /// Uses one up: the account has this password from now on. Gives the name
-    /// to sign in with.
+    /// Uses one up: the account has this password from now on, and its person
+    /// is signed in. She has no second factor yet: a new account has none, a
+    /// reset one lost them.
     ///
     /// # Errors
     /// [`AppError`]; every bad link reads the same.
     pub async fn accept_invitation(
         &self,
-        source: &str,
+        via: Via<'_>,
         secret: &Secret,
         password: &Secret,
-    ) -> Result<String, AppError> {
+    ) -> Result<SignInAnswer, AppError> {
         let hash = token_hash(secret.reveal().as_bytes());
         let mut db = self.store.read().await?;
         let found: Option<Promised> = invitations::by_hash(&mut db, &hash, self.now()).await?;
@@ -236,13 +237,14 @@ impl App {
         let doer = Doer {
             id: user.id.to_string(),
             name: user.name.clone(),
-            source: source.to_owned(),
+            source: via.from().to_string(),
         };
         let event = Event::done("invitation.accept", None, invitation.id)
             .after(json!({ "user": user.id, "by": invitation.made_by_name }));
         self.record(&mut write, &doer, event).await?;
         self.commit(write).await?;
-        Ok(user.name)
+        let signed = self.admit(via, &user, &via.label(""), "invitation").await?;
+        Ok(SignInAnswer::Done(Box::new(signed)))
     }
 
     /// Makes the account that was promised.

@@ -1,20 +1,20 @@
 //! Off-boarding: what of somebody's runs, which hosts' secrets she knows, and
 //! the end of all she has.
 
+use culvert_wire::UnixMs;
 use culvert_wire::api::{Named, SessionInfo};
+use culvert_wire::grant::Protocol;
 use culvert_wire::id::{CustomerId, HostId, SiteId, UserId};
 use culvert_wire::reason::Reason;
 use serde_json::json;
 
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
-use crate::authz::Action;
+use crate::authz::{Action, Node};
+use crate::store::credentials::Hand;
 use crate::store::sessions::Filter;
 use crate::store::users::User;
-use crate::store::{assignments, audit, hosts, invitations, sessions, teams, tokens, users};
-
-/// The action of the row that says who entered a host's password or key.
-const ENTERED: &str = "credential.set";
+use crate::store::{assignments, hosts, invitations, sessions, teams, tokens, users};
 
 /// What there is of somebody's.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -30,7 +30,7 @@ pub struct Leaving {
 }
 
 /// A host whose password or key somebody may know.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct KnownHost {
     /// Which.
     pub id: HostId,
@@ -38,56 +38,76 @@ pub struct KnownHost {
     pub name: String,
     /// Whose.
     pub customer: Named<CustomerId>,
-    /// Where.
-    pub site: Named<SiteId>,
-    /// Whether she entered it for others to use.
-    pub entered: bool,
-    /// Whether she worked on it.
-    pub used: bool,
+    /// Where; none when the host was removed here, which changes no password there.
+    pub site: Option<Named<SiteId>>,
+    /// When she worked on it last: she may have typed its password.
+    pub worked: Option<UnixMs>,
+    /// The kept passwords and keys that went through her hands.
+    pub credentials: Vec<KnownCredential>,
+}
+
+/// A kept password or key that somebody entered or worked with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct KnownCredential {
+    /// What is spoken with it.
+    pub protocol: Protocol,
+    /// The account on the host.
+    pub account: String,
+    /// When she entered it last.
+    pub entered: Option<UnixMs>,
+    /// When a session of hers used it last.
+    pub used: Option<UnixMs>,
 }
 
 impl App {
-    /// What there is of somebody's.
+    /// What there is of somebody's; hosts where the caller has no say are not
+    /// named.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn leaving(&self, call: &Call, id: UserId) -> Result<Leaving, AppError> {
         call.needs(Action::UserLeaving)?;
+        let hands = self.hands_of(id).await?;
         let mut db = self.store.read().await?;
         self.managed(&mut db, call, Action::UserLeaving, id).await?;
         let hers = Filter {
             user: Some(id),
             ..Default::default()
         };
-        let all = sessions::list(&mut db, &hers).await?;
+        let mut all = sessions::list(&mut db, &hers).await?;
+        all.retain(|session| call.actor.may_at(Action::UserLeaving, &session.node()));
         let mut known: Vec<KnownHost> = Vec::new();
         for session in &all {
-            if known.iter().all(|host| host.id != session.host.id) {
-                known.push(KnownHost {
+            let at = Some(session.started);
+            match known.iter_mut().find(|host| host.id == session.host.id) {
+                Some(host) => host.worked = host.worked.max(at),
+                None => known.push(KnownHost {
                     id: session.host.id,
                     name: session.host.name.clone(),
                     customer: session.customer.clone(),
-                    site: session.site.clone(),
-                    entered: false,
-                    used: true,
-                });
+                    site: Some(session.site.clone()),
+                    worked: at,
+                    credentials: Vec::new(),
+                }),
             }
         }
-        for object in audit::objects_of(&mut db, &id.to_string(), ENTERED).await? {
-            let Ok(host) = object.parse::<HostId>() else {
+        for hand in hands {
+            let found = hosts::by_id(&mut db, hand.host.id).await?;
+            let gone = Node::Customer(hand.customer.id);
+            let node = found.as_ref().map_or(gone, hosts::Host::node);
+            if !call.actor.may_at(Action::UserLeaving, &node) {
                 continue;
-            };
-            if let Some(host) = known.iter_mut().find(|known| known.id == host) {
-                host.entered = true;
-            } else if let Some(host) = hosts::by_id(&mut db, host).await? {
-                known.push(KnownHost {
-                    id: host.id,
-                    name: host.name,
-                    customer: host.customer,
-                    site: host.site,
-                    entered: true,
-                    used: false,
-                });
+            }
+            match known.iter_mut().find(|host| host.id == hand.host.id) {
+                Some(host) => host.credentials.push(hand.into()),
+                None => known.push(KnownHost {
+                    id: hand.host.id,
+                    name: hand.host.name.clone(),
+                    customer: hand.customer.clone(),
+                    site: found.map(|host| host.site),
+                    worked: None,
+                    credentials: vec![hand.into()],
+                }),
             }
         }
         known.sort_by(|a, b| {
@@ -142,5 +162,16 @@ impl App {
         self.shut_out(&mut write, &doer, id, Reason::UserDisabled)
             .await?;
         Ok(self.commit(write).await?)
+    }
+}
+
+impl From<Hand> for KnownCredential {
+    fn from(hand: Hand) -> Self {
+        Self {
+            protocol: hand.protocol,
+            account: hand.account,
+            entered: hand.entered,
+            used: hand.used,
+        }
     }
 }

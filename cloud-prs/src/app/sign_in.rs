@@ -125,7 +125,7 @@ impl App {
         Ok(users::by_name(&mut db, typed).await?.map(|user| user.name))
     }
 
-    async fn refused_sign_in(
+    pub(super) async fn refused_sign_in(
         &self,
         known: Option<String>,
         source: &str,

@@ -135,6 +135,15 @@ impl Throttle {
         }
     }
 
+    /// The same for a passkey alone, which names nobody before it is proved: the
+    /// network's tries count.
+    pub(crate) fn begin_alone(&self, from: IpAddr, now: UnixMs) -> Verdict {
+        match self.lock().count(Key::Net(Net::of(from)), PER_NET, now) {
+            Some(first) => Verdict::Wait { first },
+            None => Verdict::Try,
+        }
+    }
+
     /// Takes a try back that did not fail.
     pub(crate) fn succeeded(&self, name: &str, from: IpAddr, now: UnixMs) {
         let table = &mut *self.lock();
@@ -254,6 +263,21 @@ mod tests {
         let verdict = throttle.begin("another", HERE, UnixMs(1));
 
         assert_eq!(verdict, Verdict::Wait { first: true });
+    }
+
+    #[test]
+    fn passkeys_alone_count_for_their_network() {
+        let throttle = Throttle::default();
+        for _ in 0..PER_NET {
+            assert_eq!(throttle.begin_alone(HERE, UnixMs(0)), Verdict::Try);
+        }
+
+        let verdict = throttle.begin_alone(NEAR, UnixMs(1));
+
+        assert_eq!(verdict, Verdict::Wait { first: true });
+        assert_eq!(throttle.begin_alone(AWAY, UnixMs(1)), Verdict::Try);
+        let password = throttle.begin("ann", HERE, UnixMs(1));
+        assert_eq!(password, Verdict::Wait { first: false });
     }
 
     #[test]

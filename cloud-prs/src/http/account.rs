@@ -11,11 +11,12 @@ use culvert_wire::api::{
     ApiError, Me, NewToken, NewTokenAnswer, Secret, SignIn, SignInAnswer, TokenList,
 };
 use culvert_wire::id::TokenId;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
 use super::caller::{Entrance, Who};
 use super::extract::{Body, Id};
 use super::refusal::Refusal;
-use crate::app::App;
+use crate::app::{App, MIN_PASSWORD};
 
 /// Signs in the person at a link, or in a browser, whose cookie it sets.
 #[utoipa::path(post, path = "/api/v1/sign-in", tag = "account", security(()),
@@ -75,7 +76,17 @@ pub(super) struct PasswordChange {
     /// The password so far.
     old: Secret,
     /// The new one.
+    #[schema(schema_with = new_password)]
     new: Secret,
+}
+
+/// A password to be, as the API describes it.
+pub(super) fn new_password() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+        .min_length(Some(MIN_PASSWORD))
+        .into()
 }
 
 /// Changes the asker's password and ends all her sign-ins.

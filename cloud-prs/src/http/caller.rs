@@ -61,17 +61,6 @@ impl FromRequestParts<Arc<App>> for Who {
     }
 }
 
-/// From where a request came.
-pub(super) struct Source(pub(super) String);
-
-impl FromRequestParts<Arc<App>> for Source {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Refusal> {
-        Ok(Self(source(parts)))
-    }
-}
-
 /// The origin of the portal's page that asks; none over a link or for a program.
 pub(super) struct Page(pub(super) Option<String>);
 

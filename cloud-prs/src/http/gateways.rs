@@ -28,7 +28,7 @@ pub(super) struct GatewayList {
 /// Where a box shall stand.
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Assignment {
+pub(super) struct GatewayPlace {
     /// The site; none takes it away.
     site: Option<SiteId>,
 }
@@ -118,13 +118,13 @@ pub(super) async fn gateway(
 
 /// Gives a box a site, or takes it away; its sessions end.
 #[utoipa::path(put, path = "/api/v1/gateways/{gateway}/site", tag = "gateways",
-    params(("gateway" = GatewayId, Path)), request_body = Assignment,
+    params(("gateway" = GatewayId, Path)), request_body = GatewayPlace,
     responses((status = 200, body = GatewayInfo), (status = "4XX", body = ApiError)))]
 pub(super) async fn assign(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Id(id): Id<GatewayId>,
-    Body(ask): Body<Assignment>,
+    Body(ask): Body<GatewayPlace>,
 ) -> Result<Json<GatewayInfo>, Refusal> {
     Ok(Json(app.assign_gateway(&call, id, ask.site).await?))
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use culvert_wire::api::{ApiError, Secret};
+use axum::response::Response;
+use culvert_wire::api::{ApiError, Secret, SignInAnswer};
 use culvert_wire::id::{InvitationId, UserId};
 
-use super::caller::{Entrance, Page, Source, Who};
+use super::account::{new_password, signed_in};
+use super::caller::{Entrance, Page, Who};
 use super::extract::{Body, Id};
 use super::refusal::Refusal;
 use crate::app::App;
@@ -81,30 +83,24 @@ pub(super) struct Acceptance {
     /// What stands behind `#` in the link.
     secret: Secret,
     /// The password.
+    #[schema(schema_with = new_password)]
     password: Secret,
 }
 
-/// The account that was made or let in again.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub(super) struct Accepted {
-    /// The name to sign in with.
-    name: String,
-}
-
-/// Uses a link up; needs no sign-in.
+/// Uses a link up, and signs its person in: over a link, or in a browser, whose
+/// cookie it sets. Needs no sign-in.
 #[utoipa::path(post, path = "/api/v1/invitations/accept", tag = "people", security(()),
     request_body = Acceptance,
-    responses((status = 200, body = Accepted), (status = "4XX", body = ApiError)))]
+    responses((status = 200, body = SignInAnswer), (status = "4XX", body = ApiError)))]
 pub(super) async fn accept(
     State(app): State<Arc<App>>,
-    _entrance: Entrance,
-    Source(source): Source,
+    entrance: Entrance,
     Body(ask): Body<Acceptance>,
-) -> Result<Json<Accepted>, Refusal> {
-    let name = app
-        .accept_invitation(&source, &ask.secret, &ask.password)
+) -> Result<Response, Refusal> {
+    let answer = app
+        .accept_invitation(entrance.via(), &ask.secret, &ask.password)
         .await?;
-    Ok(Json(Accepted { name }))
+    Ok(signed_in(&entrance, answer))
 }
 
 /// Resets a sign-in after a lost phone or password: everything of hers ends,

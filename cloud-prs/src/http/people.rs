@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use culvert_wire::api::{ApiError, NodeRef, Secret};
 use culvert_wire::id::{AssignmentId, HostId, TeamId, UserId};
 
+use super::account::new_password;
 use super::caller::Who;
 use super::extract::{Ask, Body, Id, Ids};
 use super::refusal::Refusal;
@@ -32,6 +33,7 @@ pub(super) struct NewAccount {
     /// The name she signs in with.
     name: String,
     /// Her first password.
+    #[schema(schema_with = new_password)]
     password: Secret,
 }
 

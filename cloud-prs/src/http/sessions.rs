@@ -13,7 +13,7 @@ use culvert_wire::api::{
 };
 use culvert_wire::id::{CustomerId, SessionId, UserId};
 
-use super::caller::{Source, Who};
+use super::caller::Who;
 use super::extract::{Ask, Body, Id};
 use super::refusal::Refusal;
 use crate::app::{App, report};
@@ -113,16 +113,16 @@ pub(super) async fn launch(
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-/// Uses such a ticket; needs no sign-in.
-#[utoipa::path(post, path = "/api/v1/launches/redeem", tag = "sessions", security(()),
+/// Uses such a ticket; only for whoever asked for it.
+#[utoipa::path(post, path = "/api/v1/launches/redeem", tag = "sessions",
     request_body = RedeemLaunch,
     responses((status = 201, body = RedeemAnswer), (status = "4XX", body = ApiError)))]
 pub(super) async fn redeem(
     State(app): State<Arc<App>>,
-    Source(source): Source,
+    Who(call): Who,
     Body(ask): Body<RedeemLaunch>,
 ) -> Result<(StatusCode, Json<RedeemAnswer>), Refusal> {
-    let answer = app.redeem_launch(&source, &ask).await?;
+    let answer = app.redeem_launch(&call, &ask).await?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

@@ -191,22 +191,3 @@ pub async fn newest(
         .await?;
     rows.iter().map(read).collect()
 }
-
-/// What somebody did a certain thing to.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn objects_of(
-    db: &mut AnyConnection,
-    actor: &str,
-    action: &str,
-) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT DISTINCT object AS object FROM audit \
-               WHERE actor = $1 AND action = $2 AND outcome = 'done'";
-    let rows = sqlx::query(sql)
-        .bind(actor)
-        .bind(action)
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(|row| row.text("object")).collect()
-}

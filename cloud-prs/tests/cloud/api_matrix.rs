@@ -22,7 +22,8 @@ mod rows;
 
 use rows::{Ids, Row, Things, rows};
 
-/// Routes that need no sign-in; other tests hold what they do.
+/// Routes that need no sign-in, or whose one-time ticket decides; other tests
+/// hold what they do.
 const OPEN: [&str; 8] = [
     "POST /api/v1/sign-in",
     "POST /api/v1/sign-in/second",

@@ -176,13 +176,23 @@ async fn the_portal_makes_links_for_the_native_program() {
     let key = SigningKey::from_seed(&[95; 32]).public();
     let body = format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#);
     let (status, answer) = world
-        .send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body)
+        .send(
+            &From::Link(&world.ann.link),
+            "POST",
+            "/api/v1/launches/redeem",
+            &body,
+        )
         .await;
     assert_eq!(status, 201, "{answer}");
     let started = world.wires.invites.lock().unwrap().len();
     assert_eq!(started, 1);
     let (status, _) = world
-        .send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body)
+        .send(
+            &From::Link(&world.ann.link),
+            "POST",
+            "/api/v1/launches/redeem",
+            &body,
+        )
         .await;
     assert_eq!(status, 403, "once");
 
@@ -193,7 +203,12 @@ async fn the_portal_makes_links_for_the_native_program() {
     let ticket = made.url.strip_prefix("culvert://open/").unwrap();
     let body = format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#);
     let (status, _) = world
-        .send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body)
+        .send(
+            &From::Link(&world.ann.link),
+            "POST",
+            "/api/v1/launches/redeem",
+            &body,
+        )
         .await;
     assert_eq!(status, 403, "a minute");
 }

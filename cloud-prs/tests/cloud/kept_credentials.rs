@@ -72,14 +72,62 @@ whoever_entered_or_used_one_is_remembered, world => {
     let call = world.call(&world.ann).await;
     world.app.delete_credential(&call, world.a.host, Protocol::Ssh).await.unwrap();
 
-    let anns = world.app.hands_of(world.ann.id).await.unwrap();
-    assert_eq!(anns.len(), 1);
-    assert_eq!(anns[0].host.name, "server");
-    assert!(anns[0].entered.is_some() && anns[0].used.is_none());
-    let bobs = world.app.hands_of(world.bob.id).await.unwrap();
-    assert!(bobs[0].entered.is_none() && bobs[0].used.is_some());
-    assert!(world.app.hands_of(world.olga.id).await.unwrap().is_empty());
+    let known = async |caller: &crate::world::Person, of: &crate::world::Person| {
+        let path = format!("/api/v1/users/{}/off-boarding", of.id);
+        let (status, said) = world.send(&From::Link(&caller.link), "GET", &path, "").await;
+        assert_eq!(status, 200, "{said}");
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        said["hosts"].clone()
+    };
+
+    let anns = known(&world.olga, &world.ann).await;
+    assert_eq!(anns.as_array().unwrap().len(), 1, "{anns}");
+    assert_eq!(anns[0]["name"], "server");
+    assert!(anns[0]["worked"].is_null(), "{anns}");
+    let kept = &anns[0]["credentials"][0];
+    assert_eq!((&kept["account"], &kept["protocol"]), (&"root".into(), &"ssh".into()));
+    assert!(kept["entered"].is_u64() && kept["used"].is_null(), "{kept}");
+    let bobs = known(&world.olga, &world.bob).await;
+    let kept = &bobs[0]["credentials"][0];
+    assert!(kept["entered"].is_null() && kept["used"].is_u64(), "{kept}");
+    assert!(bobs[0]["worked"].is_u64(), "{bobs}");
+    assert_eq!(known(&world.olga, &world.olga).await, serde_json::json!([]));
+
+    // The host is removed from here; the password there is the same.
+    world.app.delete_host(&console(), world.a.host).await.unwrap();
+    let anns = known(&world.olga, &world.ann).await;
+    assert_eq!((&anns[0]["name"], &anns[0]["site"]), (&"server".into(), &serde_json::Value::Null));
 }
+}
+
+/// Threat 7: whoever lets a technician of hers go learns nothing of what that
+/// one did at another customer's.
+#[tokio::test]
+async fn hosts_of_customers_out_of_the_callers_reach_are_not_named() {
+    let world = World::new().await;
+    crate::world::grant(&world.app, world.bob.id, world.a.customer).await;
+    keep(&world).await;
+    world.session(&world.bob, &world.a).await;
+    let here = culvert_wire::api::NodeRef::Customer(world.a.customer);
+    crate::world::revoke(&world.app, world.bob.id, here).await;
+    let admin = crate::quick::Quick::new(&world).await;
+    let role = culvert_wire::api::Role::Administrator;
+    let there = culvert_wire::api::NodeRef::Customer(world.b.customer);
+    crate::world::assign(&world.app, admin.id, role, there).await;
+    world.session(&world.bob, &world.b).await;
+
+    let path = format!("/api/v1/users/{}/off-boarding", world.bob.id);
+    let (status, said) = world.send(&From::Page(&admin.page), "GET", &path, "").await;
+
+    assert_eq!(status, 200, "{said}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let customers: Vec<&str> = said["hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| host["customer"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(customers, ["Bravo"], "{said}");
 }
 
 on_both! {

@@ -219,6 +219,60 @@ async fn a_copied_passkey_is_noticed_by_its_counter() {
     }
 }
 
+/// Threat 28: a passkey alone that is refused is in the trail, with the name of
+/// its owner when it is known, and guessing is slowed down.
+#[tokio::test]
+async fn a_refused_passkey_alone_is_recorded_and_its_network_slowed_down() {
+    let world = World::new().await;
+    let page = world.browse("ann").await;
+    let mut known = Authenticator::new();
+    assert_eq!(add(&world, &page, &known).await.0, 201);
+    let mut unknown = Authenticator::new();
+    known.flags = 0x01;
+    for key in [&mut known, &mut unknown] {
+        let begun = begin(&world, json!({})).await;
+        let answer = key.get(&begun["options"]);
+        assert_eq!(finish(&world, &begun, answer).await.0, 401);
+    }
+
+    let console = crate::world::console();
+    let refused = async || {
+        let rows = world
+            .app
+            .audit_rows(&console, None, None, 500)
+            .await
+            .unwrap();
+        let of = |row: &&culvert_cloud_prs::audit::Entry| {
+            row.action == "sign-in" && row.outcome != "done"
+        };
+        rows.iter()
+            .filter(of)
+            .map(|row| (row.actor_name.clone(), row.outcome.clone()))
+            .collect::<Vec<_>>()
+    };
+    let rows = refused().await;
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows.iter().any(|(name, _)| name == "ann"), "{rows:?}");
+    let mut last = 0;
+    for _ in 0..40 {
+        let begun = begin(&world, json!({})).await;
+        let answer = unknown.get(&begun["options"]);
+        last = finish(&world, &begun, answer).await.0;
+    }
+    assert_eq!(last, 429);
+    let rows = refused().await;
+    assert!(rows.len() < 40, "no flood of rows: {}", rows.len());
+    // The right one waits, too, and then gets in.
+    known.flags = 0x05;
+    let begun = begin(&world, json!({})).await;
+    let answer = known.get(&begun["options"]);
+    assert_eq!(finish(&world, &begun, answer).await.0, 429);
+    world.pass(5 * 60_000);
+    let begun = begin(&world, json!({})).await;
+    let answer = known.get(&begun["options"]);
+    assert_eq!(finish(&world, &begun, answer).await.0, 200);
+}
+
 #[tokio::test]
 async fn a_new_passkey_belongs_to_the_sign_in_that_asked_and_to_one_person() {
     let world = World::new().await;

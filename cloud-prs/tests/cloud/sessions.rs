@@ -302,12 +302,18 @@ on_both! {
             end_key: SigningKey::from_seed(&[77; 32]).public(),
         };
         let body = serde_json::to_string(&redeem).unwrap();
-        let send = async || {
-            world.send(&From::Nobody, "POST", "/api/v1/launches/redeem", &body).await
+        let send = async |who: &From<'_>| {
+            world.send(who, "POST", "/api/v1/launches/redeem", &body).await
         };
+        crate::world::grant(&world.app, world.bob.id, world.a.customer).await;
 
-        let (status, answer) = send().await;
-        let (again, _) = send().await;
+        // Whoever else learns the address opens nothing, and does not use it up.
+        let (stranger, _) = send(&From::Nobody).await;
+        let (other, said) = send(&From::Link(&world.bob.link)).await;
+        assert_eq!((stranger, other), (401, 403), "{said}");
+        assert!(said.contains(Reason::TicketInvalid.slug()), "{said}");
+        let (status, answer) = send(&From::Link(&world.ann.link)).await;
+        let (again, _) = send(&From::Link(&world.ann.link)).await;
 
         assert_eq!((status, again), (201, 403), "{answer}");
         let invite = world.wires.invites.lock().unwrap().pop().unwrap();
@@ -335,7 +341,8 @@ async fn a_launch_ticket_dies_with_its_minute_and_with_its_owners_rights() {
                 .unwrap(),
             end_key: SigningKey::from_seed(&[77; 32]).public(),
         };
-        world.app.redeem_launch("192.0.2.9", &ask).await.map(|_| ())
+        let call = world.call(&world.ann).await;
+        world.app.redeem_launch(&call, &ask).await.map(|_| ())
     };
     let late = world.app.add_launch(&call, &wanted).await.unwrap();
     world.pass(60_000);

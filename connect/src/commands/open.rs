@@ -4,7 +4,6 @@
 //! and asks before one is started.
 
 use culvert_wire::grant::Protocol;
-use culvert_wire::ticket::Ticket;
 
 use super::{forward, prompt, serve, ssh as ssh_command, telnet, view, web};
 use crate::cli::OpenAddress;
@@ -29,24 +28,10 @@ pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure
     if !address.yes && !prompt::yes(&question)? {
         return Ok(());
     }
-    let (tunnel, what) = redeem(&mut server, ticket).await?;
+    let link = server.signed_in().await?;
+    let (tunnel, what) = Tunnel::redeem(&server, link, ticket).await?;
     note(&format!("{} on {}", what.protocol, plain(&what.host)));
     start(tunnel, what, address.print).await
-}
-
-/// The ticket stands for whoever asked for it: an old sign-in of this computer
-/// must not spoil it.
-async fn redeem(server: &mut Server, ticket: Ticket) -> Result<(Tunnel, Launched), Failure> {
-    let link = server.link().await?;
-    let redeemed = Tunnel::redeem(server, link, ticket.clone()).await;
-    match redeemed {
-        Err(failure) if failure.exit() == Exit::SignIn as u8 && server.sign_in.is_some() => {
-            server.sign_in = None;
-            let link = server.link().await?;
-            Tunnel::redeem(server, link, ticket).await
-        }
-        redeemed => redeemed,
-    }
 }
 
 async fn start(tunnel: Tunnel, what: Launched, print: bool) -> Result<(), Failure> {

@@ -146,8 +146,8 @@ pub struct LaunchAnswer {
     pub expires: UnixMs,
 }
 
-/// `POST /api/v1/launches/redeem`, the one way to a session without a sign-in:
-/// the ticket of a [`LaunchAnswer`] stands for whoever asked for it.
+/// `POST /api/v1/launches/redeem`: the ticket of a [`LaunchAnswer`] opens a
+/// session for whoever asked for it, and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

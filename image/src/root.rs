@@ -215,6 +215,7 @@ impl Recipe<'_> {
         file("etc/group", b"root:x:0:\ngateway:x:1000:\n")?;
         file("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")?;
         self.empty_data(&tree.join("usr/lib/culvert/data.ext4"))?;
+        settle_modes(&tree)?;
         let out = self.work.join("root.squashfs");
         let arguments = [
             "-noappend",
@@ -313,6 +314,24 @@ impl Recipe<'_> {
     }
 }
 
+/// The same modes whatever the builder's umask: the gateway's user must get
+/// through every folder, and two builds must be the same.
+fn settle_modes(path: &Path) -> anyhow::Result<()> {
+    let about = fs::symlink_metadata(path)?;
+    if about.is_symlink() {
+        return Ok(());
+    }
+    let runs = about.is_dir() || about.permissions().mode() & 0o100 != 0;
+    let mode = if runs { 0o755 } else { 0o644 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    if about.is_dir() {
+        for entry in fs::read_dir(path)? {
+            settle_modes(&entry?.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// The one entry of a folder whose name begins so.
 fn one(folder: &Path, start: &str) -> anyhow::Result<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(folder)
@@ -343,4 +362,34 @@ pub(crate) fn uuid(name: &str) -> String {
         &hex[16..20],
         &hex[20..]
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_built_under_a_strict_umask_is_open_for_the_gateway_s_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("bin")).unwrap();
+        for (file, mode) in [("bin/run", 0o700), ("note", 0o600)] {
+            fs::write(tree.join(file), "x").unwrap();
+            fs::set_permissions(tree.join(file), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        symlink("/nowhere", tree.join("link")).unwrap();
+        fs::set_permissions(tree.join("bin"), fs::Permissions::from_mode(0o700)).unwrap();
+
+        settle_modes(&tree).unwrap();
+
+        let mode = |file: &str| {
+            let about = fs::symlink_metadata(tree.join(file)).unwrap();
+            about.permissions().mode() & 0o777
+        };
+        assert_eq!(
+            (mode(""), mode("bin"), mode("bin/run")),
+            (0o755, 0o755, 0o755)
+        );
+        assert_eq!(mode("note"), 0o644);
+    }
 }

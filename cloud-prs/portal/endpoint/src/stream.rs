@@ -59,6 +59,12 @@ impl Stream {
         self.first.get_or_insert(Reason::ClosedByTechnician);
     }
 
+    /// The gateway has all it wants of this end's direction; its own may go on.
+    pub(crate) fn write_unwanted(&mut self) {
+        self.writing = Way::Ended;
+        self.first.get_or_insert(Reason::Finished);
+    }
+
     /// Nobody reads any more, by this end's own wish.
     pub(crate) fn read_given_up(&mut self) {
         self.reading = Way::Ended;

@@ -199,13 +199,23 @@ impl Engine {
     }
 
     /// The gateway wants no more bytes: the stream is broken, unless it has
-    /// not answered yet, since the answer says it better.
+    /// not answered yet, since the answer says it better, or it has finished:
+    /// then its last bytes may still be on the way or wait for a reader.
     pub(super) fn stopped(&mut self, key: StreamKey, code: VarInt) {
         match self.streams.get_mut(&key) {
             Some(stream) if matches!(stream.head, Head::Awaited(_)) => {
-                stream.write_ended();
+                match reason_of(code) == Reason::Finished {
+                    true => stream.write_unwanted(),
+                    false => stream.write_ended(),
+                }
                 stream.opening.clear();
                 self.readable(key);
+            }
+            Some(stream) if reason_of(code) == Reason::Finished => {
+                stream.write_unwanted();
+                // Fails only for a direction that is over already.
+                let _ = self.connection.send_stream(id(key)).reset(code);
+                self.look(key);
             }
             Some(_) => self.break_off(key, Ending::new(reason_of(code), "")),
             None => {}

@@ -8,7 +8,7 @@ use culvert_session::transport::STREAM_WINDOW;
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Lane, Open, Service};
 
-use crate::world::{BAD, PERFECT, World, target};
+use crate::world::{BAD, LAST_LENGTH, LAST_WORDS, PERFECT, World, target};
 
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 % 251) as u8).collect()
@@ -112,6 +112,36 @@ async fn each_way_ends_on_its_own_and_then_the_stream_is_over() {
     assert!(got == sent);
     let ended = Event::Engine(engine::Event::Ended(stream));
     assert!(world.seen.contains(&ended));
+}
+
+/// How a shell ends: its exit is the last message, and nothing more is wanted.
+#[tokio::test(start_paused = true)]
+async fn last_words_are_read_though_the_gateway_wants_no_more() {
+    for line in [PERFECT, BAD] {
+        let (mut world, _gateway) = World::open(line).await;
+        let words = Open {
+            service: LAST_WORDS,
+            lane: Lane::Input,
+        };
+        let stream = world.stream(words).await;
+        // A reader that is late.
+        world.run(Duration::from_secs(2)).await;
+        assert_eq!(world.session.write(stream, b"unwanted"), 0);
+
+        let (mut got, mut over) = (Vec::new(), None);
+        while over.is_none() {
+            world.session.read(stream, 1000, &mut got);
+            world.run(Duration::from_millis(20)).await;
+            over = world.seen.iter().find_map(|event| match event {
+                Event::Engine(engine::Event::Over(key, ending)) if *key == stream => {
+                    Some(ending.reason)
+                }
+                _ => None,
+            });
+        }
+
+        assert_eq!((got.len(), over), (LAST_LENGTH, Some(Reason::Finished)));
+    }
 }
 
 #[tokio::test(start_paused = true)]

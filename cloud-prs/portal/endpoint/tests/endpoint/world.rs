@@ -331,6 +331,11 @@ impl World {
     }
 }
 
+/// The service that says something, and is finished with both ways at once.
+pub(crate) const LAST_WORDS: Service = Service::Test(8);
+/// How much it says.
+pub(crate) const LAST_LENGTH: usize = 40_000;
+
 /// A gateway that accepts every stream and sends back what comes.
 pub(crate) struct Gateway {
     pub(crate) session: JoinHandle<native::Session>,
@@ -372,6 +377,13 @@ async fn echo_all(session: native::Session) {
                 .await
                 .unwrap();
             let (mut reader, mut writer) = stream.into_split();
+            if open.service == LAST_WORDS {
+                writer.chunk(vec![7; LAST_LENGTH].into()).await.unwrap();
+                writer.finish();
+                reader.stop(Reason::Finished);
+                // Nothing is left but what QUIC still has to send.
+                return;
+            }
             while let Ok(Some(chunk)) = reader.chunk(64 * 1024).await {
                 if writer.chunk(chunk).await.is_err() {
                     return;

@@ -13,11 +13,12 @@ pub(super) fn start(start: &Start<'_>) -> Result<Vec<Running>, LabError> {
     let folder = start.folder.join("hosts").join("server");
     let key = folder.join("host_key");
     make_key(&key)?;
+    // AcceptEnv as Debian ships it: a shell learns from the client that it speaks UTF-8.
     let settings = format!(
         "ListenAddress {SERVER_IP}\nHostKey {key}\nPidFile none\nUsePAM yes\n\
          PasswordAuthentication yes\nKbdInteractiveAuthentication no\n\
          PermitRootLogin no\nStrictModes no\nPrintMotd no\nUseDNS no\n\
-         MaxStartups 100\nMaxSessions 100\nSubsystem sftp internal-sftp\n",
+         AcceptEnv LANG LC_*\nMaxStartups 100\nMaxSessions 100\nSubsystem sftp internal-sftp\n",
         key = key.display()
     );
     let file = folder.join("sshd_config");

@@ -12,7 +12,7 @@ let sent: string[];
 const show = (data: string): Promise<void> => new Promise((done) => terminal.write(data, done));
 
 beforeEach(() => {
-  terminal = new Terminal({ allowProposedApi: true, cols: 80, rows: 24 });
+  terminal = new Terminal({ allowProposedApi: true, cols: 80, rows: 24, logLevel: 'off' });
   sent = [];
   guarded = guard(terminal, (data) => sent.push(data));
 });
@@ -43,7 +43,7 @@ describe('a host cannot type', () => {
 });
 
 it('the corpus finds an unguarded terminal: the control', async () => {
-  const bare = new Terminal({ allowProposedApi: true });
+  const bare = new Terminal({ allowProposedApi: true, logLevel: 'off' });
   let answered = 0;
   bare.onData(() => { answered += 1; });
   for (const [, escape] of ESCAPES) await new Promise<void>((done) => bare.write(escape, done));

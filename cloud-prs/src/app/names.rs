@@ -13,9 +13,19 @@ pub(super) fn name(text: &str) -> Result<String, AppError> {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
-    if plain.is_empty() || plain.len() > MAX_NAME || plain.chars().any(hidden) {
+    if plain.is_empty() {
+        return Err(AppError::invalid("a name has at least one character"));
+    }
+    if plain.len() > MAX_NAME {
         return Err(AppError::invalid(format!(
-            "a name has 1 to {MAX_NAME} bytes and no control characters"
+            "the name is {} bytes long and at most {MAX_NAME} fit: shorten it",
+            plain.len()
+        )));
+    }
+    if let Some(found) = plain.chars().find(|&c| hidden(c)) {
+        return Err(AppError::invalid(format!(
+            "the name holds an invisible character (U+{:04X}): leave it out",
+            u32::from(found)
         )));
     }
     Ok(plain.to_owned())

@@ -2,6 +2,7 @@
 //! terminal is opened.
 
 import type { ITheme } from '@xterm/xterm';
+import { typedWithoutKey } from './unkeyed';
 
 export interface EmulatorEvents {
   input: (bytes: Uint8Array) => void;
@@ -70,6 +71,7 @@ export async function emulate(place: HTMLElement, on: EmulatorEvents): Promise<E
     on.paste(event.clipboardData?.getData('text/plain') ?? '');
   };
   place.addEventListener('paste', onpaste, true);
+  const unkeyed = typedWithoutKey(place, (text) => terminal.input(text, true));
   let waitingFrame = 0;
   const watch = new ResizeObserver(() => {
     cancelAnimationFrame(waitingFrame);
@@ -111,6 +113,7 @@ export async function emulate(place: HTMLElement, on: EmulatorEvents): Promise<E
       watch.disconnect();
       cancelAnimationFrame(waitingFrame);
       place.removeEventListener('paste', onpaste, true);
+      unkeyed();
       wake.splice(0).forEach((f) => f());
       guarded.dispose();
       terminal.dispose();

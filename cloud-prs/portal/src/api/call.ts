@@ -31,10 +31,11 @@ type Answer<O> = O extends { responses: infer R } ? (Good<R> extends { content: 
 
 export interface Options<O> { path?: Parts<O>; query?: Query<O>; body?: Body<O>; signal?: AbortSignal }
 
-/** Hooks that the shell sets: what to do when the sign-in is gone or a step-up is asked. */
+/** Hooks that the shell sets: what to do when the sign-in is gone or a step-up is asked, and with the server's time. */
 export const hooks = {
   signedOut: (): void => {},
   stepUp: async (): Promise<boolean> => false,
+  heard: (_date: string | null): void => {},
 };
 
 export async function call<M extends Method, P extends Has<M>>(method: M, path: P, options: Options<Operation<P, M>> = {}): Promise<Answer<Operation<P, M>>> {
@@ -66,6 +67,7 @@ async function request(method: Method, url: string, body: unknown, signal: Abort
     if (signal?.aborted) throw error;
     throw new Unreachable();
   }
+  hooks.heard(response.headers.get('date'));
   if (response.ok) return response;
   const refusal = await refused(response);
   if (refusal.reason === 'step_up_needed' && !again && (await hooks.stepUp())) return request(method, url, body, signal, true);

@@ -13,3 +13,6 @@ export function typing(target: EventTarget | null): boolean {
 
 export const isPalette = (e: KeyboardEvent): boolean =>
   (e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === 'k';
+
+/** For `{@attach}`: the keyboard goes there as soon as it is on the page (`autofocus` only takes it from nobody). */
+export const takeFocus = (node: HTMLElement): void => node.focus();

@@ -161,7 +161,8 @@ class WorkerSession {
   #tellQuality(): void {
     const [rttMs = 0, lostPercent = 0, mtu = 0] = this.#end.path_figures();
     const kind = this.#end.path_kind() as 'relay' | 'rtc';
-    const why = 'Packets go through the server, which cannot read them.';
+    const why =
+      'The relay is the only way from a browser to a box so far. It forwards the packets and cannot read them.';
     say({ type: 'path', quality: { kind, rttMs, lostPercent, mtu, why } });
   }
 

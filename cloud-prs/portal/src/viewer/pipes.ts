@@ -4,10 +4,12 @@
 
 import type { SessionEnd, Session } from '../session';
 import { TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
+import { endBy, TERMINAL_GONE } from './reasons';
 
 export interface Pipe {
   input(bytes: Uint8Array): void;
   resize(columns: number, rows: number): void;
+  /** Ends it at the host. */
   close(): void;
 }
 
@@ -57,16 +59,19 @@ export interface SshEvents {
   notice: (text: string) => void;
   output: (bytes: Uint8Array) => void;
   lost: (bytes: number) => void;
+  /** The terminal that was to go on is over; a new one begins. */
+  gone: () => void;
   over: (end: SessionEnd) => void;
 }
 
 export interface SshStart { columns: number; rows: number; account?: string; sealed?: Uint8Array; resume?: Uint8Array }
 
-/** Reason numbers of docs/wire.md that this file itself gives. */
+/** The ordinary end of a shell. */
 const HOST_CLOSED: SessionEnd = { code: 0, slug: 'shell_ended', sentence: 'The shell on the host has ended.' };
 
 export async function ssh(session: Session, start: SshStart, drained: Drained, on: SshEvents): Promise<Pipe> {
   const open = async (): Promise<ByteStream> => paced(await session.open('terminal', 0), drained);
+  const broke = (error?: unknown): void => on.over({ code: 500, slug: 'stream_broke', sentence: error instanceof Error ? error.message : 'The terminal’s stream broke. Open it again.' });
   const first = { columns: start.columns, rows: start.rows, term: 'xterm-256color', account: start.account, sealed: start.sealed };
   let retries = 0;
   const events = {
@@ -78,16 +83,25 @@ export async function ssh(session: Session, start: SshStart, drained: Drained, o
     notice: on.notice,
     output: on.output,
     resumed: (lost: number) => { if (Number.isFinite(lost) && lost > 0) on.lost(lost); },
-    over: (end: { exit: Exit } | { refused: { reason: number; text: string } }) => on.over('exit' in end ? exitOf(end.exit) : { code: end.refused.reason, slug: 'refused', sentence: end.refused.text }),
+    over: (end: { exit: Exit } | { refused: { reason: number; text: string } }) => {
+      if ('exit' in end) on.over(exitOf(end.exit));
+      // The one of before is over: this session still has room for a new one.
+      else if (end.refused.reason === TERMINAL_GONE) void anew();
+      else on.over(endBy(end.refused.reason, end.refused.text));
+    },
     broken: () => void again(),
   };
   const again = async (): Promise<void> => {
     if (session.state === 'closed') return;
-    if (terminal.resumeToken === null || ++retries > 3) return on.over({ code: 500, slug: 'stream_broke', sentence: 'The terminal’s stream broke. Open it again.' });
-    try { terminal.resume(await open()); } catch (error) { on.over({ code: 500, slug: 'stream_broke', sentence: error instanceof Error ? error.message : 'The terminal’s stream broke.' }); }
+    if (terminal.resumeToken === null || ++retries > 3) return broke();
+    try { terminal.resume(await open()); } catch (error) { broke(error); }
+  };
+  const anew = async (): Promise<void> => {
+    on.gone();
+    try { terminal = TerminalStream.start(await open(), first, events); } catch (error) { broke(error); }
   };
   const stream = await open();
-  const terminal = start.resume ? TerminalStream.reopen(stream, first, start.resume, events) : TerminalStream.start(stream, first, events);
+  let terminal = start.resume ? TerminalStream.reopen(stream, first, start.resume, events) : TerminalStream.start(stream, first, events);
   return {
     input: (bytes) => terminal.input(bytes),
     resize: (columns, rows) => terminal.resize({ columns, rows }),
@@ -99,6 +113,6 @@ export function exitOf(exit: Exit): SessionEnd {
   switch (exit.kind) {
     case 'status': return exit.status === 0 ? HOST_CLOSED : { ...HOST_CLOSED, sentence: `The shell on the host has ended with status ${exit.status}.` };
     case 'signal': return { ...HOST_CLOSED, sentence: `The program on the host was ended by signal ${exit.name}${exit.text ? `: ${exit.text}` : ''}.` };
-    case 'lost': return { code: exit.reason, slug: 'host_lost', sentence: exit.text || 'The connection to the host was lost.' };
+    case 'lost': return endBy(exit.reason, exit.text);
   }
 }

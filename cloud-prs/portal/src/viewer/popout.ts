@@ -18,6 +18,7 @@ export function popOut(tab: Tab): void {
     asks.say('The browser blocked the new window: allow pop-ups for this address, then try again.', 'bad');
     return;
   }
+  tab.moving = true;
   void sessions.close(tab, false);
 }
 

@@ -3,6 +3,7 @@
 //! the title bar and the reload offer need. Never holds a secret.
 
 import { asks } from '../ui/ask.svelte';
+import { clock } from '../lib/clock.svelte';
 import { router } from '../lib/router.svelte';
 import { world, type Host } from '../lib/world.svelte';
 import type { PathQuality, Session, SessionEnd } from '../session';
@@ -30,10 +31,12 @@ export class Tab {
   /** Output came while the tab was not looked at. */
   activity = $state(false);
   bell = $state(false);
-  started = $state(Date.now());
+  started = $state(clock.read());
   /** Counts re-openings: the viewer starts anew when it changes. */
   round = $state(0);
   session: Session | null = null;
+  /** It goes on in another window: closing it here must not end it there. */
+  moving = false;
 
   constructor(host: Host, protocol: string, port: number, options: { id?: string; resume?: Resume | null } = {}) {
     this.id = options.id ?? crypto.randomUUID().slice(0, 8);
@@ -58,6 +61,8 @@ export class Tab {
     this.state = 'ended';
     this.ended = end;
     this.session = null;
+    // What the host, a person or the shell itself ended does not go on.
+    if (end.code < LINE) this.resume = null;
     keeper.drop(this.id);
   }
 
@@ -66,10 +71,13 @@ export class Tab {
     this.path = null;
     this.state = 'opening';
     this.step = 'Asking for the session…';
-    this.started = Date.now();
+    this.started = clock.read();
     this.round += 1;
   }
 }
+
+/** The first reason of docs/wire.md that is the line's or the server's, not the host's. */
+const LINE = 300;
 
 class Sessions {
   tabs = $state.raw<Tab[]>([]);

@@ -34,7 +34,8 @@ class Events {
     on('gateway', (g: Parameters<typeof world.box>[0]) => world.box(g));
     on('tree', () => void world.load().catch(() => {}));
     on('presence', (p: { host: string; users: (string | { name: string })[] }) => {
-      const names = p.users.map((u) => (typeof u === 'string' ? u : u.name));
+      // One person may have several sessions on a host.
+      const names = [...new Set(p.users.map((u) => (typeof u === 'string' ? u : u.name)))];
       if (names.length) world.presence.set(p.host, names); else world.presence.delete(p.host);
     });
     on('session', (s: SessionEvent) => { for (const f of this.#listeners) f(s); });

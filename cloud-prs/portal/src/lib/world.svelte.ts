@@ -60,7 +60,7 @@ class World {
 
   async load(): Promise<void> {
     try {
-      const [tree, recent] = await Promise.all([get('/api/v1/tree'), get('/api/v1/recent')]);
+      const [tree, recent] = await Promise.all([get('/api/v1/tree').catch(none({ customers: [] })), get('/api/v1/recent').catch(none({ hosts: [] }))]);
       this.fill(tree);
       this.recent = recent.hosts.map((h) => h.id);
       this.error = null;
@@ -109,6 +109,12 @@ class World {
     this.loaded = false;
   }
 }
+
+/** Whoever may see nothing of it has an empty one: her account and reports are there all the same. */
+const none = <T,>(empty: T) => (error: unknown): T => {
+  if (error instanceof Refused && error.status === 403) return empty;
+  throw error;
+};
 
 function replace<K, V>(map: SvelteMap<K, V>, by: Map<K, V>): void {
   for (const key of [...map.keys()]) if (!by.has(key)) map.delete(key);

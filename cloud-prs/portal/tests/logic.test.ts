@@ -2,13 +2,16 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest';
 import { fill, sentence } from '../src/api/call';
+import { clock } from '../src/lib/clock.svelte';
 import { hueOf, initials } from '../src/lib/colour';
 import { bytes, clip, duration } from '../src/lib/format';
 import { match, safeReturn } from '../src/lib/router.svelte';
+import { objectOf } from '../src/pages/trail';
 import { rows } from '../src/pages/tree';
 import { commandFor } from '../src/viewer/command';
 import { Keeper } from '../src/viewer/keep';
 import { exitOf } from '../src/viewer/pipes';
+import { endBy, reasonOf } from '../src/viewer/reasons';
 import { mayDo } from '../src/lib/world.svelte';
 
 describe('addresses', () => {
@@ -32,6 +35,39 @@ describe('words', () => {
   it('say how a shell ended', () => {
     expect(exitOf({ kind: 'status', status: 3 }).sentence).toContain('status 3');
     expect(exitOf({ kind: 'lost', reason: 301, text: '' }).code).toBe(301);
+  });
+});
+
+describe('why it ended', () => {
+  it('is the sentence of docs/wire.md, with what the other end adds', () => {
+    expect(endBy(100)).toEqual({ code: 100, slug: 'ended_by_administrator', sentence: 'An administrator ended the session.' });
+    expect(endBy(211, 'no common cipher').sentence).toMatch(/^The host does not speak .*\. No common cipher\.$/);
+    expect(endBy(999).sentence).toContain('999');
+    expect(reasonOf('peer_lost')).toBe('The other end stopped answering');
+    expect(reasonOf('of_tomorrow')).toBe('of tomorrow');
+  });
+});
+
+describe('this computer’s clock', () => {
+  it('gives way to the server’s when it is wrong, and to nothing else', () => {
+    const told = (ms: number): string => new Date(Date.now() - ms).toUTCString();
+    clock.heard(told(300_000));
+    expect(Math.round(clock.ahead / 10_000)).toBe(30);
+    expect(Math.abs(Date.now() - 300_000 - clock.read())).toBeLessThan(3_000);
+    for (const none of [null, '', 'yesterday']) clock.heard(none);
+    expect(Math.round(clock.ahead / 10_000)).toBe(30);
+    clock.heard(told(2_000));
+    expect(clock.ahead).toBe(0);
+  });
+});
+
+describe('the trail', () => {
+  const row = (after: object): string => objectOf({ object: 'a'.repeat(26), before: '', after: JSON.stringify(after) });
+  it('names what a deed was done to', () => {
+    expect(row({ host: 'server', reason: 'peer_lost' })).toBe('server');
+    expect(row({ subject: 'tess', role: 'technician', at: 'Harbour' })).toBe('tess: technician, Harbour');
+    expect(row({ site: 'b'.repeat(26) })).toBe('');
+    expect(objectOf({ object: 'x', before: '{', after: 'null' })).toBe('');
   });
 });
 

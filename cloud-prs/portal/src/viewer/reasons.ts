@@ -16,5 +16,11 @@ export function endBy(code: number, text = ''): SessionEnd {
   return { code, slug: reason.slug, sentence: said ? `${sentence(reason.sentence)} ${said}` : sentence(reason.sentence) };
 }
 
+/** The sentence of a short name, as reports carry it. */
+export const reasonOf = (slug: string | null | undefined): string => {
+  const reason = __REASONS__.find((r) => r.slug === slug);
+  return reason ? sentence(reason.sentence).replace(/\.$/, '') : (slug ?? '').replaceAll('_', ' ');
+};
+
 /** A kept terminal is over: only a new one can be begun. */
 export const TERMINAL_GONE = 213;

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, api, fits, intoShell, open, palette, picture, reads, shown, signIn, typed } from './world.mjs';
+import { accessible, api, fits, intoShell, open, palette, picture, reads, shown, signIn, typed, visit } from './world.mjs';
 
 export async function a_wrong_password_is_said_and_nothing_is_told(world, browser) {
   const page = await open(browser);
@@ -153,22 +153,23 @@ export async function five_sessions_at_three_customers_at_once(world, browser) {
 
 export async function an_ended_session_says_why_and_offers_again(world, browser) {
   const page = await open(browser);
-  await signIn(world, page);
+  await signIn(world, page, world.technician);
   await palette(page, 'harb serv');
   await intoShell(page, world.account);
   const mine = (await api(page, 'GET', '/api/v1/sessions?state=live')).body.sessions[0];
   const other = await open(browser);
   await signIn(world, other);
   await other.goto(`${world.url}/live`);
-  await other.locator('tr', { hasText: mine.host.name }).first().locator('button:has-text("End")').click();
+  await other.locator('tr', { hasText: mine.host.name }).filter({ hasText: world.technician.name }).locator('button:has-text("End")').click();
   await other.locator('dialog[open] button:has-text("End session")').click();
   await page.waitForSelector(`${shown} [role=alert]`);
-  assert.match(await page.locator(`${shown} [role=alert]`).innerText(), /end/i);
+  // The cause itself, whichever of stream and session ends first.
+  assert.match(await page.locator(`${shown} [role=alert]`).innerText(), /An administrator ended the session\..*ended_by_administrator/s);
   await accessible(page, 'ended');
   await page.click(`${shown} button:has-text("Open again")`);
   await intoShell(page, world.account);
-  await typed(page, 'exit\r');
-  await page.waitForSelector(`${shown} [role=alert]:has-text("shell")`);
+  await typed(page, 'exit 7\r');
+  await page.waitForSelector(`${shown} [role=alert]:has-text("The shell on the host has ended with status 7.")`);
 }
 
 export async function a_reload_offers_the_same_terminal_again(world, browser) {
@@ -204,6 +205,67 @@ export async function what_is_denied_looks_like_what_is_not_there(world, browser
   await api(owner, 'DELETE', `/api/v1/customers/${made.id}`);
 }
 
+/** A colleague with these roles, signed in for the first time. */
+async function colleague(world, browser, owner, assignments) {
+  const { link } = (await api(owner, 'POST', '/api/v1/invitations', { name: `colleague-${Date.now()}`, assignments })).body;
+  const page = await open(browser);
+  await page.goto(`${world.url}/invitation#${link.split('#')[1]}`);
+  for (const field of await page.locator('input[type=password]').all()) await field.fill('a-long-enough-password-4711');
+  await page.locator('form button').last().click();
+  await page.waitForSelector('h1:has-text("Your account")');
+  return page;
+}
+
+export async function who_has_no_role_is_told_and_who_reads_reports_begins_with_them(world, browser) {
+  const owner = await open(browser);
+  await signIn(world, owner);
+  const nobody = await colleague(world, browser, owner, []);
+  await visit(nobody, '/');
+  await nobody.waitForSelector('h2:has-text("Nothing is within your reach yet")');
+  await accessible(nobody, 'no role');
+  const [customer] = (await api(owner, 'GET', '/api/v1/tree')).body.customers;
+  const reader = await colleague(world, browser, owner, [{ role: 'reader', node: { kind: 'customer', id: customer.id } }]);
+  await visit(reader, '/');
+  await reader.waitForSelector('h1:has-text("Reports")');
+  // Sessions of her customer, nobody else's; and no tree.
+  const rows = reader.locator('[role=region] [role=listitem]');
+  await rows.first().waitFor();
+  for (const text of await rows.allInnerTexts()) assert.ok(text.includes(customer.name), text);
+  assert.equal((await api(reader, 'GET', '/api/v1/tree')).status, 403);
+  assert.deepEqual(await reader.locator('nav[aria-label=Culvert] .pages a').allInnerTexts(), ['Reports']);
+  await accessible(reader, 'a reader');
+  assert.deepEqual([...nobody.faults, ...reader.faults], []);
+}
+
+export async function a_customer_gets_a_second_site_another_name_and_goes(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const made = (await api(page, 'POST', '/api/v1/customers', { name: 'Brook & Sons' })).body;
+  await visit(page, `/c/${made.id}`);
+  const dialog = page.locator('dialog[open]');
+  for (const name of ['Depot', 'Yard']) {
+    await visit(page, `/c/${made.id}`);
+    await page.click('button:has-text("Site")');
+    await dialog.locator('input').fill(name);
+    await dialog.locator('button:has-text("Add site")').click();
+    await page.waitForSelector(`h1:has-text("${name}")`);
+    await page.click('[aria-label="Remove site"]');
+    await dialog.locator('button:has-text("Remove site")').click();
+    await page.waitForSelector('h1:has-text("Sites and boxes")');
+  }
+  await visit(page, `/c/${made.id}`);
+  await page.click('[aria-label="Rename customer"]');
+  await accessible(page, 'rename a customer');
+  await dialog.locator('input').fill('Brook & Daughters');
+  await dialog.locator('button:has-text("Rename")').click();
+  await page.waitForSelector('h1:has-text("Brook & Daughters")');
+  await page.click('[aria-label="Remove customer"]');
+  await dialog.locator('button:has-text("Remove customer")').click();
+  await page.waitForSelector('h1:has-text("Hosts")');
+  assert.equal(await page.locator('[role=row].customer', { hasText: 'Brook' }).count(), 0);
+  assert.deepEqual(page.faults, []);
+}
+
 export async function hostile_names_are_text(world, browser) {
   const page = await open(browser);
   await signIn(world, page);
@@ -234,24 +296,48 @@ export async function every_page_is_accessible_in_both_themes_and_both_sizes(wor
     for (const viewport of [{ width: 1280, height: 720 }, { width: 390, height: 844 }]) {
       const page = await open(browser, { colorScheme, viewport });
       await signIn(world, page);
-      const tree = (await api(page, 'GET', '/api/v1/tree')).body;
-      const [customer] = tree.customers;
-      const site = customer.sites[0];
-      const links = await page.locator('nav[aria-label=Culvert] a').evaluateAll((all) => all.map((a) => a.getAttribute('href')));
-      const paths = new Set([...links, '/', `/c/${customer.id}`, `/sites/${site.id}`, `/h/${site.hosts[0].id}`, '/account', '/licences', '/nowhere']);
-      for (const path of paths) {
-        await page.goto(world.url + path);
-        await page.waitForSelector('h1, .empty h2');
-        await page.waitForTimeout(500);
-        await accessible(page, `${path} ${colorScheme} ${viewport.width}`);
-        await fits(page, path);
+      const where = `${colorScheme} ${viewport.width}`;
+      for (const path of await everyPath(page)) {
+        await visit(page, path);
+        await accessible(page, `${path} ${where}`);
+        await fits(page, `${path} ${where}`);
       }
       await page.keyboard.press('Control+k');
       await page.keyboard.type('a');
       await page.waitForSelector('[role=option]');
-      await accessible(page, `palette ${colorScheme} ${viewport.width}`);
+      await accessible(page, `palette ${where}`);
+      await page.keyboard.press('Escape');
+      if (viewport.width < 760) await throughTheMenu(page, where);
       assert.deepEqual(page.faults, []);
       await page.context().close();
     }
   }
+}
+
+/** The side bar's pages and those behind them. */
+async function everyPath(page) {
+  const tree = (await api(page, 'GET', '/api/v1/tree')).body;
+  const [customer] = tree.customers;
+  const site = customer.sites[0];
+  const empty = tree.customers.flatMap((c) => c.sites).find((s) => !s.gateway);
+  const person = (await api(page, 'GET', '/api/v1/users')).body.users.find((u) => u.name !== 'owner');
+  const links = await page.locator('nav[aria-label=Culvert] a').evaluateAll((all) => all.map((a) => a.getAttribute('href')));
+  assert.ok(links.length > 6, links.join());
+  return new Set([
+    ...links, '/', `/c/${customer.id}`, `/sites/${site.id}`, `/sites/${empty.id}`, `/h/${site.hosts[0].id}`, '/people/invite',
+    `/people/${person.id}`, `/people/${person.id}/leaving`, '/teams', '/hand-over', '/account', '/licences', '/s/none', '/nowhere',
+  ]);
+}
+
+/** On a phone the navigation slides in, takes the focus with it, and goes. */
+async function throughTheMenu(page, where) {
+  const menu = page.locator('button[aria-label=Menu]');
+  const boxes = page.locator('nav[aria-label=Culvert] a[href="/boxes"]');
+  assert.equal(await boxes.isVisible(), false);
+  await menu.click();
+  await boxes.waitFor();
+  await accessible(page, `menu ${where}`);
+  await boxes.click();
+  await page.waitForSelector('h1:has-text("Sites and boxes")');
+  await boxes.waitFor({ state: 'hidden' });
 }

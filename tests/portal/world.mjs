@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 
 import { chromium } from 'playwright-core';
 
@@ -26,6 +27,16 @@ export function world() {
   };
 }
 
+let lines = null;
+
+/** Something of the world around the browser, such as a box that stops: tests/e2e/tests/portal.rs grants it. */
+export async function please(wish) {
+  lines ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  console.log(`do ${wish}`);
+  const { value } = await lines.next();
+  assert.equal(value, 'done', `${wish}: ${value}`);
+}
+
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ['--headless=new', '--no-sandbox'] });
 
 /** A window of its own, with everything the page complains about. */
@@ -34,6 +45,9 @@ export async function open(browser, options = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(45_000);
   page.faults = [];
+  page.asked = new Set();
+  page.on('request', (r) => { if (/\/(api|assets)\//.test(r.url()) && !r.url().endsWith('/events')) page.asked.add(r); });
+  for (const over of ['requestfinished', 'requestfailed']) page.on(over, (r) => page.asked.delete(r));
   page.on('pageerror', (error) => page.faults.push(error.message));
   page.on('console', (line) => { if (/Content Security Policy|violates/.test(line.text())) page.faults.push(line.text()); });
   return page;
@@ -44,8 +58,24 @@ export async function signIn(world, page, who = world.owner) {
   await page.fill('input[name=username]', who.name);
   await page.fill('input[name=password]', who.password);
   await page.click('button:has-text("Sign in with password")');
-  await page.waitForSelector('nav[aria-label=Culvert]');
+  // On a phone the navigation is there, behind the menu.
+  await page.waitForSelector('nav[aria-label=Culvert]', { state: 'attached' });
   await page.waitForSelector('[role=treegrid], .empty');
+}
+
+/** Another page of the portal without a new load, as a click on a link does; waits until it has what it asked for. */
+export async function visit(page, path) {
+  await page.evaluate((to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }, path);
+  await page.waitForSelector('h1, .empty h2');
+  await settled(page);
+}
+
+/** Nothing is asked of the server any more, and what came is drawn. */
+export async function settled(page) {
+  for (let quiet = 0; quiet < 3;) {
+    await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => setTimeout(done, 20)); }));
+    quiet = page.asked.size === 0 ? quiet + 1 : 0;
+  }
 }
 
 /** Ctrl-K, some letters, Enter. */
@@ -121,3 +151,6 @@ export const api = (page, method, path, body) => page.evaluate(async ([m, p, b])
   const text = await answer.text();
   return { status: answer.status, body: text ? JSON.parse(text) : null };
 }, [method, path, body]);
+
+/** The tab of the session that is shown, in the strip. */
+export const tabOf = (page, name) => page.locator('nav[aria-label="Open sessions"] .tab', { hasText: name });

@@ -2,12 +2,17 @@
 //! pages inside, real gateways at three customers, OpenSSH, telnetd and Xvnc
 //! behind them (S9, S18, S19, S20, S21, S23, S24, S30, S31, S34, K17).
 //!
-//! What the browser does is in tests/portal/tests.mjs.
+//! What the browser does is in tests/portal (run.mjs names the files). A test
+//! that needs a program ended or started says so in a line (`do …`) and gets
+//! one back.
 
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use culvert_e2e::world::must_work;
 use culvert_lab::{Programs, Site, SiteOptions, Stack, TECHNICIAN, free_cloud_address};
 
@@ -43,15 +48,53 @@ fn run() -> anyhow::Result<()> {
     ] {
         node.env(name, value);
     }
-    let output = node
-        .stderr(Stdio::inherit())
-        .output()
-        .context("starting node")?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let node = node.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut node = node.spawn().context("starting node")?;
+    let said = listen(&mut node, &mut stack);
+    let ended = node.wait().context("waiting for node")?;
+    let said = said?;
     ensure!(
-        output.status.success() && said.contains(" passed, 0 failed"),
+        ended.success() && said.contains(" passed, 0 failed"),
         "{said}"
     );
+    Ok(())
+}
+
+/// Does what the tests ask for until they are over, and keeps what they said.
+fn listen(node: &mut Child, stack: &mut Stack<'_>) -> anyhow::Result<String> {
+    let mut answers = node.stdin.take().context("node's input")?;
+    let lines = BufReader::new(node.stdout.take().context("node's output")?).lines();
+    let mut said = String::new();
+    for line in lines {
+        let line = line.context("reading what the tests say")?;
+        let Some(wish) = line.strip_prefix("do ") else {
+            writeln!(said, "{line}")?;
+            continue;
+        };
+        let answer = match grant(wish, stack) {
+            Ok(()) => "done".to_owned(),
+            Err(error) => format!("failed: {error:#}").replace('\n', " "),
+        };
+        writeln!(answers, "{answer}").context("answering the tests")?;
+    }
+    Ok(said)
+}
+
+/// What a test may wish of the world around the browser.
+fn grant(wish: &str, stack: &mut Stack<'_>) -> anyhow::Result<()> {
+    match wish {
+        "restart the server" => {
+            let server = stack.cloud().context("no server runs")?;
+            server.stop(Duration::from_secs(20));
+            stack.serve()?;
+        }
+        "stop the box" => {
+            let gateway = stack.gateway().context("no box runs")?;
+            gateway.stop(Duration::from_secs(10));
+        }
+        "start the box" => stack.run_gateway()?,
+        other => bail!("no such wish: {other}"),
+    }
     Ok(())
 }
 

@@ -1,0 +1,176 @@
+//! What nobody should do and somebody does: names of any length and script,
+//! things that work once used twice, a tab closed in the middle, a browser that
+//! lacks something, a clock that is wrong. Each has a clear message, and nothing
+//! breaks the layout (S20, S22, S34, T2).
+
+import assert from 'node:assert/strict';
+
+import { accessible, api, fits, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
+
+const LONG = 'x'.repeat(10_000);
+/** The whole text is one that must not turn the line around it, nor break it. */
+const ODD = [LONG, 'מחשב הקבלה \u202Etxt.exe', '😀🚰👩🏽‍🔧'.repeat(400), 'واجهة '.repeat(300), 'a\u0300'.repeat(2000), '<b>&amp;</b>'];
+
+export async function a_name_that_is_too_long_or_hides_something_is_refused_in_words(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const site = (await api(page, 'GET', '/api/v1/tree')).body.customers[0].sites[0];
+  await page.goto(`${world.url}/sites/${site.id}`);
+  await page.click('button:has-text("Host"):not(:has-text("Hosts"))');
+  const dialog = page.locator('dialog[open]');
+  for (const [name, words] of [[LONG, /10000 bytes long and at most 100/], ['a\u202Eb', /invisible character \(U\+202E\)/]]) {
+    await dialog.locator('label:has-text("Name") input').fill(name);
+    await dialog.locator('label:has-text("Address") input').fill('192.168.77.9');
+    await dialog.locator('button:has-text("Add host")').click();
+    await dialog.locator('[role=alert]', { hasText: words }).waitFor();
+    // Nothing typed is lost.
+    assert.equal(await dialog.locator('label:has-text("Name") input').inputValue(), name);
+  }
+  await fits(page, 'a long name in the form');
+}
+
+/** As if an older or other server had let them in. */
+async function oddTree(page) {
+  await page.route('**/api/v1/tree', async (route) => {
+    const answer = await route.fetch();
+    const tree = await answer.json();
+    let n = 0;
+    const odd = () => ODD[n++ % ODD.length];
+    for (const customer of tree.customers) {
+      customer.name = odd();
+      for (const site of customer.sites) { site.name = odd(); for (const host of site.hosts) { host.name = odd(); host.tags = ODD.map((t) => t.slice(0, 300)); } }
+    }
+    await route.fulfill({ response: answer, json: tree });
+  });
+}
+
+/** No text runs out of the box it stands in, and no row is higher than its neighbours. */
+const torn = (page) => page.evaluate(() => {
+  const out = [];
+  for (const node of document.querySelectorAll('main *, nav *, header *')) {
+    const { right, left, width } = node.getBoundingClientRect();
+    if (width > 0 && (right > innerWidth + 1 || left < -1) && !node.closest('.scroll-x, .tabs, .tools, aside, .side, .xterm, .sr')) out.push(`${node.tagName}.${node.className}`.slice(0, 60));
+  }
+  const heights = new Set([...document.querySelectorAll('[role=row].host')].map((row) => row.offsetHeight));
+  if (heights.size > 1) out.push(`rows of ${[...heights].join(' and ')} px`);
+  return out.slice(0, 5);
+});
+
+export async function names_of_any_length_and_script_break_no_page(world, browser) {
+  for (const viewport of [{ width: 1280, height: 720 }, { width: 390, height: 844 }]) {
+    const page = await open(browser, { viewport });
+    await oddTree(page);
+    await signIn(world, page);
+    const tree = (await api(page, 'GET', '/api/v1/tree')).body;
+    const site = tree.customers[0].sites[0];
+    for (const path of ['/', `/c/${tree.customers[0].id}`, `/sites/${site.id}`, `/h/${site.hosts[0].id}`, '/boxes']) {
+      await page.goto(world.url + path);
+      await page.waitForSelector('h1');
+      await page.waitForTimeout(300);
+      await fits(page, `${path} ${viewport.width}`);
+      assert.deepEqual(page.faults, [], path);
+      assert.deepEqual(await torn(page), [], `${path} ${viewport.width}`);
+    }
+    // In a session: bar, tab, title, and the question about the host's key or account.
+    await page.goto(`${world.url}/h/${site.hosts.find((h) => h.services.some((s) => s.protocol === 'ssh')).id}`);
+    await page.locator('button:has-text("SSH")').first().click();
+    await page.locator(`${shown} [role=dialog]`).waitFor();
+    await fits(page, `a session ${viewport.width}`);
+    assert.deepEqual(await torn(page), [], `a session ${viewport.width}`);
+    assert.ok((await page.title()).length < 160);
+    await accessible(page, `odd names ${viewport.width}`);
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  }
+}
+
+export async function what_works_once_says_so_the_second_time(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  // The ticket of a session's link: kept by somebody, and given out once more.
+  let used = null;
+  await page.route('**/api/v1/link-tickets', async (route) => {
+    if (used) return route.fulfill({ json: used });
+    const answer = await route.fetch();
+    used = await answer.json();
+    return route.fulfill({ response: answer, json: used });
+  });
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await palette(page, 'harb serv');
+  const said = page.locator(`${shown} [role=alert]`);
+  await said.waitFor();
+  assert.match(await said.innerText(), /ticket is not valid, was used already or has expired/);
+  await accessible(page, 'a used ticket');
+  // A colleague's invitation.
+  const name = `twice-${Date.now()}`;
+  const link = (await api(page, 'POST', '/api/v1/invitations', { name })).body;
+  const secret = (link.url ?? link.link).split('#')[1];
+  const password = 'a-long-enough-password-4711';
+  for (const words of [/Your account/, /This link is not good any more: ask for a new one/]) {
+    const other = await open(browser);
+    await other.goto(`${world.url}/invitation#${secret}`);
+    for (const field of await other.locator('input[type=password]').all()) await field.fill(password);
+    await other.locator('form button').last().click();
+    await other.locator('h1, [role=alert]', { hasText: words }).first().waitFor();
+    await accessible(other, `an invitation: ${words}`);
+    await other.context().close();
+  }
+}
+
+export async function a_tab_closed_in_mid_session_is_offered_again(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'closed=4712; echo set-$closed\r');
+  await reads(page, /set-4712/);
+  await page.close({ runBeforeUnload: false });
+  const next = await page.context().newPage();
+  next.setDefaultTimeout(45_000);
+  await next.goto(`${world.url}/`);
+  await next.locator('section[aria-label="Sessions to pick up"] button', { hasText: 'server' }).click();
+  await reads(next, /set-4712/);
+  await typed(next, 'echo still-$closed\r');
+  await reads(next, /still-4712/);
+}
+
+export async function a_browser_without_webassembly_is_told_what_to_use(world, browser) {
+  const page = await open(browser);
+  await page.addInitScript(() => { delete globalThis.WebAssembly; });
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  const said = page.locator(`${shown} [role=alert]`);
+  await said.waitFor();
+  assert.match(await said.innerText(), /cannot run WebAssembly.*use a current Firefox, Chrome, Edge or Safari, or the program culvert/s);
+  await accessible(page, 'no WebAssembly');
+  assert.deepEqual(page.faults, []);
+}
+
+const MINUTES = 5;
+
+export async function a_clock_five_minutes_off_is_said_and_stops_nothing(world, browser) {
+  for (const by of [MINUTES, -MINUTES]) {
+    const page = await open(browser);
+    const shift = (minutes) => { const { now } = Date; Date.now = () => now() + minutes * 60_000; };
+    await page.addInitScript(shift, by);
+    // The session's worker has a clock of its own.
+    page.on('worker', (worker) => void worker.evaluate(shift, by));
+    await page.goto(`${world.url}/`);
+    await page.locator('[role=status]', { hasText: `5 minutes ${by > 0 ? 'ahead of' : 'behind'} the server’s` }).waitFor();
+    await accessible(page, 'a wrong clock at the door');
+    await signIn(world, page);
+    await page.locator('[role=status]', { hasText: /5 minutes (ahead of|behind) the server’s/ }).waitFor();
+    await palette(page, 'harb serv');
+    await intoShell(page, world.account);
+    await typed(page, 'echo works-$((6*7))\r');
+    await reads(page, /works-42/);
+    // Times are the server's: the session has just begun.
+    await page.evaluate(() => { history.pushState(null, '', '/live'); dispatchEvent(new PopStateEvent('popstate')); });
+    const row = page.locator('tr', { hasText: 'you' }).first();
+    await row.waitFor();
+    assert.match(await row.innerText(), /\s\d+ s\s/);
+    await accessible(page, 'a wrong clock');
+    await page.context().close();
+  }
+}

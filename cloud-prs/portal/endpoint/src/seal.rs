@@ -11,16 +11,16 @@ use culvert_wire::grant::{HostAddress, Protocol, Target};
 use culvert_wire::key::{BadSignature, Context, KEY_LEN, PublicKey, SIGNATURE_LEN, Signature};
 use culvert_wire::sealed::{Contents, Purpose};
 use culvert_wire::secret::Secret;
-use data_encoding::BASE64;
+use data_encoding::BASE32_NOPAD;
 
 /// What the page says, as texts of the API.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// The gateway's identity key.
     pub gateway_key: &'a str,
-    /// Its X25519 key, base64.
+    /// Its X25519 key, base32.
     pub sealing_key: &'a str,
-    /// The identity's signature over it, base64.
+    /// The identity's signature over it, base32.
     pub signature: &'a str,
     /// Whose host.
     pub customer: &'a str,
@@ -94,7 +94,7 @@ fn read<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, AskEr
 }
 
 fn bytes<const N: usize>(what: &'static str, text: &str) -> Result<[u8; N], AskError> {
-    let bytes = BASE64.decode(text.as_bytes());
+    let bytes = BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes());
     let bytes = bytes.map_err(|_| AskError::Text(what))?;
     bytes.try_into().map_err(|_| AskError::Text(what))
 }
@@ -108,9 +108,9 @@ mod tests {
 
     use super::*;
 
-    /// RFC 7748 §6.1, Bob's key pair.
-    const SECRET: &str = "XasIfmJKikt54X+Lg4AO5m87sSkmGLb9HC+LJ/+I4Os=";
-    const PUBLIC: &str = "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=";
+    /// RFC 7748 §6.1, Bob's key pair, as the server writes keys.
+    const SECRET: &str = "lwvqq7tcjkfew6pbp6fyhaao4zxtxmjjeymln7i4f6fsp74i4dvq";
+    const PUBLIC: &str = "32pnw7l3pxa3ju23mhbozzbvg47ygq6iln4gotnn7r7bi34ifnhq";
 
     struct Texts {
         gateway: String,
@@ -121,11 +121,11 @@ mod tests {
 
     fn texts(signer: u8) -> Texts {
         let key = |seed| SigningKey::from_seed(&[seed; 32]);
-        let sealing = BASE64.decode(PUBLIC.as_bytes()).unwrap();
+        let sealing: [u8; KEY_LEN] = bytes("key", PUBLIC).unwrap();
         let signature = key(signer).sign(Context::SealingKey, &sealing);
         Texts {
             gateway: key(1).public().to_string(),
-            signature: BASE64.encode(&signature.0),
+            signature: BASE32_NOPAD.encode(&signature.0).to_ascii_lowercase(),
             customer: CustomerId::from_random([2; 16]).to_string(),
             host: HostId::from_random([3; 16]).to_string(),
         }

@@ -91,9 +91,9 @@ export interface TelnetOptions {
 export interface SealInfo {
   /** The gateway's identity key, as the API gives it. */
   gatewayKey: string;
-  /** The gateway's X25519 key, base64. */
+  /** The gateway's X25519 key, base32. */
   sealingKey: string;
-  /** The identity key's signature over the sealing key, base64. */
+  /** The identity key's signature over the sealing key, base32. */
   signature: string;
   customer: string;
   host: string;

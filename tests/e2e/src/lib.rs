@@ -10,6 +10,7 @@ pub mod canary;
 pub mod decrypted;
 pub mod lan;
 pub mod programs;
+pub mod script;
 pub mod signed_in;
 pub mod stubborn;
 pub mod tshark;

@@ -56,5 +56,6 @@ pub use search::{
 pub use servers::flavours::Flavour;
 pub use site::Site;
 pub use stack::{
-    Portal, Programs, Stack, TECHNICIAN, Technician, free_cloud_address, usual_cloud_address,
+    Portal, Programs, Stack, TECHNICIAN, Technician, WEB_NAME, free_cloud_address,
+    usual_cloud_address,
 };

@@ -22,7 +22,7 @@ use crate::network::{CLOUD_IP, CLOUD_PORT, DESKTOP_IP, DEVICE_IP, SERVER_IP};
 use crate::options::Uplink;
 use crate::{LabError, ProxyAuth, Running, Site, ready};
 
-pub use portal::Portal;
+pub use portal::{Portal, WEB_NAME};
 pub use programs::Programs;
 pub use technician::Technician;
 

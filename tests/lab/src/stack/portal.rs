@@ -38,9 +38,30 @@ impl<'a> Stack<'a> {
         Ok((stack, portal))
     }
 
+    /// Starts like [`Stack::start`], with the portal under a name of its own, on
+    /// the port of the links: HTTPS under the server's private authority.
+    pub fn start_with_https(
+        site: &'a Site,
+        programs: Programs,
+    ) -> Result<(Self, Portal), LabError> {
+        let url = format!("https://{WEB_NAME}:{}", site.cloud().port());
+        let origins = format!("origins = [\"{url}\"]");
+        let stack = Self::start_with(site, programs, |stack| stack.set_portal(&origins))?;
+        let portal = Portal {
+            url,
+            owner: "owner",
+            owner_password: stack.owner_password.clone(),
+        };
+        Ok((stack, portal))
+    }
+
     fn add_portal(&self, address: SocketAddr) -> Result<(), LabError> {
+        self.set_portal(&format!("loopback = \"{address}\""))
+    }
+
+    fn set_portal(&self, line: &str) -> Result<(), LabError> {
         let file = self.data("cloud").join("prs.toml");
-        let text = format!("\n[portal]\nloopback = \"{address}\"\n");
+        let text = format!("\n[portal]\n{line}\n");
         OpenOptions::new()
             .append(true)
             .open(&file)
@@ -83,10 +104,14 @@ impl<'a> Stack<'a> {
         self.admin(&args).map(drop)
     }
 
-    /// Claims a second box for a site, with files of its own, and starts it.
     fn another_gateway(&mut self, place: &str) -> Result<(), LabError> {
-        let name = format!("gateway-{}", self.more_gateways.len() + 2);
         let code = self.admin(&["gateway", "code", "--site", place])?;
+        self.claim_another(&code)
+    }
+
+    /// Claims another box with a code, with files of its own, and starts it.
+    pub fn claim_another(&mut self, code: &str) -> Result<(), LabError> {
+        let name = format!("gateway-{}", self.more_gateways.len() + 2);
         let file = self.data(&format!("{name}-claim.txt"));
         std::fs::write(&file, code).map_err(LabError::file(&file))?;
         let settings = self.data(&format!("{name}.toml"));
@@ -103,6 +128,9 @@ impl<'a> Stack<'a> {
         Ok(())
     }
 }
+
+/// The portal's name where it has one; only browsers of tests know it.
+pub const WEB_NAME: &str = "portal.culvert.test";
 
 /// 127.0.0.1:8080, or another port of it where that is taken.
 fn portal_address() -> Result<SocketAddr, LabError> {

@@ -1,0 +1,118 @@
+//! A script that drives Chromium beside a test: it asks the test for what only
+//! the test can do, and the test judges nothing of what the browser shows.
+//!
+//! A line `? WORD…` that the script prints is a question; its answer is one
+//! line of JSON, or `! ` and why there is none. All other lines are its report.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use culvert_lab::{Portal, Site};
+
+use crate::browser::prepare;
+use crate::world::must_work;
+
+/// A folder of scripts with the browser's tools.
+#[derive(Debug)]
+pub struct Scripts {
+    folder: PathBuf,
+}
+
+impl Scripts {
+    /// The portal's, with the tools installed.
+    ///
+    /// # Errors
+    /// What is missing, in one sentence.
+    pub fn of_the_portal() -> anyhow::Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../portal");
+        let pages = folder.join("../../cloud-prs/portal/dist/index.html");
+        ensure!(
+            pages.is_file(),
+            "the server was built without its pages: run cloud-prs/portal/build, then cargo build -p culvert-cloud-prs"
+        );
+        prepare(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// Runs a script to its end and answers what it asks.
+    ///
+    /// # Errors
+    /// Its report, when a test of it failed or none ran.
+    pub fn run(
+        &self,
+        name: &str,
+        environment: &[(&str, &str)],
+        mut answer: impl FnMut(&[&str]) -> anyhow::Result<String>,
+    ) -> anyhow::Result<()> {
+        let mut node = Command::new("node");
+        node.arg(name).args(std::env::var("CULVERT_ONLY"));
+        node.envs(environment.iter().copied());
+        node.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut node = node
+            .current_dir(&self.folder)
+            .spawn()
+            .context("starting node")?;
+        let mut to = node.stdin.take().context("piped")?;
+        let mut said = String::new();
+        for line in BufReader::new(node.stdout.take().context("piped")?).lines() {
+            let line = line?;
+            let Some(question) = line.strip_prefix("? ") else {
+                said += &line;
+                said.push('\n');
+                continue;
+            };
+            let words: Vec<&str> = question.split(' ').collect();
+            let line = match answer(&words) {
+                Ok(json) => json,
+                Err(error) => format!("! {}", format!("{error:#}").replace('\n', " ")),
+            };
+            writeln!(to, "{line}")?;
+        }
+        let status = node.wait()?;
+        ensure!(
+            status.success() && said.contains(" passed, 0 failed"),
+            "{said}"
+        );
+        print_report(&said);
+        Ok(())
+    }
+}
+
+/// Shown with `--nocapture`: what was measured.
+#[expect(clippy::print_stdout, reason = "the report of a test")]
+fn print_report(said: &str) {
+    println!("{said}");
+}
+
+/// A browser's own folder, which trusts one more authority: the server's private
+/// one, as an administrator installs it.
+///
+/// # Errors
+/// When certutil does not take it.
+pub fn trusting_home(site: &Site, authority: &Path) -> anyhow::Result<PathBuf> {
+    let home = site.temp_dir().join("browser");
+    let store = home.join(".pki/nssdb");
+    std::fs::create_dir_all(&store)?;
+    let database = format!("sql:{}", store.display());
+    let certutil = |args: &[&str]| {
+        let mut command = Command::new("certutil");
+        must_work(command.args(["-d", &database]).args(args))
+    };
+    certutil(&["-N", "--empty-password"])?;
+    let file = authority.display().to_string();
+    certutil(&["-A", "-n", "Culvert", "-t", "C,,", "-i", &file])?;
+    Ok(home)
+}
+
+/// What every script is told of the world.
+pub fn environment<'a>(portal: &'a Portal, home: &'a str, at: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("CULVERT_URL", portal.url.as_str()),
+        ("CULVERT_AT", at),
+        ("CULVERT_HOME", home),
+        ("CULVERT_OWNER", portal.owner),
+        ("CULVERT_OWNER_PASSWORD", &portal.owner_password),
+    ]
+}

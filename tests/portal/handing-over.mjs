@@ -1,0 +1,78 @@
+//! From the browser to `culvert` and back: its sign-in, the one-time link of a
+//! native program, a web device (D13; S12, S18, S34; trust row 31).
+
+import assert from 'node:assert/strict';
+
+import { ask } from './secure.mjs';
+import { colleague, ownersPage } from './colleague.mjs';
+import { api } from './world.mjs';
+
+const host = async (page, name) => {
+  const tree = (await api(page, 'GET', '/api/v1/tree')).body;
+  return tree.customers.flatMap((c) => c.sites).flatMap((s) => s.hosts).find((h) => h.name === name).id;
+};
+
+/** `culvert login` on somebody's computer, approved on her page. */
+async function login(page, world, home) {
+  const code = await ask('login', home);
+  await page.goto(`${world.url}/hand-over`);
+  await page.fill('input.code', code);
+  await page.click('button:has-text("Continue")');
+  await page.waitForSelector('text=asks to sign in as');
+  await page.click('button:has-text("Approve")');
+  await page.waitForSelector('[role=status]:has-text("is signed in as")');
+  return ask('logged-in', home);
+}
+
+/** The portal's button; nothing answers the link here, and the page says what to do. */
+async function button(page, world, name, protocol) {
+  await page.goto(`${world.url}/h/${await host(page, name)}`);
+  await page.click(`section[aria-label=Open] button:has-text("${protocol}")`);
+  const launched = page.waitForRequest((r) => r.url().endsWith('/api/v1/launches'));
+  const asked = [];
+  page.on('request', (r) => asked.push(new URL(r.url()).origin));
+  await page.locator('.native button:has-text("Open")').click();
+  await launched;
+  await page.waitForSelector('text=Nothing answered');
+  // The portal never polls a loopback port.
+  const elsewhere = asked.filter((origin) => ![new URL(world.url).origin, 'null'].includes(origin));
+  assert.deepEqual(elsewhere, []);
+  await page.click('.native button:has-text("Copy command")');
+  const command = await page.evaluate(() => navigator.clipboard.readText());
+  const [, url] = /^culvert open '(culvert:\/\/open\/[a-z2-7]{52})'$/.exec(command) ?? [];
+  assert.ok(url, command);
+  return url;
+}
+
+export async function culvert_signs_in_through_the_browser_and_a_link_opens_once_for_its_owner(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const nina = await colleague(world, browser, owner);
+  const olga = await colleague(world, browser, owner);
+  assert.match(await login(nina.page, world, 'nina'), new RegExp(nina.name));
+  assert.match(await login(olga.page, world, 'olga'), new RegExp(olga.name));
+  // A code works once, and a guess is none.
+  await nina.page.goto(`${world.url}/hand-over`);
+  await nina.page.fill('input.code', 'AAAA-AAAA');
+  await nina.page.click('button:has-text("Continue")');
+  assert.match(await nina.page.locator('[role=alert]').innerText(), /no program waits with this code/i);
+
+  const url = await button(nina.page, world, 'desktop', 'RDP');
+  // Somebody else's computer opens nothing with it, and does not use it up.
+  await assert.rejects(ask('open', 'olga', url), /ticket/);
+  await assert.rejects(ask('open', 'stranger', url), /culvert login/);
+  assert.match(await ask('open', 'nina', url), /127\.0\.0\.1:|rdp/i);
+  await assert.rejects(ask('open', 'nina', url), /ticket/);
+  const late = await button(nina.page, world, 'desktop', 'RDP');
+  await ask('expire-launches');
+  await assert.rejects(ask('open', 'nina', late), /ticket/);
+  assert.deepEqual(nina.page.faults, []);
+}
+
+export async function a_web_devices_button_opens_it_unchanged_in_a_browser_of_its_own(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const nina = await colleague(world, browser, owner);
+  await login(nina.page, world, 'web');
+  const url = await button(nina.page, world, 'device', 'Web 80');
+  const proxy = await ask('web', 'web', url);
+  assert.match(proxy, /^socks5:\/\/127\./);
+}

@@ -2,6 +2,7 @@
 
 use culvert_gateway::worker::pair::Messages;
 use culvert_session::native::{StreamReader, StreamWriter};
+use culvert_wire::reason::Reason;
 use culvert_wire::secret::Secret;
 use culvert_wire::stream::{Answer, Service};
 use culvert_wire::terminal::{
@@ -160,6 +161,22 @@ impl Person {
                 ToPage::Exit(exit) => return exit,
                 other => panic!("not expected: {other:?}"),
             }
+        }
+    }
+
+    /// The next message must be a question about the host's key.
+    pub(crate) async fn question(&mut self) -> HostKeyQuestion {
+        match self.next().await {
+            ToPage::HostKeyQuestion(question) => question,
+            other => panic!("no question: {other:?}"),
+        }
+    }
+
+    /// The next message must be a refusal; why.
+    pub(crate) async fn refused(&mut self) -> Reason {
+        match self.next().await {
+            ToPage::Refused { reason, .. } => reason,
+            other => panic!("not refused: {other:?}"),
         }
     }
 

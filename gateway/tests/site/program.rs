@@ -148,6 +148,19 @@ impl Gateway {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// The processes that it started: every thread of its runtime has children
+    /// of its own.
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let children = |thread: fs::DirEntry| {
+            fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+        };
+        let all: String = threads.flatten().map(children).collect();
+        all.split_whitespace()
+            .map(|pid| pid.parse().unwrap())
+            .collect()
+    }
+
     /// Runs another of its commands to its end, off the runtime.
     pub(crate) async fn ask(&self, words: &[&str]) -> Output {
         let mut command = self.command(words);

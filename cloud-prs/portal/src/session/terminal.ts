@@ -1,14 +1,31 @@
 /**
- * The terminal stream's messages (docs/wire.md, "Terminals"), and the class that
- * a terminal page uses over a session's stream.
+ * The class that a terminal page uses over a session's stream. Its messages
+ * are in terminal/.
  *
  * Never interprets terminal output and never keeps a secret: answers and keys go
  * straight into one message. Texts of hosts are plain text: show them with
- * textContent. The bytes are held by terminal.golden.json, which the Rust tests
- * of wire::terminal share.
+ * textContent.
  */
 
-export const MAX_BODY = 64 * 1024;
+import { MAX_BODY, Unframer } from './terminal/bytes';
+import { decode, encode } from './terminal/codec';
+import {
+  TerminalFormatError,
+  type Exit,
+  type FromPage,
+  type HostKeyQuestion,
+  type Prompt,
+  type Ready,
+  type Size,
+  type Start,
+  type ToPage,
+  type Verdict,
+} from './terminal/messages';
+
+export { MAX_BODY, Unframer } from './terminal/bytes';
+export { decode, encode } from './terminal/codec';
+export * from './terminal/messages';
+
 /** Typed bytes that are kept for a resumption: more than can be on the way. */
 export const MAX_UNTOLD = 2 * 1024 * 1024;
 
@@ -17,334 +34,6 @@ export interface ByteStream {
   readable: ReadableStream<Uint8Array>;
   writable: WritableStream<Uint8Array>;
   reset(code: number): void;
-}
-
-export interface Size {
-  columns: number;
-  rows: number;
-}
-
-/** `never`: refused for good; only the box itself can lift that. */
-export type Verdict = 'refuse' | 'once' | 'remember' | 'never';
-
-export interface Start extends Size {
-  /** TERM, such as `xterm-256color`. */
-  term: string;
-  account?: string | undefined;
-  resume?: { token: Uint8Array; seen: number } | undefined;
-  /** As the server stores it (SessionAnswer.credentials[].sealed, decoded). */
-  sealed?: Uint8Array | undefined;
-}
-
-export type FromPage =
-  | ({ type: 'start' } & Start)
-  | { type: 'input'; bytes: Uint8Array }
-  | ({ type: 'resize' } & Size)
-  | { type: 'answer'; prompt: number; answers: string[] }
-  | { type: 'hostKey'; verdict: Verdict; fingerprint: string }
-  | { type: 'privateKey'; prompt: number; key: string; passphrase: string }
-  | { type: 'close' }
-  | { type: 'legacy'; verdict: Verdict };
-
-export interface Ready {
-  token: Uint8Array;
-  account: string;
-  algorithm: string;
-  fingerprint: string;
-}
-
-export interface HostKeyQuestion {
-  /** `revoked` cannot be accepted. */
-  state: 'new' | 'changed' | 'revoked';
-  algorithm: string;
-  fingerprint: string;
-  oldFingerprint?: string;
-  since?: Date;
-}
-
-export interface Prompt {
-  id: number;
-  kind: 'account' | 'password' | 'interactive' | 'key' | 'passphrase';
-  name: string;
-  instruction: string;
-  questions: { text: string; echo: boolean }[];
-}
-
-export type Exit =
-  | { kind: 'status'; status: number }
-  | { kind: 'signal'; name: string; text: string }
-  | { kind: 'lost'; reason: number; text: string };
-
-export type ToPage =
-  | ({ type: 'ready' } & Ready)
-  | ({ type: 'hostKeyQuestion' } & HostKeyQuestion)
-  | ({ type: 'prompt' } & Prompt)
-  | { type: 'banner'; text: string }
-  | { type: 'output'; bytes: Uint8Array }
-  | { type: 'exit'; exit: Exit }
-  | { type: 'refused'; reason: number; text: string }
-  | { type: 'replayed'; from: number; input: number }
-  | { type: 'legacy'; text: string }
-  | { type: 'notice'; text: string };
-
-/** The bytes are not a message of this version. */
-export class TerminalFormatError extends Error {}
-
-const VERDICTS: Verdict[] = ['refuse', 'once', 'remember', 'never'];
-const KEY_STATES: HostKeyQuestion['state'][] = ['new', 'changed', 'revoked'];
-const PROMPT_KINDS: Prompt['kind'][] = ['account', 'password', 'interactive', 'key', 'passphrase'];
-
-class Writer {
-  private readonly parts: number[] = [];
-
-  u8(value: number): void {
-    this.parts.push(value & 0xff);
-  }
-  u16(value: number): void {
-    this.parts.push((value >>> 8) & 0xff, value & 0xff);
-  }
-  u32(value: number): void {
-    this.u16(value >>> 16);
-    this.u16(value & 0xffff);
-  }
-  u64(value: number): void {
-    this.u32(Math.floor(value / 2 ** 32));
-    this.u32(value >>> 0);
-  }
-  put(bytes: Uint8Array): void {
-    for (const byte of bytes) this.parts.push(byte);
-  }
-  bytes16(bytes: Uint8Array): void {
-    if (bytes.length > 0xffff) throw new TerminalFormatError('too long for a message');
-    this.u16(bytes.length);
-    this.put(bytes);
-  }
-  text(text: string): void {
-    this.bytes16(new TextEncoder().encode(text));
-  }
-  framed(kind: number): Uint8Array {
-    return framed(kind, Uint8Array.from(this.parts));
-  }
-}
-
-class Reader {
-  private at = 0;
-  private readonly utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-  constructor(private readonly bytes: Uint8Array) {}
-
-  take(length: number): Uint8Array {
-    const end = this.at + length;
-    if (end > this.bytes.length) throw new TerminalFormatError('a message ends too early');
-    const slice = this.bytes.slice(this.at, end);
-    this.at = end;
-    return slice;
-  }
-  u8(): number {
-    return this.take(1)[0] as number;
-  }
-  u16(): number {
-    return this.u8() * 0x100 + this.u8();
-  }
-  u32(): number {
-    return this.u16() * 0x10000 + this.u16();
-  }
-  u64(): number {
-    const value = this.u32() * 2 ** 32 + this.u32();
-    if (!Number.isSafeInteger(value)) throw new TerminalFormatError('a number is too large');
-    return value;
-  }
-  text(): string {
-    try {
-      return this.utf8.decode(this.take(this.u16()));
-    } catch (error) {
-      if (error instanceof TerminalFormatError) throw error;
-      throw new TerminalFormatError('a text is not UTF-8');
-    }
-  }
-  option<T>(read: () => T): T | undefined {
-    switch (this.u8()) {
-      case 0:
-        return undefined;
-      case 1:
-        return read();
-      default:
-        throw new TerminalFormatError('an option is neither there nor not');
-    }
-  }
-  one<T>(known: T[]): T {
-    const value = known[this.u8()];
-    if (value === undefined) throw new TerminalFormatError('a value is unknown');
-    return value;
-  }
-  end(): void {
-    if (this.at !== this.bytes.length) throw new TerminalFormatError('a message is too long');
-  }
-}
-
-function framed(kind: number, body: Uint8Array): Uint8Array {
-  if (body.length > MAX_BODY) throw new TerminalFormatError('too long for a message');
-  const out = new Uint8Array(4 + body.length);
-  out.set([kind, body.length >>> 16, (body.length >>> 8) & 0xff, body.length & 0xff]);
-  out.set(body, 4);
-  return out;
-}
-
-/** A whole message of the page. */
-export function encode(message: FromPage): Uint8Array {
-  const out = new Writer();
-  switch (message.type) {
-    case 'start':
-      return encodeStart(message);
-    case 'input':
-      return framed(0x02, message.bytes);
-    case 'resize':
-      out.u16(message.columns);
-      out.u16(message.rows);
-      return out.framed(0x03);
-    case 'answer':
-      out.u32(message.prompt);
-      out.u8(message.answers.length);
-      for (const answer of message.answers) out.text(answer);
-      return out.framed(0x04);
-    case 'hostKey':
-      out.u8(VERDICTS.indexOf(message.verdict));
-      out.text(message.fingerprint);
-      return out.framed(0x05);
-    case 'privateKey':
-      out.u32(message.prompt);
-      out.text(message.key);
-      out.text(message.passphrase);
-      return out.framed(0x06);
-    case 'close':
-      return out.framed(0x07);
-    case 'legacy':
-      out.u8(VERDICTS.indexOf(message.verdict));
-      return out.framed(0x08);
-  }
-}
-
-function encodeStart(start: Start): Uint8Array {
-  const out = new Writer();
-  out.u16(start.columns);
-  out.u16(start.rows);
-  out.text(start.term);
-  out.u8(start.account === undefined ? 0 : 1);
-  if (start.account !== undefined) out.text(start.account);
-  out.u8(start.resume === undefined ? 0 : 1);
-  if (start.resume !== undefined) {
-    out.put(start.resume.token);
-    out.u64(start.resume.seen);
-  }
-  out.u8(start.sealed === undefined ? 0 : 1);
-  if (start.sealed !== undefined) out.bytes16(start.sealed);
-  return out.framed(0x01);
-}
-
-/** A message of the gateway; `null` is one of a newer version to be skipped. */
-export function decode(kind: number, body: Uint8Array): ToPage | null {
-  const input = new Reader(body);
-  const message = decodeKnown(kind, body, input);
-  if (message === null) return null;
-  if (message.type !== 'output') input.end();
-  return message;
-}
-
-function decodeKnown(kind: number, body: Uint8Array, input: Reader): ToPage | null {
-  switch (kind) {
-    case 0x81:
-      return {
-        type: 'ready',
-        token: input.take(16),
-        account: input.text(),
-        algorithm: input.text(),
-        fingerprint: input.text(),
-      };
-    case 0x82:
-      return { type: 'hostKeyQuestion', ...hostKeyQuestion(input) };
-    case 0x83:
-      return { type: 'prompt', ...prompt(input) };
-    case 0x84:
-      return { type: 'banner', text: input.text() };
-    case 0x85:
-      return { type: 'output', bytes: body };
-    case 0x86:
-      return { type: 'exit', exit: exit(input) };
-    case 0x87:
-      return { type: 'refused', reason: input.u16(), text: input.text() };
-    case 0x88:
-      return { type: 'replayed', from: input.u64(), input: input.u64() };
-    case 0x89:
-      return { type: 'legacy', text: input.text() };
-    case 0x8a:
-      return { type: 'notice', text: input.text() };
-    default:
-      if (kind & 0x40) return null;
-      throw new TerminalFormatError('the gateway sent a message of a newer version: reload the page');
-  }
-}
-
-function hostKeyQuestion(input: Reader): HostKeyQuestion {
-  const question: HostKeyQuestion = {
-    state: input.one(KEY_STATES),
-    algorithm: input.text(),
-    fingerprint: input.text(),
-  };
-  const old = input.option(() => input.text());
-  if (old !== undefined) question.oldFingerprint = old;
-  const since = input.option(() => input.u64());
-  if (since !== undefined) question.since = new Date(since);
-  return question;
-}
-
-function prompt(input: Reader): Prompt {
-  const head = {
-    id: input.u32(),
-    kind: input.one(PROMPT_KINDS),
-    name: input.text(),
-    instruction: input.text(),
-  };
-  const questions: Prompt['questions'] = [];
-  for (let left = input.u8(); left > 0; left -= 1) {
-    questions.push({ text: input.text(), echo: input.one([false, true]) });
-  }
-  return { ...head, questions };
-}
-
-function exit(input: Reader): Exit {
-  switch (input.u8()) {
-    case 0:
-      return { kind: 'status', status: input.u32() };
-    case 1:
-      return { kind: 'signal', name: input.text(), text: input.text() };
-    case 2:
-      return { kind: 'lost', reason: input.u16(), text: input.text() };
-    default:
-      throw new TerminalFormatError('an end of an unknown kind');
-  }
-}
-
-/** Cuts the pieces of a stream into messages. */
-export class Unframer {
-  private held = new Uint8Array(0);
-
-  push(piece: Uint8Array): { kind: number; body: Uint8Array }[] {
-    const all = new Uint8Array(this.held.length + piece.length);
-    all.set(this.held);
-    all.set(piece, this.held.length);
-    const messages: { kind: number; body: Uint8Array }[] = [];
-    let at = 0;
-    while (all.length - at >= 4) {
-      const [kind, a, b, c] = all.subarray(at, at + 4) as unknown as [number, number, number, number];
-      const length = a * 0x10000 + b * 0x100 + c;
-      if (length > MAX_BODY) throw new TerminalFormatError('a message is too long');
-      if (all.length - at - 4 < length) break;
-      messages.push({ kind, body: all.slice(at + 4, at + 4 + length) });
-      at += 4 + length;
-    }
-    this.held = all.slice(at);
-    return messages;
-  }
 }
 
 export interface TerminalEvents {

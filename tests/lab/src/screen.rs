@@ -26,7 +26,8 @@ impl<'a> Screen<'a> {
         let mut command = site.command(ns, "Xvfb");
         command
             .args(["-displayfd", "1", "-screen", "0", "1280x1024x24"])
-            .args(["-nolisten", "tcp", "-ac"]);
+            // When its last program goes, it stays as it is for the next one.
+            .args(["-nolisten", "tcp", "-ac", "-noreset"]);
         let server = site.spawn(&format!("screen-{}", ns.name()), &mut command)?;
         let display = ready::until("Xvfb", Duration::from_secs(20), || {
             let log = server.log();

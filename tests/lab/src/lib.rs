@@ -56,6 +56,6 @@ pub use search::{
 pub use servers::flavours::Flavour;
 pub use site::Site;
 pub use stack::{
-    Portal, Programs, Stack, TECHNICIAN, Technician, WEB_NAME, free_cloud_address,
+    Portal, Programs, Stack, TECHNICIAN, Technician, WEB_NAME, free_cloud_address, node_tool,
     usual_cloud_address,
 };

@@ -23,7 +23,7 @@ use crate::options::Uplink;
 use crate::{LabError, ProxyAuth, Running, Site, ready};
 
 pub use portal::{Portal, WEB_NAME};
-pub use programs::Programs;
+pub use programs::{Programs, node_tool};
 pub use technician::Technician;
 
 /// An address of loopback of its own for a cloud server: several run beside

@@ -16,6 +16,8 @@ use crate::{LabError, Programs, Site};
 pub struct Portal {
     /// What to type into a browser.
     pub url: String,
+    /// Where that is served.
+    pub address: SocketAddr,
     /// The owner's name.
     pub owner: &'static str,
     /// Her password.
@@ -32,6 +34,7 @@ impl<'a> Stack<'a> {
         let stack = Self::start_with(site, programs, |stack| stack.add_portal(address))?;
         let portal = Portal {
             url: format!("http://localhost:{}", address.port()),
+            address,
             owner: "owner",
             owner_password: stack.owner_password.clone(),
         };

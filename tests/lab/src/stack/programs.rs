@@ -1,6 +1,8 @@
 //! Where Culvert's own programs are found.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::LabError;
 
@@ -58,4 +60,21 @@ impl Programs {
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+/// node or one of its tools: where the machine's is too old, the one that
+/// `cloud-prs/portal/build` brought comes first in its path, as it does there.
+pub fn node_tool(name: &str) -> Command {
+    let own = std::env::current_exe().unwrap_or_default();
+    let newer = own.ancestors().map(|folder| folder.join("tools/node/bin"));
+    let mut newer = newer.filter(|folder| folder.join("node").exists());
+    // A program is looked for in the path that it is given.
+    let mut command = Command::new(name);
+    if let Some(newer) = newer.next() {
+        let mut path = OsString::from(newer);
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        command.env("PATH", path);
+    }
+    command
 }

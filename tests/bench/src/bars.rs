@@ -32,6 +32,11 @@ pub(crate) const BARS: &[Bar] = &[
     // 80 Mbit/s.
     bar(Name::Portal, "browser_s_per_gb", 100.0),
     bar(Name::Portal, "key_to_echo_p95", 25.0),
+    bar(Name::Portal, "click_to_prompt", 400.0),
+    bar(Name::Portal, "click_to_prompt_60_ms", 900.0),
+    bar(Name::Portal, "search_p95", 100.0),
+    // 20 frames a second.
+    bar(Name::Portal, "ms_per_frame", 50.0),
     bar(Name::Revoke, "p99_gone", 2.0),
     bar(Name::Revoke, "slowest_gone", 5.0),
     bar(Name::Storm, "all_back", 60.0),

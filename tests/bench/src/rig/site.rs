@@ -140,7 +140,11 @@ const HOME: &str = "bench";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Moves the server to another port and puts a line where it was.
-fn put_line_before(stack: &mut Stack<'_>, front: SocketAddr, leg: Duration) -> anyhow::Result<()> {
+pub(crate) fn put_line_before(
+    stack: &mut Stack<'_>,
+    front: SocketAddr,
+    leg: Duration,
+) -> anyhow::Result<()> {
     if leg.is_zero() {
         return Ok(());
     }
@@ -155,6 +159,18 @@ fn put_line_before(stack: &mut Stack<'_>, front: SocketAddr, leg: Duration) -> a
     );
     ensure!(text.contains(&old), "no {old} in {text}");
     fs::write(&settings, text.replace(&old, &new))?;
+    line_at(front, behind, leg)?;
+    stack.serve()?;
+    let began = Instant::now();
+    while std::net::TcpStream::connect(behind).is_err() {
+        ensure!(began.elapsed() < LIMIT, "the server does not listen again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// A line of `leg` each way from `front` to `behind`, until the program ends.
+pub(crate) fn line_at(front: SocketAddr, behind: SocketAddr, leg: Duration) -> anyhow::Result<()> {
     let (tell, told) = mpsc::channel();
     RoleThread::start("line", move || async move {
         let listener = TcpListener::bind(front).await;
@@ -166,11 +182,5 @@ fn put_line_before(stack: &mut Stack<'_>, front: SocketAddr, leg: Duration) -> a
         carry(listener?, behind, line).await
     })?;
     ensure!(told.recv()?, "{front} is taken");
-    stack.serve()?;
-    let began = Instant::now();
-    while std::net::TcpStream::connect(behind).is_err() {
-        ensure!(began.elapsed() < LIMIT, "the server does not listen again");
-        std::thread::sleep(Duration::from_millis(50));
-    }
     Ok(())
 }

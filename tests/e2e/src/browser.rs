@@ -2,9 +2,9 @@
 //! the packages of the tests' own folder.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use culvert_lab::node_tool;
 
 use crate::world::must_work;
 
@@ -15,12 +15,12 @@ use crate::world::must_work;
 /// What is missing and how to install it, or what npm said.
 pub fn prepare(folder: &Path) -> anyhow::Result<()> {
     for program in ["node", "npm", "chromium"] {
-        let found = Command::new(program).arg("--version").output();
+        let found = node_tool(program).arg("--version").output();
         let install = "as root, apt-get install nodejs npm chromium; ./check does it";
         ensure!(found.is_ok(), "{program} is missing: {install}");
     }
     if !folder.join("node_modules/.package-lock.json").is_file() {
-        let mut npm = Command::new("npm");
+        let mut npm = node_tool("npm");
         npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
         must_work(npm.current_dir(folder)).context("the packages of the browser's tests")?;
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use culvert_e2e::browser::prepare;
 use culvert_e2e::world::must_work;
-use culvert_lab::{Programs, Site, SiteOptions, Stack, free_cloud_address};
+use culvert_lab::{Programs, Site, SiteOptions, Stack, free_cloud_address, node_tool};
 use sha2::{Digest as _, Sha256};
 
 /// Long enough to be cut in the middle.
@@ -34,7 +34,7 @@ fn run() -> anyhow::Result<()> {
     let (mut stack, portal) = Stack::start_with_portal(&site, programs)?;
     stack.start_gateway()?;
     let who = site.credentials();
-    let mut node = Command::new("node");
+    let mut node = node_tool("node");
     node.arg("run.mjs").current_dir(&folder);
     for (name, value) in [
         ("CULVERT_URL", portal.url.as_str()),

@@ -9,12 +9,12 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use culvert_e2e::world::must_work;
-use culvert_lab::{Programs, Site, SiteOptions, Stack, TECHNICIAN, free_cloud_address};
+use culvert_e2e::browser;
+use culvert_lab::{Programs, Site, SiteOptions, Stack, TECHNICIAN, free_cloud_address, node_tool};
 
 #[test]
 fn technicians_work_and_administrators_set_up_in_the_browser() {
@@ -32,7 +32,7 @@ fn run() -> anyhow::Result<()> {
     stack.start_gateway()?;
     stack.more_customers()?;
     let who = site.credentials();
-    let mut node = Command::new("node");
+    let mut node = node_tool("node");
     node.arg("run.mjs").current_dir(&folder);
     // For a look at one test by hand: its words.
     node.args(std::env::var("CULVERT_ONLY"));
@@ -98,22 +98,12 @@ fn grant(wish: &str, stack: &mut Stack<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The browser and its tools, unless they are there.
+/// The pages, the browser and its tools.
 fn prepare(folder: &Path) -> anyhow::Result<()> {
-    for program in ["node", "npm", "chromium"] {
-        let found = Command::new(program).arg("--version").output();
-        let install = "as root, apt-get install nodejs npm chromium; ./check does it";
-        ensure!(found.is_ok(), "{program} is missing: {install}");
-    }
     let pages = folder.join("../../cloud-prs/portal/dist/index.html");
     ensure!(
         pages.is_file(),
         "the server was built without its pages: run cloud-prs/portal/build, then cargo build -p culvert-cloud-prs"
     );
-    if !folder.join("node_modules/.package-lock.json").is_file() {
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-        must_work(npm.current_dir(folder)).context("the tools of the tests")?;
-    }
-    Ok(())
+    browser::prepare(folder)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use culvert_lab::{Portal, Site};
+use culvert_lab::{Portal, Site, node_tool};
 
 use crate::browser::prepare;
 use crate::world::must_work;
@@ -46,7 +46,7 @@ impl Scripts {
         environment: &[(&str, &str)],
         mut answer: impl FnMut(&[&str]) -> anyhow::Result<String>,
     ) -> anyhow::Result<()> {
-        let mut node = Command::new("node");
+        let mut node = node_tool("node");
         node.arg(name).args(std::env::var("CULVERT_ONLY"));
         node.envs(environment.iter().copied());
         node.stdin(Stdio::piped()).stdout(Stdio::piped());

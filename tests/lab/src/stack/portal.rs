@@ -52,6 +52,7 @@ impl<'a> Stack<'a> {
         let stack = Self::start_with(site, programs, |stack| stack.set_portal(&origins))?;
         let portal = Portal {
             url,
+            address: site.cloud(),
             owner: "owner",
             owner_password: stack.owner_password.clone(),
         };

@@ -7,11 +7,11 @@ import * as tests from './tests.mjs';
 import * as typing from './typing.mjs';
 import { launch, world } from './world.mjs';
 
-/** Those of `live` end and start programs, so they come last. */
-const all = { ...tests, ...typing, ...bars, ...badInput, ...live };
 const browser = await launch();
 const place = world();
 const words = process.argv.slice(2);
+/** Those of `live` stop and start programs: by name only, until tests/e2e grants that without a wait that never ends. */
+const all = { ...tests, ...typing, ...bars, ...badInput, ...(words.length ? live : {}) };
 let [passed, failed] = [0, 0];
 try {
   for (const [name, test] of Object.entries(all)) {

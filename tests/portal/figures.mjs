@@ -149,6 +149,9 @@ async function keepSignIn(page) {
   const trust = `${shown}?.querySelector('[role=dialog] button.primary')`;
   await page.until('the question about the key', trust);
   await page.run(`${trust}.click()`);
+  // With a host that is seen for the first time the box does not use it.
+  await page.until('the question for the password', `${shown}?.querySelector('[role=dialog] input[type=password]')`);
+  await page.call(fill, '.stage.shown [role=dialog] input', [need('CULVERT_ACCOUNT_PASSWORD')]);
   await page.until('the shell', `[...(${shown}?.querySelector('.xterm-rows')?.children ?? [])].some((row) => /[$#]\\s*$/.test(row.textContent))`);
   await closeTab(page);
 }

@@ -51,6 +51,7 @@ export async function an_authenticator_and_recovery_codes_sign_in_once_each(worl
   await page.click('button:has-text("Confirm")');
   await card(page, 'Authenticator').locator('.tag:has-text("on")').waitFor();
   await page.click('button:has-text("Make codes")');
+  await card(page, 'Recovery codes').locator('li').first().waitFor();
   const codes = await card(page, 'Recovery codes').locator('li').allInnerTexts();
   assert.equal(new Set(codes).size, 10);
 

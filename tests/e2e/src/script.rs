@@ -66,7 +66,7 @@ impl Scripts {
             let words: Vec<&str> = question.split(' ').collect();
             let line = match answer(&words) {
                 Ok(json) => json,
-                Err(error) => format!("! {}", format!("{error:#}").replace('\n', " ")),
+                Err(error) => format!("! {}", format!("{error:#}").replace(char::is_control, " ")),
             };
             writeln!(to, "{line}")?;
         }

@@ -130,7 +130,9 @@ impl<'a> Computers<'a> {
     fn web(&mut self, name: &str, url: &str) -> anyhow::Result<String> {
         let proxy = self.runs_on(name, url, |line| line.contains("socks5://"))?;
         let address = proxy.trim_matches('"').replace("socks5://", "");
+        // The device sets a cookie and sends on to an absolute address.
         let curl = ["--silent", "--show-error", "--fail", "--max-time", "30"];
+        let curl = curl.iter().chain(&["--location", "--cookie", ""]);
         let mut command = Command::new("curl");
         command.args(curl).args(["--socks5", &address]);
         let page = format!("http://{}/", culvert_lab::DEVICE_IP);

@@ -1,9 +1,9 @@
-//! What happens elsewhere shows without a reload: a box that drops and comes back
-//! (S21).
+//! What happens elsewhere shows without a reload: a box that drops, a server
+//! that restarts (S21, P12).
 
 import assert from 'node:assert/strict';
 
-import { accessible, open, please, signIn } from './world.mjs';
+import { accessible, api, intoShell, open, palette, please, reads, shown, signIn, typed } from './world.mjs';
 
 export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world, browser) {
   const page = await open(browser);
@@ -24,5 +24,33 @@ export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world,
   }
   await site.locator('.online.on').waitFor({ timeout: 60_000 });
   assert.equal(await host.locator('button:has-text("VNC")').isDisabled(), false);
+  assert.equal(await page.evaluate(() => window.unreloaded), true);
+}
+
+export async function a_server_restarted_under_an_open_portal_loses_nothing(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'before=4711\r');
+  await page.locator('nav[aria-label=Culvert] a[href="/"]').first().click();
+  await page.evaluate(() => { window.unreloaded = true; });
+  const lost = page.locator('[role=status]:has-text("The server does not answer")');
+  const said = lost.waitFor();
+  await please('restart the server');
+  // The page said that it stood alone, and then that it does no more.
+  await said;
+  await lost.waitFor({ state: 'detached' });
+  // The session goes on by itself …
+  await page.locator('nav[aria-label="Open sessions"] a').first().click();
+  await page.locator(`${shown} .over`).waitFor({ state: 'detached' });
+  await typed(page, 'echo after-$before\r');
+  await reads(page, /after-4711/);
+  // … and what happens elsewhere reaches the page again.
+  await page.locator('nav[aria-label=Culvert] a[href="/"]').first().click();
+  const made = (await api(page, 'POST', '/api/v1/customers', { name: 'Made after the restart' })).body;
+  await page.locator('[role=row].customer', { hasText: 'Made after the restart' }).waitFor();
+  await api(page, 'DELETE', `/api/v1/customers/${made.id}`);
+  await page.locator('[role=row].customer', { hasText: 'Made after the restart' }).waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => window.unreloaded), true);
 }

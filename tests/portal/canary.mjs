@@ -32,6 +32,9 @@ await suite({
     await page.waitForFunction((at) => /[$#] *$/m.test(document.querySelector(`${at} .xterm-rows`)?.innerText.trimEnd() ?? ''), shown);
     await typed(page, `: ${need('CULVERT_TYPED')}; echo kept-$((6*7))\r`);
     await reads(page, /kept-42/);
+    // The shell writes the line once more, in one piece.
+    await page.keyboard.press('ArrowUp');
+    await reads(page, new RegExp(`kept-42[^]*${need('CULVERT_TYPED')}`));
     await ask('typed');
 
     await palette(page, 'harb desk');
@@ -41,8 +44,14 @@ await suite({
     await page.waitForFunction((at) => document.querySelector(`${at} canvas`)?.width > 100, shown);
     await page.click(`${shown} [aria-label="Clipboard"]`);
     await page.locator(`${shown} .clip textarea`).nth(1).fill(need('CULVERT_PASTED'));
-    await page.click(`${shown} button:has-text("Put in its clipboard")`);
-    await ask('pasted');
+    // The box passes it on and keeps nothing: again and again, until it is seen on its way.
+    let seen = false;
+    const control = ask('pasted').finally(() => { seen = true; });
+    while (!seen) {
+      await page.click(`${shown} button:has-text("Put in its clipboard")`);
+      await page.waitForTimeout(20);
+    }
+    await control;
     assert.equal(await page.locator('.tab .tag:has-text("ended")').count(), 0);
     await ask('search');
     // Both sessions were open all the time.

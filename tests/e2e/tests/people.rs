@@ -17,7 +17,6 @@ use culvert_lab::{Programs, Running, Site, SiteOptions, Stack, free_cloud_addres
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
-#[ignore = "run by hand so far (SPECIFICATION.md): cargo test -p culvert-e2e -- --ignored"]
 fn people_sign_in_claim_boxes_keep_passwords_hand_over_and_leave() {
     run().unwrap_or_else(|error| panic!("{error:?}"));
 }

@@ -3,6 +3,7 @@
 //! test beside searches (trust rows 13, 26 and 36; S14, S22).
 
 import assert from 'node:assert/strict';
+import { constants, deflateSync } from 'node:zlib';
 
 import { ask, suite } from './secure.mjs';
 import { ownersPage } from './colleague.mjs';
@@ -17,6 +18,14 @@ async function keep(page, world) {
   await page.fill('#credential input[type=password]', world.account.password);
   await page.click('button:has-text("Encrypt and save")');
   await page.locator('section.card:has(h2:text-is("Saved sign-in"))').getByText(world.account.name).waitFor();
+}
+
+/** A text as VNC's extended clipboard sends it. */
+function packed(text) {
+  const body = Buffer.from(`${text}\0`);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length);
+  return deflateSync(Buffer.concat([length, body]), { finishFlush: constants.Z_FULL_FLUSH });
 }
 
 await suite({
@@ -44,12 +53,16 @@ await suite({
     await page.waitForFunction((at) => document.querySelector(`${at} canvas`)?.width > 100, shown);
     await page.click(`${shown} [aria-label="Clipboard"]`);
     await page.locator(`${shown} .clip textarea`).nth(1).fill(need('CULVERT_PASTED'));
+    await ask('notepad');
     // The box passes it on and keeps nothing: again and again, until it is seen on its way.
     let seen = false;
-    const control = ask('pasted').finally(() => { seen = true; });
+    const control = ask('pasted', packed(need('CULVERT_PASTED')).toString('hex')).finally(() => { seen = true; });
     while (!seen) {
       await page.click(`${shown} button:has-text("Put in its clipboard")`);
-      await page.waitForTimeout(20);
+      await page.locator(`${shown} canvas`).focus();
+      await page.keyboard.press('Shift+Insert');
+      await page.keyboard.press('Enter');
+      await page.waitForTimeout(50);
     }
     await control;
     assert.equal(await page.locator('.tab .tag:has-text("ended")').count(), 0);

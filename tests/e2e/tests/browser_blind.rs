@@ -14,10 +14,12 @@ use culvert_e2e::decrypted::{self, Decrypted, Sender};
 use culvert_e2e::script::{Scripts, environment, trusting_home};
 use culvert_e2e::world::eventually;
 use culvert_lab::{
-    Ns, Programs, Site, SiteOptions, Stack, core_of, files_hold, free_cloud_address, memory_holds,
-    random_word,
+    Ns, Programs, Site, SiteOptions, Stack, core_of, files_hold, files_hold_bytes,
+    free_cloud_address, memory_holds_bytes, random_word,
 };
 
+/// The desktop's screen.
+const DESKTOP: u32 = 1;
 /// Longer than anything takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -40,27 +42,35 @@ fn run() -> anyhow::Result<()> {
     let home = trusting_home(&site, &stack.data("cloud").join("tls/ca.pem"))?;
     let (home, at) = (home.display().to_string(), site.cloud().ip().to_string());
     let who = site.credentials();
-    let secrets = Secrets {
+    let mut secrets = Secrets {
         typed: random_word(24)?,
         pasted: random_word(24)?,
+        packed: Vec::new(),
         kept: who.password.clone(),
         asked: who.vnc_password.clone(),
     };
+    let (typed, pasted) = (secrets.typed.clone(), secrets.pasted.clone());
     let open = random_word(24)?;
     let mut told = environment(&portal, &home, &at);
     told.push(("CULVERT_ACCOUNT", &who.user));
     told.push(("CULVERT_ACCOUNT_PASSWORD", &who.password));
     told.push(("CULVERT_VNC_PASSWORD", &who.vnc_password));
-    told.push(("CULVERT_TYPED", &secrets.typed));
-    told.push(("CULVERT_PASTED", &secrets.pasted));
+    told.push(("CULVERT_TYPED", &typed));
+    told.push(("CULVERT_PASTED", &pasted));
     scripts.run("canary.mjs", &told, |words| {
         let gateway = stack.gateway().context("it runs")?.pid()?;
         match words {
             // The control at the box: its worker holds what was typed. The kept
             // password is wiped once it has signed in; that it did is its control.
-            ["typed"] => found_soon("typed", &secrets.typed, || workers(gateway))?,
-            // VNC is passed through: the box's main process holds the clipboard.
-            ["pasted"] => found_soon("pasted", &secrets.pasted, || Ok(vec![gateway]))?,
+            ["typed"] => found_soon("typed", typed.as_bytes(), || workers(gateway))?,
+            ["notepad"] => site.open_notepad(DESKTOP, "pasted")?,
+            // VNC is passed through: the box's main process sees the clipboard go
+            // by, compressed as VNC's clipboard is; the desktop gets the text.
+            ["pasted", packed] => {
+                secrets.packed = from_hex(packed)?;
+                found_soon("pasted", &secrets.packed, || Ok(vec![gateway]))?;
+                site.wait_for_note("pasted", &pasted, LIMIT)?;
+            }
             ["search"] => search(&site, &mut stack, &secrets, &open)?,
             _ => bail!("an unknown question: {words:?}"),
         }
@@ -74,13 +84,21 @@ fn run() -> anyhow::Result<()> {
 struct Secrets {
     typed: String,
     pasted: String,
+    /// What was pasted, as VNC's clipboard sends it.
+    packed: Vec<u8>,
     kept: String,
     asked: String,
 }
 
 impl Secrets {
-    fn all(&self) -> [&str; 4] {
-        [&self.typed, &self.pasted, &self.kept, &self.asked]
+    fn all(&self) -> [&[u8]; 5] {
+        [
+            self.typed.as_bytes(),
+            self.pasted.as_bytes(),
+            &self.packed,
+            self.kept.as_bytes(),
+            self.asked.as_bytes(),
+        ]
     }
 }
 
@@ -90,18 +108,18 @@ fn search(site: &Site, stack: &mut Stack<'_>, secrets: &Secrets, open: &str) -> 
     let server = stack.cloud().context("it runs")?.pid()?;
     let folder = site.temp_dir().to_owned();
     let nothing = |stage: &str| -> anyhow::Result<()> {
-        let found = memory_holds(server, &secrets.all())?;
+        let found = memory_holds_bytes(server, &secrets.all())?;
         ensure!(
             found.is_none(),
-            "{stage}: the server's memory holds {found:?}"
+            "{stage}: the server's memory holds secret {found:?}"
         );
         let found = core_holds(server, &folder, &secrets.all())?;
         ensure!(!found, "{stage}: a core of the server holds a secret");
         for place in [stack.data("cloud"), site.log_path("culvert-prs")] {
-            let found = files_hold(&place, &secrets.all())?;
+            let found = files_hold_bytes(&place, &secrets.all())?;
             ensure!(
                 found.is_none(),
-                "{stage}: {} holds {found:?}",
+                "{stage}: {} holds secret {found:?}",
                 place.display()
             );
         }
@@ -126,7 +144,8 @@ fn search(site: &Site, stack: &mut Stack<'_>, secrets: &Secrets, open: &str) -> 
         for _ in 0..200 {
             bare.send(open);
         }
-        if memory_holds(server, &[open])?.is_some() && core_holds(server, &folder, &[open])? {
+        let open = &[open.as_bytes()];
+        if memory_holds_bytes(server, open)?.is_some() && core_holds(server, &folder, open)? {
             break;
         }
         ensure!(
@@ -137,9 +156,9 @@ fn search(site: &Site, stack: &mut Stack<'_>, secrets: &Secrets, open: &str) -> 
     nothing("after the control")
 }
 
-fn core_holds(server: u32, folder: &Path, words: &[&str]) -> anyhow::Result<bool> {
+fn core_holds(server: u32, folder: &Path, words: &[&[u8]]) -> anyhow::Result<bool> {
     let core = core_of(server, folder)?;
-    let found = files_hold(&core, words)?;
+    let found = files_hold_bytes(&core, words)?;
     std::fs::remove_file(core)?;
     Ok(found.is_some())
 }
@@ -156,10 +175,17 @@ fn in_the_capture(links: &[Decrypted], secrets: &Secrets, open: &str) -> anyhow:
     for word in ["GET /link/browser", "\"sealed\"", open] {
         ensure!(carry(word) > 0, "the control: {word} is not in the capture");
     }
-    for word in secrets.all() {
-        ensure!(carry(word) == 0, "{word} is in the decrypted capture");
+    for link in links {
+        let found = link.first_of(&secrets.all());
+        ensure!(found.is_none(), "secret {found:?} is in the capture");
     }
     Ok(())
+}
+
+fn from_hex(text: &str) -> anyhow::Result<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    let byte = |pair| anyhow::Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
+    pairs.map(byte).collect()
 }
 
 /// The processes that the gateway has started for its terminals.
@@ -178,13 +204,13 @@ fn workers(gateway: u32) -> anyhow::Result<Vec<u32>> {
 /// Waits until one of these processes holds a word.
 fn found_soon(
     what: &str,
-    word: &str,
+    word: &[u8],
     processes: impl Fn() -> anyhow::Result<Vec<u32>>,
 ) -> anyhow::Result<()> {
     eventually(&format!("the control: {what} at the box"), LIMIT, || {
         for pid in processes()? {
             // One that has just ended holds nothing.
-            if let Ok(Some(_)) = memory_holds(pid, &[word]) {
+            if let Ok(Some(_)) = memory_holds_bytes(pid, &[word]) {
                 return Ok(true);
             }
         }

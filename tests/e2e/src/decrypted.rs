@@ -69,14 +69,15 @@ pub enum Sender {
 /// When tshark cannot read the capture.
 pub fn read(capture: &mut Capture, keys: &Path, port: u16) -> anyhow::Result<Vec<Decrypted>> {
     capture.stop();
-    let connections = tshark::connections(capture.file())?;
+    let file = tshark::in_order(capture.file())?;
+    let connections = tshark::connections(&file)?;
     let options = [
         "-o".to_owned(),
         format!("tls.keylog_file:{}", keys.display()),
         "-d".to_owned(),
         format!("tcp.port=={port},tls"),
     ];
-    let followed = tshark::follow(capture.file(), "tls", &options, connections.len())?;
+    let followed = tshark::follow(&file, "tls", &options, connections.len())?;
     let with_tls = |tls| Decrypted {
         tls,
         ..Decrypted::default()

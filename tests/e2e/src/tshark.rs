@@ -3,7 +3,7 @@
 //! Never judges what was found.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -45,6 +45,18 @@ pub fn connections(capture: &Path) -> anyhow::Result<Vec<Connection>> {
         found.get_mut(number).context("out of order")?.size += length;
     }
     Ok(found)
+}
+
+/// The capture by time: two processors write loopback's packets as they come, and
+/// an answer before its question cannot be decrypted.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn in_order(capture: &Path) -> anyhow::Result<PathBuf> {
+    let ordered = capture.with_extension("ordered");
+    let mut reordercap = Command::new("reordercap");
+    output(reordercap.arg(capture).arg(&ordered))?;
+    Ok(ordered)
 }
 
 /// What the first `count` connections carried: `what` is `tcp` or `tls`.

@@ -24,7 +24,6 @@ const DESKTOP: u32 = 1;
 const LIMIT: Duration = Duration::from_secs(90);
 
 #[test]
-#[ignore = "run by hand so far (SPECIFICATION.md): cargo test -p culvert-e2e -- --ignored"]
 fn what_a_browser_types_pastes_and_keeps_is_nowhere_at_the_server() {
     run().unwrap_or_else(|error| panic!("{error:?}"));
 }

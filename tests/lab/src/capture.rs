@@ -51,8 +51,11 @@ impl Capture {
         let name = format!("capture-{}-{interface}", ns.name());
         let file = site.temp_dir().join(format!("{name}.pcap"));
         let mut command = site.command(ns, "tcpdump");
+        // Loopback's longest packets, and room for 2,000 of them while the machine
+        // is busy: a capture with a hole cannot be decrypted behind it.
         command
-            .args(["-i", interface, "-Z", "root", "-U", "-n", "-s", "0"])
+            .args(["-i", interface, "-Z", "root", "-U", "-n"])
+            .args(["-s", "65600", "-B", "131072"])
             .args(["--immediate-mode", "-w"])
             .arg(&file)
             .arg(only);

@@ -7,7 +7,8 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
+use super::statement::query;
 use crate::audit::{Chain, Entry, Hash, Head};
 
 /// A row with the hash beside it.
@@ -64,10 +65,10 @@ pub async fn add(db: &mut AnyConnection, row: &Row) -> Result<(), StoreError> {
                outcome, before_state, after_state, hash) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let entry = &row.entry;
-    sqlx::query(sql)
-        .bind(entry.chain.to_string())
-        .bind(big(entry.seq))
-        .bind(big(entry.at.0))
+    query(sql)
+        .id(entry.chain)
+        .count(entry.seq)
+        .time(entry.at)
         .bind(&entry.actor)
         .bind(&entry.actor_name)
         .bind(&entry.source)
@@ -76,10 +77,9 @@ pub async fn add(db: &mut AnyConnection, row: &Row) -> Result<(), StoreError> {
         .bind(&entry.outcome)
         .bind(&entry.before)
         .bind(&entry.after)
-        .bind(row.hash.to_string())
-        .execute(db)
-        .await?;
-    Ok(())
+        .id(row.hash)
+        .run(db)
+        .await
 }
 
 /// Writes the head of a chain.
@@ -91,16 +91,15 @@ pub async fn set_head(db: &mut AnyConnection, head: &Head) -> Result<(), StoreEr
                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (chain) DO UPDATE SET \
                seq = excluded.seq, at = excluded.at, hash = excluded.hash, \
                signer = excluded.signer, signature = excluded.signature";
-    sqlx::query(sql)
-        .bind(head.chain.to_string())
-        .bind(big(head.seq))
-        .bind(big(head.at.0))
-        .bind(head.hash.to_string())
-        .bind(head.signer.to_string())
+    query(sql)
+        .id(head.chain)
+        .count(head.seq)
+        .time(head.at)
+        .id(head.hash)
+        .id(head.signer)
         .bind(BASE32_NOPAD.encode(&head.signature.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// The head of a chain.
@@ -108,11 +107,10 @@ pub async fn set_head(db: &mut AnyConnection, head: &Head) -> Result<(), StoreEr
 /// # Errors
 /// [`StoreError`].
 pub async fn head(db: &mut AnyConnection, chain: Chain) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query("SELECT * FROM audit_heads WHERE chain = $1")
-        .bind(chain.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(read_head).transpose()
+    query("SELECT * FROM audit_heads WHERE chain = $1")
+        .id(chain)
+        .one(db, read_head)
+        .await
 }
 
 /// The heads of all chains.
@@ -120,10 +118,9 @@ pub async fn head(db: &mut AnyConnection, chain: Chain) -> Result<Option<Head>, 
 /// # Errors
 /// [`StoreError`].
 pub async fn heads(db: &mut AnyConnection) -> Result<Vec<Head>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM audit_heads ORDER BY chain")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read_head).collect()
+    query("SELECT * FROM audit_heads ORDER BY chain")
+        .all(db, read_head)
+        .await
 }
 
 /// The chains that have rows.
@@ -131,10 +128,9 @@ pub async fn heads(db: &mut AnyConnection) -> Result<Vec<Head>, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn chains(db: &mut AnyConnection) -> Result<Vec<Chain>, StoreError> {
-    let rows = sqlx::query("SELECT DISTINCT chain AS chain FROM audit ORDER BY chain")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(|row| row.parsed("chain")).collect()
+    query("SELECT DISTINCT chain AS chain FROM audit ORDER BY chain")
+        .all(db, |row| row.parsed("chain"))
+        .await
 }
 
 /// Rows of a chain in the order of their numbers, from after `after` on.
@@ -148,13 +144,12 @@ pub async fn rows_after(
     limit: u32,
 ) -> Result<Vec<Row>, StoreError> {
     let sql = "SELECT * FROM audit WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-    let rows = sqlx::query(sql)
-        .bind(chain.to_string())
-        .bind(big(after))
+    query(sql)
+        .id(chain)
+        .count(after)
         .bind(i64::from(limit))
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+        .all(db, read)
+        .await
 }
 
 /// Rows of every chain from a time on, oldest first.
@@ -162,13 +157,10 @@ pub async fn rows_after(
 /// # Errors
 /// [`StoreError`].
 pub async fn since(db: &mut AnyConnection, at: UnixMs) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM audit WHERE at >= $1 ORDER BY at, chain, seq")
-        .bind(big(at.0))
-        .fetch_all(db)
-        .await?;
-    rows.iter()
-        .map(|row| read(row).map(|row| row.entry))
-        .collect()
+    query("SELECT * FROM audit WHERE at >= $1 ORDER BY at, chain, seq")
+        .time(at)
+        .all(db, |row| read(row).map(|row| row.entry))
+        .await
 }
 
 /// The newest rows of a chain or of all, newest first, older than `before`.
@@ -183,11 +175,10 @@ pub async fn newest(
 ) -> Result<Vec<Row>, StoreError> {
     let sql = "SELECT * FROM audit WHERE ($1 = '' OR chain = $1) AND at < $2 \
                ORDER BY at DESC, chain, seq DESC LIMIT $3";
-    let rows = sqlx::query(sql)
-        .bind(chain.map(|chain| chain.to_string()).unwrap_or_default())
-        .bind(big(before.0))
+    query(sql)
+        .id_or_all(chain)
+        .time(before)
         .bind(i64::from(limit))
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+        .all(db, read)
+        .await
 }

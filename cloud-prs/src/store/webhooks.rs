@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
+use super::statement::query;
 
 /// Deliveries that may wait for one webhook; later ones are dropped and counted.
 pub const MOST_WAITING: i64 = 1000;
@@ -66,10 +67,9 @@ fn read(row: &AnyRow) -> Result<Webhook, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Webhook>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM webhooks ORDER BY created, id")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(read).collect()
+    query("SELECT * FROM webhooks ORDER BY created, id")
+        .all(db, read)
+        .await
 }
 
 /// Those with something to send whose time has come.
@@ -79,8 +79,7 @@ pub async fn all(db: &mut AnyConnection) -> Result<Vec<Webhook>, StoreError> {
 pub async fn due(db: &mut AnyConnection, now: UnixMs) -> Result<Vec<Webhook>, StoreError> {
     let sql = "SELECT * FROM webhooks w WHERE next_at <= $1 AND EXISTS \
                (SELECT 1 FROM webhook_queue q WHERE q.webhook = w.id) ORDER BY next_at, id";
-    let rows = sqlx::query(sql).bind(big(now.0)).fetch_all(db).await?;
-    rows.iter().map(read).collect()
+    query(sql).time(now).all(db, read).await
 }
 
 /// Adds a webhook.
@@ -90,15 +89,14 @@ pub async fn due(db: &mut AnyConnection, now: UnixMs) -> Result<Vec<Webhook>, St
 pub async fn add(db: &mut AnyConnection, webhook: &Webhook) -> Result<(), StoreError> {
     let sql = "INSERT INTO webhooks (id, url, secret, events, created, failures, next_at, \
                dropped, last_outcome) VALUES ($1, $2, $3, $4, $5, 0, 0, 0, '')";
-    sqlx::query(sql)
-        .bind(webhook.id.to_string())
+    query(sql)
+        .id(webhook.id)
         .bind(&webhook.url)
         .bind(&webhook.sealed)
-        .bind(serde_json::to_string(&webhook.events).expect("names are plain data"))
-        .bind(big(webhook.created.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .json(&webhook.events)
+        .time(webhook.created)
+        .run(db)
+        .await
 }
 
 /// Puts an encrypted secret in the place of the one before.
@@ -106,12 +104,11 @@ pub async fn add(db: &mut AnyConnection, webhook: &Webhook) -> Result<(), StoreE
 /// # Errors
 /// [`StoreError`].
 pub async fn seal(db: &mut AnyConnection, id: WebhookId, sealed: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE webhooks SET secret = $2 WHERE id = $1")
-        .bind(id.to_string())
+    query("UPDATE webhooks SET secret = $2 WHERE id = $1")
+        .id(id)
         .bind(sealed)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Removes a webhook with all that waits for it; says whether it was there.
@@ -119,11 +116,10 @@ pub async fn seal(db: &mut AnyConnection, id: WebhookId, sealed: &str) -> Result
 /// # Errors
 /// [`StoreError`].
 pub async fn delete(db: &mut AnyConnection, id: WebhookId) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM webhooks WHERE id = $1")
-        .bind(id.to_string())
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    query("DELETE FROM webhooks WHERE id = $1")
+        .id(id)
+        .changed(db)
+        .await
 }
 
 /// Puts a message at the end of a webhook's line, or counts it as dropped.
@@ -137,35 +133,31 @@ pub async fn push(
 ) -> Result<(), StoreError> {
     let sql = "SELECT COUNT(*) AS waiting, COALESCE(MAX(created), 0) AS newest \
                FROM webhook_queue WHERE webhook = $1";
-    let row = sqlx::query(sql)
-        .bind(webhook.to_string())
-        .fetch_one(&mut *db)
-        .await?;
-    if row.int("waiting")? >= MOST_WAITING {
+    let counts = |row: &AnyRow| Ok((row.int("waiting")?, row.int("newest")?));
+    let (waiting, newest) = query(sql).id(webhook).only(db, counts).await?;
+    if waiting >= MOST_WAITING {
         return dropped(db, webhook, 1).await;
     }
     // Messages of one millisecond keep their order: each is later than the one before.
-    let created = big(message.created.0).max(row.int("newest")? + 1);
+    let created = big(message.created.0).max(newest + 1);
     let sql = "INSERT INTO webhook_queue (id, webhook, event, body, created) \
                VALUES ($1, $2, $3, $4, $5)";
-    sqlx::query(sql)
+    query(sql)
         .bind(&message.id)
-        .bind(webhook.to_string())
+        .id(webhook)
         .bind(&message.event)
         .bind(&message.body)
         .bind(created)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 async fn dropped(db: &mut AnyConnection, id: WebhookId, n: u64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE webhooks SET dropped = dropped + $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(big(n))
-        .execute(db)
-        .await?;
-    Ok(())
+    query("UPDATE webhooks SET dropped = dropped + $2 WHERE id = $1")
+        .id(id)
+        .count(n)
+        .run(db)
+        .await
 }
 
 /// The first of a webhook's line.
@@ -177,19 +169,15 @@ pub async fn first(
     webhook: WebhookId,
 ) -> Result<Option<Waiting>, StoreError> {
     let sql = "SELECT * FROM webhook_queue WHERE webhook = $1 ORDER BY created, id LIMIT 1";
-    let row = sqlx::query(sql)
-        .bind(webhook.to_string())
-        .fetch_optional(db)
-        .await?;
-    row.map(|row| {
+    let read = |row: &AnyRow| {
         Ok(Waiting {
             id: row.text("id")?,
             event: row.text("event")?,
             body: row.text("body")?,
             created: row.time("created")?,
         })
-    })
-    .transpose()
+    };
+    query(sql).id(webhook).one(db, read).await
 }
 
 /// Notes an attempt: a message that arrived leaves the line, another waits.
@@ -204,9 +192,9 @@ pub async fn tried(
     (now, next_at): (UnixMs, UnixMs),
 ) -> Result<(), StoreError> {
     let failed = if let Some(id) = arrived {
-        sqlx::query("DELETE FROM webhook_queue WHERE id = $1")
+        query("DELETE FROM webhook_queue WHERE id = $1")
             .bind(id)
-            .execute(&mut *db)
+            .run(db)
             .await?;
         "0"
     } else {
@@ -216,14 +204,13 @@ pub async fn tried(
         "UPDATE webhooks SET failures = {failed}, next_at = $2, last_at = $3, \
          last_outcome = $4 WHERE id = $1"
     );
-    sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(webhook.to_string())
-        .bind(big(next_at.0))
-        .bind(big(now.0))
+    query(sqlx::AssertSqlSafe(sql))
+        .id(webhook)
+        .time(next_at)
+        .time(now)
         .bind(outcome)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Drops what is older than `before`.
@@ -232,13 +219,13 @@ pub async fn tried(
 /// [`StoreError`].
 pub async fn forget_before(db: &mut AnyConnection, before: UnixMs) -> Result<(), StoreError> {
     for webhook in all(db).await? {
-        let done = sqlx::query("DELETE FROM webhook_queue WHERE webhook = $1 AND created < $2")
-            .bind(webhook.id.to_string())
-            .bind(big(before.0))
-            .execute(&mut *db)
+        let forgotten = query("DELETE FROM webhook_queue WHERE webhook = $1 AND created < $2")
+            .id(webhook.id)
+            .time(before)
+            .changes(db)
             .await?;
-        if done.rows_affected() > 0 {
-            dropped(db, webhook.id, done.rows_affected()).await?;
+        if forgotten > 0 {
+            dropped(db, webhook.id, forgotten).await?;
         }
     }
     Ok(())
@@ -256,10 +243,8 @@ pub async fn gateways_changed(
     let sql = "SELECT id, online FROM gateways WHERE state <> 'revoked' AND \
                ((online = 1 AND told <> 'online') OR \
                (online = 0 AND told = 'online' AND last_seen <= $1))";
-    let rows = sqlx::query(sql).bind(big(since.0)).fetch_all(db).await?;
-    rows.iter()
-        .map(|row| Ok((row.parsed("id")?, row.flag("online")?)))
-        .collect()
+    let changed = |row: &AnyRow| Ok((row.parsed("id")?, row.flag("online")?));
+    query(sql).time(since).all(db, changed).await
 }
 
 /// Notes what was said of a gateway.
@@ -271,10 +256,9 @@ pub async fn told(
     gateway: GatewayId,
     online: bool,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE gateways SET told = $2 WHERE id = $1")
-        .bind(gateway.to_string())
+    query("UPDATE gateways SET told = $2 WHERE id = $1")
+        .id(gateway)
         .bind(if online { "online" } else { "offline" })
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }

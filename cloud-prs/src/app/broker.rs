@@ -7,10 +7,7 @@
 use std::time::Duration;
 
 use culvert_wire::UnixMs;
-use culvert_wire::api::{
-    LaunchAnswer, Named, NewLaunch, NewSession, RedeemAnswer, RedeemLaunch, RenewAnswer,
-    SessionAnswer, StoredCredential,
-};
+use culvert_wire::api::{Named, NewSession, RenewAnswer, SessionAnswer, StoredCredential};
 use culvert_wire::frame::Invite;
 use culvert_wire::grant::{
     Grant, JOIN_WITHIN_MS, MAX_TARGETS, Protocol, Rights, SignedGrant, Target,
@@ -28,13 +25,10 @@ use super::{App, AppError, Call};
 use crate::authz::{Action, Actor, Identity};
 use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
-use crate::store::hosts::{self, Host};
-use crate::store::launches::{self, Launch};
+use crate::store::hosts::Host;
 use crate::store::sessions::{self, Filter, Session};
 use crate::store::{Write, tokens};
 
-/// How long a launch ticket is good, in milliseconds.
-const LAUNCH_MS: u64 = 60_000;
 /// How long a gateway may take to judge a renewal.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -136,7 +130,11 @@ impl App {
         })
     }
 
-    async fn actor_of_id(&self, db: &mut Write, id: TokenId) -> Result<Option<Actor>, AppError> {
+    pub(super) async fn actor_of_id(
+        &self,
+        db: &mut Write,
+        id: TokenId,
+    ) -> Result<Option<Actor>, AppError> {
         match tokens::by_id(db, id).await? {
             Some(token) => Ok(self.actor_of(db, &token).await?),
             None => Ok(None),
@@ -358,80 +356,14 @@ impl App {
             (Some(_), reason) => Err(AppError::because(reason.unwrap_or(Reason::Finished))),
         }
     }
-
-    /// Makes a one-time ticket for `culvert open`.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn add_launch(&self, call: &Call, ask: &NewLaunch) -> Result<LaunchAnswer, AppError> {
-        call.needs(Action::Launch)?;
-        let Identity::Person { user, token, .. } = &call.actor.identity else {
-            return Err(AppError::not_allowed());
-        };
-        let mut write = self.store.write().await?;
-        let host = reachable_host(&mut write, call, Action::Launch, ask.host).await?;
-        targets(&host, ask.protocol, &ask.ports)?;
-        let ticket = Ticket::from_random(rand::random());
-        let launch = Launch {
-            hash: hash_text(&ticket),
-            user: *user,
-            token: *token,
-            host: host.id,
-            protocol: ask.protocol,
-            ports: ask.ports.clone(),
-            expires: self.now().plus_ms(LAUNCH_MS),
-        };
-        launches::add(&mut write, &launch, self.now()).await?;
-        let event = Event::done("launch.add", Some(host.customer.id), host.id);
-        self.record(&mut write, &call.into(), event).await?;
-        write.commit().await?;
-        Ok(LaunchAnswer {
-            url: format!("culvert://open/{}", ticket.reveal()),
-            expires: launch.expires,
-        })
-    }
-
-    /// Uses a launch ticket up and starts its session, for whoever asked for
-    /// the ticket: an address that strangers learn is worth nothing to them,
-    /// and they cannot use it up.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn redeem_launch(
-        &self,
-        call: &Call,
-        ask: &RedeemLaunch,
-    ) -> Result<RedeemAnswer, AppError> {
-        call.needs(Action::Launch)?;
-        let refused = || AppError::because(Reason::TicketInvalid);
-        let mut write = self.store.write().await?;
-        let hash = hash_text(&ask.launch);
-        let found = launches::consume(&mut write, &hash, self.now()).await?;
-        let hers = |launch: &Launch| call.actor.user() == Some(launch.user);
-        // Left uncommitted, it is not used up.
-        let launch: Launch = found.filter(hers).ok_or_else(refused)?;
-        // The sign-in in the browser that asked for it must be good still.
-        let asker = self.actor_of_id(&mut write, launch.token).await?;
-        let host = hosts::by_id(&mut write, launch.host).await?;
-        write.commit().await?;
-        let host = host.filter(|_| asker.is_some()).ok_or_else(refused)?;
-        let new = NewSession {
-            host: launch.host,
-            protocol: launch.protocol,
-            ports: launch.ports,
-            end_key: ask.end_key,
-        };
-        Ok(RedeemAnswer {
-            session: self.start_session(call, &new).await?,
-            protocol: launch.protocol,
-            host: host.name,
-            host_id: host.id,
-        })
-    }
 }
 
 /// What a grant for these ports names.
-fn targets(host: &Host, protocol: Protocol, ports: &[u16]) -> Result<Vec<Target>, AppError> {
+pub(super) fn targets(
+    host: &Host,
+    protocol: Protocol,
+    ports: &[u16],
+) -> Result<Vec<Target>, AppError> {
     let target = |protocol, port| Target {
         address: host.address.clone(),
         port,

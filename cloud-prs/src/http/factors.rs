@@ -14,7 +14,8 @@ use super::caller::{Entrance, Page, Who};
 use super::extract::{Body, Id};
 use super::refusal::Refusal;
 use crate::app::App;
-use crate::app::factors::{NewTotp, PasskeyAsk, PasskeyInfo};
+use crate::app::factors::NewTotp;
+use crate::app::passkeys::{PasskeyAsk, PasskeyInfo};
 use crate::app::second::{SecondAnswer, StepUp};
 use crate::webauthn::{Assertion, Registration};
 

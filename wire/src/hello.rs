@@ -71,3 +71,22 @@ impl Binding {
         .concat()
     }
 }
+
+/// What the tests of this folder share.
+#[cfg(test)]
+mod rig {
+    use super::Binding;
+    use crate::key::SigningKey;
+
+    pub(super) fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
+    pub(super) fn binding() -> Binding {
+        Binding {
+            exporter: [1; 32],
+            client_nonce: [2; 32],
+            server_nonce: [3; 32],
+        }
+    }
+}

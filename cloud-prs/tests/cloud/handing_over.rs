@@ -162,53 +162,37 @@ async fn programs_that_wait_are_bounded() {
     assert_eq!(status, 400);
 }
 
+/// A `culvert://` link of the portal's, for an SSH session with customer a's host:
+/// what `culvert open` sends the server for it.
+async fn redemption(world: &World, page: &From<'_>) -> String {
+    let body = format!(r#"{{"host":"{}","protocol":"ssh"}}"#, world.a.host);
+    let (status, made) = world.send(page, "POST", "/api/v1/launches", &body).await;
+    assert_eq!(status, 201, "{made}");
+    let made: LaunchAnswer = serde_json::from_str(&made).unwrap();
+    let ticket = made.url.strip_prefix("culvert://open/").unwrap();
+    let key = SigningKey::from_seed(&[95; 32]).public();
+    format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#)
+}
+
+async fn redeemed(world: &World, redemption: &str) -> u16 {
+    let program = From::Link(&world.ann.link);
+    let path = "/api/v1/launches/redeem";
+    world.send(&program, "POST", path, redemption).await.0
+}
+
 /// Threat 31: the portal's link for `culvert open`: a minute, once, for her.
 #[tokio::test]
 async fn the_portal_makes_links_for_the_native_program() {
     let world = World::new().await;
     let ann = world.browse("ann").await;
-    let body = format!(r#"{{"host":"{}","protocol":"ssh"}}"#, world.a.host);
     let page = From::Page(&ann);
-    let (status, made) = world.send(&page, "POST", "/api/v1/launches", &body).await;
-    assert_eq!(status, 201, "{made}");
-    let made: LaunchAnswer = serde_json::from_str(&made).unwrap();
-    let ticket = made.url.strip_prefix("culvert://open/").unwrap();
-    let key = SigningKey::from_seed(&[95; 32]).public();
-    let body = format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#);
-    let (status, answer) = world
-        .send(
-            &From::Link(&world.ann.link),
-            "POST",
-            "/api/v1/launches/redeem",
-            &body,
-        )
-        .await;
-    assert_eq!(status, 201, "{answer}");
+    let link = redemption(&world, &page).await;
+    assert_eq!(redeemed(&world, &link).await, 201);
     let started = world.wires.invites.lock().unwrap().len();
     assert_eq!(started, 1);
-    let (status, _) = world
-        .send(
-            &From::Link(&world.ann.link),
-            "POST",
-            "/api/v1/launches/redeem",
-            &body,
-        )
-        .await;
-    assert_eq!(status, 403, "once");
+    assert_eq!(redeemed(&world, &link).await, 403, "once");
 
-    let body = format!(r#"{{"host":"{}","protocol":"ssh"}}"#, world.a.host);
-    let (_, made) = world.send(&page, "POST", "/api/v1/launches", &body).await;
-    let made: LaunchAnswer = serde_json::from_str(&made).unwrap();
+    let late = redemption(&world, &page).await;
     world.pass(60_001);
-    let ticket = made.url.strip_prefix("culvert://open/").unwrap();
-    let body = format!(r#"{{"launch":"{ticket}","end_key":"{key}"}}"#);
-    let (status, _) = world
-        .send(
-            &From::Link(&world.ann.link),
-            "POST",
-            "/api/v1/launches/redeem",
-            &body,
-        )
-        .await;
-    assert_eq!(status, 403, "a minute");
+    assert_eq!(redeemed(&world, &late).await, 403, "a minute");
 }

@@ -243,19 +243,8 @@ impl Decode for LinkAuth {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rig::{binding, key};
     use super::*;
-
-    fn key(seed: u8) -> SigningKey {
-        SigningKey::from_seed(&[seed; 32])
-    }
-
-    fn binding() -> Binding {
-        Binding {
-            exporter: [1; 32],
-            client_nonce: [2; 32],
-            server_nonce: [3; 32],
-        }
-    }
 
     #[test]
     fn each_kind_of_endpoint_survives_the_wire_and_proves_its_key() {

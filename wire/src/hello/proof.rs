@@ -138,20 +138,9 @@ pub enum ProofError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rig::{binding, key};
     use super::*;
     use crate::statement::Roles;
-
-    fn key(seed: u8) -> SigningKey {
-        SigningKey::from_seed(&[seed; 32])
-    }
-
-    fn binding() -> Binding {
-        Binding {
-            exporter: [1; 32],
-            client_nonce: [2; 32],
-            server_nonce: [3; 32],
-        }
-    }
 
     fn proof(rotations: Vec<ProviderRotation>, provider: &SigningKey) -> ServerProof {
         let statement = NodeStatement {

@@ -8,6 +8,36 @@ use culvert_wire::terminal::{FromPage, KeyState, PromptKind, ToPage, Verdict};
 use super::{PASSWORDS, host_key_event, session, ssh_site};
 use crate::net::{HOST, Net};
 use crate::person::{Person, start};
+use crate::program::{Gateway, Technician};
+use crate::prs::Prs;
+use crate::sshd::Sshd;
+
+/// A site whose SSH server somebody signed in to, and which was installed anew since.
+struct Reinstalled {
+    prs: Prs,
+    gateway: Gateway,
+    technician: Technician,
+    sshd: Sshd,
+    /// Fingerprint of the key it had.
+    old: String,
+}
+
+impl Reinstalled {
+    async fn new(net: &Net) -> Self {
+        let (prs, gateway, sshd) = ssh_site(net, "ed25519", PASSWORDS).await;
+        let old = sshd.fingerprint();
+        let (_, technician) = session(&prs, &gateway).await;
+        Person::begin(&technician, start()).await.sign_in().await;
+        let sshd = sshd.reinstalled(net, PASSWORDS).await;
+        Self {
+            prs,
+            gateway,
+            technician,
+            sshd,
+            old,
+        }
+    }
+}
 
 /// A changed key is a blocking question, told to the server; refused for good
 /// it cannot be accepted any more.
@@ -15,11 +45,13 @@ use crate::person::{Person, start};
 fn a_changed_host_key_is_asked_about_and_told() {
     let net = Net::new();
     net.run(async {
-        let (prs, mut gateway, sshd) = ssh_site(&net, "ed25519", PASSWORDS).await;
-        let old = sshd.fingerprint();
-        let (_, technician) = session(&prs, &gateway).await;
-        Person::begin(&technician, start()).await.sign_in().await;
-        let sshd = sshd.reinstalled(&net, PASSWORDS).await;
+        let Reinstalled {
+            prs,
+            mut gateway,
+            technician,
+            sshd,
+            old,
+        } = Reinstalled::new(&net).await;
 
         for (verdict, state) in [
             (Verdict::Refuse, KeyState::Changed),
@@ -59,11 +91,13 @@ fn a_changed_host_key_is_asked_about_and_told() {
 fn a_key_refused_for_good_is_refused_to_everybody_until_the_box_forgets_it() {
     let net = Net::new();
     net.run(async {
-        let (prs, mut gateway, sshd) = ssh_site(&net, "ed25519", PASSWORDS).await;
-        let old = sshd.fingerprint();
-        let (_, technician) = session(&prs, &gateway).await;
-        Person::begin(&technician, start()).await.sign_in().await;
-        let sshd = sshd.reinstalled(&net, PASSWORDS).await;
+        let Reinstalled {
+            prs,
+            mut gateway,
+            technician,
+            sshd,
+            old,
+        } = Reinstalled::new(&net).await;
         let mut asked = Vec::new();
         for _ in 0..2 {
             let mut person = Person::begin(&technician, start()).await;

@@ -26,6 +26,7 @@ pub mod factors;
 pub mod feed;
 pub mod gateways;
 pub mod hand_over;
+mod heard;
 mod hellos;
 mod host_keys;
 pub mod import;

@@ -1,16 +1,13 @@
-//! Who gets a link, and what the links report.
+//! Who gets a link. What links report afterwards is in `heard.rs`.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use culvert_wire::frame::{self, InviteResult, Refused, SessionEnded, Welcome};
+use culvert_wire::frame::{Refused, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
 use culvert_wire::id::{GatewayId, Lease, SessionId};
-use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::TicketHash;
 use data_encoding::BASE32_NOPAD;
-use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
@@ -24,16 +21,13 @@ use crate::authz::Identity;
 use crate::plane::{KEEPALIVE, VERSION};
 use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
-use crate::store::health::{self, Health};
-use crate::store::sessions::{self, End, Session};
+use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Write, revocations};
 
 /// When a box that may get its right later asks again, in milliseconds.
 const ASK_AGAIN_MS: u32 = 60_000;
 /// When a box that is shut out asks again, in milliseconds.
 const SHUT_OUT_MS: u32 = 3_600_000;
-/// How long the gateway's own record of a closed route is waited for.
-const RECORD_WITHIN: Duration = Duration::from_secs(3);
 
 impl App {
     /// Judges a gateway's hello. Hellos that come at the same time are
@@ -261,206 +255,6 @@ impl App {
         };
         Ok(found.filter(runs).map(route))
     }
-
-    /// A gateway's link is up: it gets the orders it has not acknowledged.
-    pub async fn gateway_up(&self, key: &PublicKey) {
-        let Some(links) = self.links() else { return };
-        let outcome: Result<(), StoreError> = async {
-            let mut db = self.store.read().await?;
-            if let Some(gateway) = gateways::by_key(&mut db, key).await? {
-                tracing::info!(gateway = %gateway.id, version = gateway.version, "Gateway up");
-            }
-            for order in revocations::above(&mut db, key, 0).await? {
-                links.revoke(key, self.signed_now(order));
-            }
-            drop(db);
-            self.tell_gateway(key).await
-        }
-        .await;
-        log(outcome, "Orders could not be sent to a gateway");
-    }
-
-    /// A gateway's link is gone.
-    pub async fn gateway_down(&self, key: &PublicKey) {
-        // It may be back before this was heard.
-        if self.links().is_some_and(|links| links.gateway_online(key)) {
-            return;
-        }
-        let outcome: Result<(), StoreError> = async {
-            let mut write = self.store.write().await?;
-            gateways::set_online(&mut write, key, false, self.now()).await?;
-            let gateway = gateways::by_key(&mut write, key).await?;
-            write.commit().await?;
-            if let Some(gateway) = gateway {
-                tracing::info!(gateway = %gateway.id, "Gateway down");
-            }
-            self.tell_gateway(key).await
-        }
-        .await;
-        log(outcome, "Gateway could not be noted as offline");
-    }
-
-    /// A gateway has obeyed orders up to a number.
-    pub async fn revoked(&self, key: &PublicKey, counter: u64) {
-        let outcome: Result<(), StoreError> = async {
-            let mut write = self.store.write().await?;
-            revocations::acknowledged(&mut write, key, counter).await?;
-            write.commit().await
-        }
-        .await;
-        log(outcome, "Acknowledgement could not be noted");
-    }
-
-    /// A gateway has a lease on its disk.
-    pub async fn lease_stored(&self, key: &PublicKey, lease: Lease) {
-        let outcome: Result<(), StoreError> = async {
-            // A link of the same boot acknowledges what is known: no disk
-            // write for each gateway that returns.
-            let known = gateways::by_key(&mut *self.store.read().await?, key).await?;
-            if known.is_none_or(|known| lease::stored(known.leases, lease) == known.leases) {
-                return Ok(());
-            }
-            let mut write = self.store.write().await?;
-            if let Some(mut gateway) = gateways::by_key(&mut write, key).await? {
-                gateway.leases = lease::stored(gateway.leases, lease);
-                gateways::update(&mut write, &gateway).await?;
-            }
-            write.commit().await
-        }
-        .await;
-        log(outcome, "Lease could not be noted");
-    }
-
-    /// A gateway tells how it fares.
-    pub async fn health_told(&self, key: &PublicKey, told: frame::Health) {
-        let outcome: Result<(), StoreError> = async {
-            let mut write = self.store.write().await?;
-            let Some(gateway) = gateways::by_key(&mut write, key).await? else {
-                return Ok(());
-            };
-            let before = health::of(&mut write, gateway.id).await?;
-            let now = Health {
-                code: told.code,
-                text: told.text,
-                uptime_s: told.uptime_s,
-                at: self.now(),
-            };
-            health::set(&mut write, gateway.id, &now).await?;
-            write.commit().await?;
-            let same = |before: Health| before.code == now.code && before.text == now.text;
-            if before.is_some_and(same) {
-                return Ok(());
-            }
-            tracing::info!(gateway = %gateway.id, verdict = now.code, "Gateway says how it fares");
-            self.tell_gateway(key).await
-        }
-        .await;
-        log(outcome, "Health could not be noted");
-    }
-
-    /// A gateway's answer to an invitation. Refused the first time, the
-    /// session is over; a refused renewal leaves it its old end.
-    pub async fn invite_answered(&self, key: &PublicKey, result: InviteResult) {
-        let session = result.session;
-        let reason = match &result.refused {
-            Some((reason, text)) if result.serial == 0 => {
-                self.refused_at_gateway(key, session, *reason, text).await;
-                *reason
-            }
-            Some(_) | None => return self.answers.give(result),
-        };
-        let outcome = self.finish(session, Some(key), reason, None).await;
-        log(outcome, "Refused session could not be noted");
-    }
-
-    /// Tells the technician at once, in the gateway's words, if the session
-    /// was the gateway's own.
-    async fn refused_at_gateway(
-        &self,
-        key: &PublicKey,
-        session: SessionId,
-        reason: Reason,
-        text: &str,
-    ) {
-        let Some(links) = self.links() else { return };
-        let own = async {
-            let mut db = self.store.read().await?;
-            let found = sessions::by_id(&mut db, session).await?;
-            Ok::<bool, StoreError>(found.is_some_and(|s| s.gateway_key == *key))
-        };
-        if matches!(own.await, Ok(true)) {
-            links.refuse_route(session, reason, text);
-        }
-    }
-
-    /// A gateway's record of a session that ended.
-    pub async fn session_ended(&self, key: &PublicKey, ended: &SessionEnded) {
-        let bytes = Some((ended.from_hosts, ended.to_hosts));
-        let outcome = self
-            .finish(ended.session, Some(key), ended.reason, bytes)
-            .await;
-        log(outcome, "Session's end could not be noted");
-    }
-
-    /// An end has joined: its ticket works no more, here or after a restart.
-    pub async fn route_joined(&self, session: SessionId, end: End) {
-        let outcome: Result<(), StoreError> = async {
-            let mut write = self.store.write().await?;
-            sessions::joined(&mut write, session, end).await?;
-            write.commit().await?;
-            tracing::info!(%session, ?end, "Session joined");
-            Ok(())
-        }
-        .await;
-        log(outcome, "Join could not be noted");
-    }
-
-    /// A route is gone. The gateway's own record, which has the bytes, is
-    /// waited for a moment.
-    pub async fn route_closed(&self, session: SessionId, reason: Reason) {
-        tokio::time::sleep(RECORD_WITHIN).await;
-        let outcome = self.finish(session, None, reason, None).await;
-        log(outcome, "Session's end could not be noted");
-    }
-
-    /// Completes a session's record; `gateway`, where one reports, must be
-    /// the session's own.
-    async fn finish(
-        &self,
-        id: SessionId,
-        gateway: Option<&PublicKey>,
-        reason: Reason,
-        bytes: Option<(u64, u64)>,
-    ) -> Result<(), StoreError> {
-        let mut write = self.store.write().await?;
-        let found = sessions::by_id(&mut write, id).await?;
-        let own = |s: &Session| gateway.is_none_or(|key| *key == s.gateway_key);
-        let Some(mut session) = found.filter(own) else {
-            return Ok(());
-        };
-        let doer = match gateway {
-            Some(key) => Doer::gateway(key, String::new()),
-            None => Doer::server(),
-        };
-        if let (Some((from_hosts, to_hosts)), Some(key)) = (bytes, gateway) {
-            sessions::count(&mut write, id, key, from_hosts, to_hosts).await?;
-            (session.from_hosts, session.to_hosts) = (from_hosts, to_hosts);
-            if session.ended.is_some() {
-                // It was ended from here; only now are its bytes known.
-                let event = Event::done("session.bytes", Some(session.customer.id), id)
-                    .after(json!({ "from_hosts": from_hosts, "to_hosts": to_hosts }));
-                self.record(&mut write, &doer, event).await?;
-            }
-        }
-        if self
-            .close_record(&mut write, &doer, &session, reason)
-            .await?
-        {
-            let order = crate::store::orders::Order::EndRoute(id);
-            crate::store::orders::add(&mut write, order, reason, self.now()).await?;
-        }
-        self.commit(write).await
-    }
 }
 
 fn welcome(gateway: Option<GatewayId>, lease: Option<Lease>) -> Welcome {
@@ -499,11 +293,4 @@ fn failed(error: &AppError) -> Refused {
 fn stored_hash(text: Option<&str>) -> Option<TicketHash> {
     let bytes = BASE32_NOPAD.decode(text?.to_ascii_uppercase().as_bytes());
     Some(TicketHash::from_bytes(bytes.ok()?.try_into().ok()?))
-}
-
-fn log(outcome: Result<(), StoreError>, what: &'static str) {
-    if let Err(error) = outcome {
-        let error: &dyn std::error::Error = &error;
-        tracing::error!(error, "{what}");
-    }
 }

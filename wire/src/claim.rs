@@ -36,6 +36,13 @@ pub struct ClaimCode {
     pub seed: SigningKey,
 }
 
+/// What the label of a box shows of its claim code: enough to tell a shelf of
+/// boxes apart, and no secret.
+pub fn label(claim: ClaimId) -> String {
+    let text = claim.to_string().to_ascii_uppercase();
+    format!("{}-{}", &text[..4], &text[4..8])
+}
+
 impl ClaimCode {
     /// The secret as text, for a file, a label or a QR code only.
     pub fn reveal(&self) -> Zeroizing<String> {

@@ -1,7 +1,10 @@
 //! Gateways: listing, assigning, revoking, releasing from quarantine.
 
+use std::collections::HashMap;
+
 use culvert_wire::UnixMs;
 use culvert_wire::api::Named;
+use culvert_wire::claim::label;
 use culvert_wire::id::{CustomerId, GatewayId, SiteId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -11,6 +14,7 @@ use serde_json::json;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Node};
+use crate::store::claims;
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::health::{self, Health};
 use crate::store::orders::{self, Order};
@@ -29,6 +33,9 @@ pub struct GatewayInfo {
     pub key: PublicKey,
     /// Its fingerprint, as `culvert-gateway status` shows it.
     pub fingerprint: String,
+    /// What the box's label says, while it waits for a site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// `active`, `quarantined` or `revoked`.
     pub state: String,
     /// Its program and version.
@@ -53,8 +60,13 @@ impl App {
         call.needs(Action::TreeSee)?;
         let mut db = self.store.read().await?;
         let all = gateways::all(&mut db).await?;
+        let labels = labels(&mut db).await?;
         let seen = all.into_iter().filter(|gateway| sees(call, gateway));
-        Ok(seen.map(|gateway| self.info(gateway)).collect())
+        let info = |gateway: Gateway| GatewayInfo {
+            label: labels.get(&gateway.identity).cloned(),
+            ..self.info(gateway)
+        };
+        Ok(seen.map(info).collect())
     }
 
     /// One gateway.
@@ -70,6 +82,7 @@ impl App {
         let health = health::of(&mut db, gateway.id).await?;
         Ok(GatewayInfo {
             health,
+            label: labels(&mut db).await?.remove(&gateway.identity),
             ..self.info(gateway)
         })
     }
@@ -220,6 +233,7 @@ impl App {
             site: site.map(|(id, name)| Named { id, name }),
             key: gateway.identity,
             fingerprint: gateway.identity.fingerprint().to_string(),
+            label: None,
             state: gateway.state.name().to_owned(),
             version: gateway.version,
             claimed: gateway.claimed,
@@ -228,6 +242,15 @@ impl App {
             health: None,
         }
     }
+}
+
+/// What the labels of the boxes say that wait for a site.
+async fn labels(db: &mut sqlx::AnyConnection) -> Result<HashMap<PublicKey, String>, AppError> {
+    let waiting = claims::of_waiting_boxes(db).await?;
+    Ok(waiting
+        .into_iter()
+        .map(|(key, claim)| (key, label(claim)))
+        .collect())
 }
 
 /// A box without a site is seen only by those who see everything; one at a

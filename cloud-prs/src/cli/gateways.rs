@@ -1,16 +1,18 @@
 //! `admin gateway`: boxes and claim codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use culvert_wire::claim::ClaimCode;
+use culvert_wire::UnixMs;
+use culvert_wire::claim::{ClaimCode, label};
 use culvert_wire::id::ClaimId;
 use serde_json::json;
 
 use super::{find, out};
 use crate::app::claims::ClaimFor;
 use crate::app::{App, Call, report};
+use crate::data::write_private;
 use crate::store::claims::Claim;
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +27,10 @@ pub(super) enum Gateway {
         /// Write the code to a file that only you may read
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// So many codes, as a CSV file for `culvert-image provision --batch`
+        #[arg(long, value_name = "N", conflicts_with = "site", requires = "out",
+              value_parser = clap::value_parser!(u16).range(1..=1000))]
+        count: Option<u16>,
     },
     /// List claim codes that may still be used
     Codes,
@@ -65,7 +71,12 @@ impl Gateway {
     pub(super) async fn run(self, app: &App, call: &Call, as_json: bool) -> anyhow::Result<()> {
         match self {
             Self::List => list(app, call, as_json).await,
-            Self::Code { site, out } => {
+            Self::Code {
+                count: Some(count),
+                out: Some(out),
+                ..
+            } => many(app, call, count, &out).await,
+            Self::Code { site, out, .. } => {
                 let what = match site {
                     Some(site) => ClaimFor::Site(find::site(app, call, &site).await?),
                     None => ClaimFor::Nothing,
@@ -119,21 +130,44 @@ fn show(
     Ok(())
 }
 
+/// Codes for a shelf of boxes that get their sites later.
+async fn many(app: &App, call: &Call, count: u16, file: &Path) -> anyhow::Result<()> {
+    // Before a code exists: there must be a place for it.
+    anyhow::ensure!(!file.exists(), "{} is there already", file.display());
+    let mut lines = String::from("label,claim\n");
+    let mut until = UnixMs(0);
+    for _ in 0..count {
+        let (claim, code) = app.add_claim(call, ClaimFor::Nothing).await?;
+        until = claim.expires;
+        lines.push_str(&label(claim.id));
+        lines.push(',');
+        lines.push_str(&code.reveal());
+        lines.push('\n');
+    }
+    write_private(file, &lines)?;
+    out::complain(&format!(
+        "{count} codes, each good once, until {}",
+        report::date(until)
+    ));
+    Ok(())
+}
+
 async fn codes(app: &App, call: &Call, as_json: bool) -> anyhow::Result<()> {
     let claims = app.claims(call).await?;
     if as_json {
         let rows: Vec<_> = claims
             .iter()
-            .map(|c| json!({ "id": c.id, "site": c.site, "replaces": c.replaces, "expires": c.expires }))
+            .map(|c| json!({ "id": c.id, "label": label(c.id), "site": c.site, "replaces": c.replaces, "expires": c.expires }))
             .collect();
         return out::json(&rows);
     }
     let text = |id: Option<String>| id.unwrap_or_default();
     out::table(
-        ["ID", "SITE", "REPLACES", "UNTIL"],
+        ["ID", "LABEL", "SITE", "REPLACES", "UNTIL"],
         claims.into_iter().map(|claim| {
             [
                 claim.id.to_string(),
+                label(claim.id),
                 text(claim.site.map(|id| id.to_string())),
                 text(claim.replaces.map(|id| id.to_string())),
                 report::date(claim.expires),
@@ -150,6 +184,7 @@ async fn list(app: &App, call: &Call, as_json: bool) -> anyhow::Result<()> {
     out::table(
         [
             "ID",
+            "LABEL",
             "CUSTOMER",
             "SITE",
             "STATE",
@@ -161,6 +196,7 @@ async fn list(app: &App, call: &Call, as_json: bool) -> anyhow::Result<()> {
         gateways.into_iter().map(|gateway| {
             [
                 gateway.id.to_string(),
+                gateway.label.unwrap_or_default(),
                 gateway.customer.map(|c| c.name).unwrap_or_default(),
                 gateway.site.map(|s| s.name).unwrap_or_default(),
                 gateway.state,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use culvert_wire::UnixMs;
 use culvert_wire::api::{ApiError, Secret};
-use culvert_wire::claim::ClaimCode;
+use culvert_wire::claim::{ClaimCode, label};
 use culvert_wire::id::{ClaimId, GatewayId, SiteId};
 
 use super::caller::Who;
@@ -38,6 +38,8 @@ pub(super) struct GatewayPlace {
 pub(super) struct ClaimInfo {
     /// Which code.
     id: ClaimId,
+    /// What the label of a box shows that gets it.
+    label: String,
     /// For a box at this site.
     site: Option<SiteId>,
     /// For a box in the place of this gateway's.
@@ -52,6 +54,7 @@ impl From<&Claim> for ClaimInfo {
     fn from(claim: &Claim) -> Self {
         Self {
             id: claim.id,
+            label: label(claim.id),
             site: claim.site,
             replaces: claim.replaces,
             created: claim.created,

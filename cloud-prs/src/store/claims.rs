@@ -86,6 +86,20 @@ pub async fn open(db: &mut AnyConnection, now: UnixMs) -> Result<Vec<Claim>, Sto
     query(sql).time(now).all(db, read).await
 }
 
+/// The codes that bound the boxes which wait for a site, with the boxes' keys.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_waiting_boxes(
+    db: &mut AnyConnection,
+) -> Result<Vec<(PublicKey, ClaimId)>, StoreError> {
+    let sql = "SELECT c.used_by, c.id FROM claims c \
+               JOIN gateways g ON g.identity = c.used_by \
+               WHERE g.site IS NULL AND g.state <> 'revoked'";
+    let read = |row: &AnyRow| Ok((row.parsed("used_by")?, row.parsed("id")?));
+    query(sql).all(db, read).await
+}
+
 /// Uses a code up; says whether it was still good. Of any number of callers
 /// one gets `true`.
 ///

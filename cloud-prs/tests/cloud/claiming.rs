@@ -89,6 +89,31 @@ on_both! {
 }
 
 on_both! {
+    /// A shelf of boxes: which of them waits for a site stands on its label.
+    a_box_without_a_site_shows_what_its_label_says_until_it_has_one, world => {
+        let app = &world.app;
+        let (claim, code) = app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let auth = claim_auth(&code, &new_key(), &binding());
+        let claimed = app.admit_claim(&auth, &binding(), from()).await.unwrap();
+        let id = claimed.gateway.unwrap();
+        let printed = culvert_wire::claim::label(claim.id);
+        assert!(code.claim.to_string().to_uppercase().starts_with(&printed[..4]));
+
+        let labels = async || {
+            let all = app.gateways(&console()).await.unwrap();
+            all.into_iter().filter_map(|one| Some((one.id, one.label?))).collect::<Vec<_>>()
+        };
+        assert_eq!(labels().await, vec![(id, printed.clone())]);
+        assert_eq!(app.gateway(&console(), id).await.unwrap().label, Some(printed));
+
+        app.revoke_gateway(&console(), world.a.gateway).await.unwrap();
+        app.assign_gateway(&console(), world.a.gateway, None).await.unwrap();
+        app.assign_gateway(&console(), id, Some(world.a.site)).await.unwrap();
+        assert_eq!(labels().await, vec![], "it has a site");
+    }
+}
+
+on_both! {
     /// "Replacing a dead box keeps the site's hosts, permissions and history."
     a_new_box_takes_the_place_of_a_dead_one, world => {
         let app = &world.app;

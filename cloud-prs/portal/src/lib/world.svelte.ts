@@ -19,6 +19,8 @@ class World {
   customers = $state.raw<Customer[]>([]);
   /** The box of a site, by the site's id. */
   boxes = new SvelteMap<string, TreeGateway>();
+  /** How often a box was heard of that stands at no site. */
+  strangers = $state(0);
   favourites = new SvelteSet<string>();
   recent = $state.raw<string[]>([]);
   /** Who works on a host now: host id → names. */
@@ -94,6 +96,7 @@ class World {
 
   /** A box's state changed: by the event stream. */
   box(change: Partial<TreeGateway> & { id: string }): void {
+    if (![...this.boxes.values()].some((box) => box.id === change.id)) this.strangers += 1;
     for (const [site, box] of this.boxes) if (box.id === change.id) this.boxes.set(site, { ...box, ...change });
   }
 

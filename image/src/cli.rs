@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::build::Build;
-use crate::{bundle, inspect, keys, provision};
+use crate::{batch, bundle, inspect, keys, provision};
 
 /// Builds the flashable image of a box and its signed updates.
 #[derive(Debug, Parser)]
@@ -85,6 +85,13 @@ struct Provision {
     /// Print the settings that are there
     #[arg(long)]
     show: bool,
+    /// A CSV file with a line for each box: an image of its own for each, and
+    /// a sheet of labels; --settings is then what all have in common
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with_all = ["release", "show"])]
+    batch: Option<PathBuf>,
+    /// A new folder for the images and labels of a batch
+    #[arg(long, value_name = "FOLDER", requires = "batch")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,6 +136,16 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
     match command {
         Command::Build(args) => build(args, true),
         Command::Bundle(args) => build(args, false),
+        Command::Provision(Provision {
+            device,
+            settings,
+            batch: Some(list),
+            out: Some(out),
+            ..
+        }) => {
+            let made = batch::images(&device, &list, settings.as_deref(), &out)?;
+            Ok(made.iter().map(|path| path.display().to_string()).collect())
+        }
         Command::Provision(args) => {
             if let Some(path) = &args.settings {
                 provision::settings(&args.device, &std::fs::read_to_string(path)?)?;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use culvert_board::environment::{Environment, LEN};
+use culvert_board::profile::Board;
 use culvert_board::record;
 use culvert_board::slots::Slots;
 use culvert_wire::update::{
@@ -57,6 +58,20 @@ pub(crate) fn lines(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Ve
         }
     }
     Ok(out)
+}
+
+/// The board that an image is for.
+pub(crate) fn board(image: &Path) -> anyhow::Result<String> {
+    let place = disk::named("slot-a");
+    let mut bytes = vec![0; usize::try_from(place.length)?];
+    let file = File::open(image).with_context(|| image.display().to_string())?;
+    file.read_exact_at(&mut bytes, place.start)
+        .with_context(|| format!("{} is no image of a box", image.display()))?;
+    let signed = slot::manifest(&bytes)
+        .with_context(|| format!("{} is no image of a box", image.display()))?;
+    let name = &signed.unverified().board;
+    let known = Board::named(name).ok();
+    Ok(known.map_or_else(|| name.clone(), |(board, _)| board.title))
 }
 
 /// Checks a slot's parts against its manifest.

@@ -1,5 +1,6 @@
 //! `culvert-image`: builds, signs, looks at and prepares the images of boxes.
 
+mod batch;
 mod boot;
 mod build;
 mod bundle;

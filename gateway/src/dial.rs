@@ -123,7 +123,7 @@ async fn resolve(address: &HostAddress, port: u16) -> Result<Vec<IpAddr>, Refusa
         return Ok(vec![ip]);
     }
     let refused = |text| Refusal::new(Reason::NameNotResolved, text);
-    let lookup = tokio::net::lookup_host((address.as_str(), port));
+    let lookup = culvert_link::resolve(address.as_str(), port);
     let found = timeout(RESOLVE, lookup)
         .await
         .map_err(|_| refused("the site's name server did not answer"))?
@@ -131,7 +131,7 @@ async fn resolve(address: &HostAddress, port: u16) -> Result<Vec<IpAddr>, Refusa
             debug!(%error, "The name does not resolve");
             refused("")
         })?;
-    Ok(found.map(|found| found.ip()).collect())
+    Ok(found.into_iter().map(|found| found.ip()).collect())
 }
 
 /// Small packets at once, dead hosts found, urgent bytes (telnet's) kept in

@@ -184,10 +184,10 @@ pub(super) async fn is_dead(host: &str, port: u16) -> bool {
     if host.parse::<IpAddr>().is_ok() {
         return false;
     }
-    let Ok(found) = tokio::net::lookup_host((host, port)).await else {
+    let Ok(found) = culvert_link::resolve(host, port).await else {
         return false;
     };
-    let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+    let found: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
     !found.is_empty()
         && found
             .iter()

@@ -16,10 +16,10 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// The address the server sees, or why there is none.
 pub(super) async fn probe(server: &str) -> Result<SocketAddr, String> {
     let (host, port) = split(server).ok_or("the address is not host:port")?;
-    let mut found = tokio::net::lookup_host((host.as_str(), port))
+    let found = culvert_link::resolve(&host, port)
         .await
         .map_err(|error| error.to_string())?;
-    let server = found.next().ok_or("the name has no address")?;
+    let server = *found.first().ok_or("the name has no address")?;
     let local: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -102,10 +102,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError>
         host: host.to_owned(),
         source,
     };
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(unresolved)?
-        .collect();
+    let found = crate::resolve(host, port).await.map_err(unresolved)?;
     if found.is_empty() {
         return Err(unresolved(io::ErrorKind::NotFound.into()));
     }

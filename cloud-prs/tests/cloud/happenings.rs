@@ -39,15 +39,16 @@ fn names(all: &[Said]) -> Vec<&str> {
     all.iter().map(|said| said.name).collect()
 }
 
-/// Whether the stream ends now.
-async fn ends(world: &World, listener: &mut Listener) -> bool {
+/// The last word, if the stream ends now.
+async fn ends(world: &World, listener: &mut Listener) -> Option<&'static str> {
     world.app.carry_out().await.unwrap();
     world.app.follow_trail().await.unwrap();
+    let mut last = "";
     loop {
         match timeout(Duration::from_millis(200), listener.next(&world.app)).await {
-            Ok(None) => return true,
-            Ok(Some(_)) => {}
-            Err(_) => return false,
+            Ok(None) => return Some(last),
+            Ok(Some(said)) => last = said.name,
+            Err(_) => return None,
         }
     }
 }
@@ -134,7 +135,7 @@ async fn changes_of_the_tree_are_heard_once_however_many_they_were() {
     assert!(heard(&world, &mut bob).await.is_empty());
 }
 
-/// Threat 24: it ends with the sign-in.
+/// Threat 24: it ends with the sign-in, and says so.
 #[tokio::test]
 async fn the_stream_ends_with_the_sign_in() {
     let world = World::new().await;
@@ -146,8 +147,8 @@ async fn the_stream_ends_with_the_sign_in() {
         .revoke_token(&call, world.ann.token)
         .await
         .unwrap();
-    assert!(ends(&world, &mut ann).await);
-    assert!(!ends(&world, &mut bob).await);
+    assert_eq!(ends(&world, &mut ann).await, Some("signed_out"));
+    assert_eq!(ends(&world, &mut bob).await, None);
 
     let change = culvert_cloud_prs::app::accounts::AccountChange {
         disabled: Some(true),
@@ -158,7 +159,21 @@ async fn the_stream_ends_with_the_sign_in() {
         .change_account(&console(), world.bob.id, &change)
         .await
         .unwrap();
-    assert!(ends(&world, &mut bob).await);
+    assert_eq!(ends(&world, &mut bob).await, Some("signed_out"));
+}
+
+/// Threat 27: whoever may see nothing any more is told to look, and hears no more.
+#[tokio::test]
+async fn the_stream_ends_with_the_last_right_to_the_tree() {
+    let world = World::new().await;
+    let mut ann = listening(&world, &world.ann).await;
+    crate::world::revoke(
+        &world.app,
+        world.ann.id,
+        culvert_wire::api::NodeRef::Customer(world.a.customer),
+    )
+    .await;
+    assert_eq!(ends(&world, &mut ann).await, Some("rights"));
 }
 
 /// Threat 27: what was taken from her is not heard any more.
@@ -173,7 +188,7 @@ async fn rights_that_change_count_at_once() {
         culvert_wire::api::NodeRef::Customer(world.a.customer),
     )
     .await;
-    assert_eq!(names(&heard(&world, &mut ann).await), ["tree"]);
+    assert_eq!(names(&heard(&world, &mut ann).await), ["rights", "tree"]);
 
     world.session(&world.olga, &world.a).await;
     assert!(heard(&world, &mut ann).await.is_empty());

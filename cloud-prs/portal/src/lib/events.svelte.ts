@@ -1,65 +1,135 @@
-//! The server's event stream: keeps the world true without reload. The browser
-//! reconnects by itself; after each reconnect the tree is loaded again, since
-//! events of the gap are lost. A stream silent for 40 s is started anew.
+//! The server's events: keep the world true without reload. All tabs of the
+//! browser share one stream (events/hub.ts), which comes back by itself; then
+//! the tree is loaded again, since events of the gap are lost. When the stream
+//! says that the sign-in is over, or is refused, the page asks who it is at once.
 
 import { SvelteSet } from 'svelte/reactivity';
 import type { SessionInfo } from '../api/schema';
+import type { Told } from './events/hub';
+import { way, type Way } from './events/way';
 import { world } from './world.svelte';
 
 type SessionEvent = { kind: 'started' | 'ended'; session: SessionInfo };
-const QUIET = 40_000;
+type PresenceEvent = { host: string; users: (string | { name: string })[] };
+/** Longer than the hub waits for the server: then the shared worker itself has died. */
+const DEAD = 60_000;
+/** Between two questions who we are, while the server refuses the stream. */
+const PAUSE = 3_000;
 
 class Events {
-  #source: EventSource | null = null;
+  #way: Way | null = null;
   #watch: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
+  #greeted = false;
   #listeners = new SvelteSet<(e: SessionEvent) => void>();
 
+  constructor() {
+    // A page that the browser keeps for the way back hears nothing meanwhile.
+    window.addEventListener('pagehide', () => this.#way?.leave());
+    window.addEventListener('pageshow', (event) => { if (event.persisted && this.#way) this.#hear(); });
+  }
+
+  /** Begins to hear, before the tree is loaded: so nothing falls between. */
   start(): void {
     this.stop();
-    const source = new EventSource('/api/v1/events');
-    this.#source = source;
-    let greeted = world.live === 'off';
-    const heard = (): void => {
-      clearTimeout(this.#watch);
-      this.#watch = setTimeout(() => this.start(), QUIET);
-    };
-    heard();
-    const on = (name: string, take: (data: never) => void): void => source.addEventListener(name, (e) => {
-      heard();
-      try { take(JSON.parse((e as MessageEvent<string>).data) as never); } catch { /* a later server's event: ignored */ }
-    });
-    on('hello', () => { world.live = 'on'; if (!greeted) void world.load().catch(() => {}); greeted = true; });
-    on('beat', () => {});
-    on('gateway', (g: Parameters<typeof world.box>[0]) => world.box(g));
-    on('tree', () => void world.load().catch(() => {}));
-    on('presence', (p: { host: string; users: (string | { name: string })[] }) => {
-      // One person may have several sessions on a host.
-      const names = [...new Set(p.users.map((u) => (typeof u === 'string' ? u : u.name)))];
-      if (names.length) world.presence.set(p.host, names); else world.presence.delete(p.host);
-    });
-    on('session', (s: SessionEvent) => { for (const f of this.#listeners) f(s); });
-    source.onerror = () => {
-      world.live = 'lost';
-      greeted = false;
-      if (source.readyState !== EventSource.CLOSED) return;
-      // Refused for good by this request (signed out, server gone): ask who we are, then try again.
-      clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => { void world.whoami().then((yes) => { if (yes) this.start(); }).catch(() => this.start()); }, 3000);
-    };
+    this.#greeted = true;
+    this.#asked = 0;
+    this.#hear();
   }
 
   stop(): void {
     clearTimeout(this.#watch);
     clearTimeout(this.#retry);
-    this.#source?.close();
-    this.#source = null;
+    this.#way?.leave();
+    this.#way = null;
+    world.live = 'off';
   }
 
   /** For an `$effect`: hears of sessions that start and end. */
   onSession(f: (e: SessionEvent) => void): () => void {
     this.#listeners.add(f);
     return () => this.#listeners.delete(f);
+  }
+
+  #hear(): void {
+    this.#way ??= way((told) => this.#take(told));
+    this.#way.hear(world.me?.user.id ?? '');
+    this.#expect();
+  }
+
+  #expect(): void {
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => {
+      this.#lost();
+      this.#way?.leave();
+      this.#way = null;
+      this.#hear();
+    }, DEAD);
+  }
+
+  #take(told: Told): void {
+    if (!this.#way) return;
+    this.#expect();
+    if ('name' in told) {
+      try { this.#event(told.name, JSON.parse(told.data)); } catch { /* a later server's event: ignored */ }
+      return;
+    }
+    this.#lost();
+    if (told.stream === 'refused') this.#ask();
+  }
+
+  #event(name: string, data: unknown): void {
+    switch (name) {
+      case 'hello': return this.#hello();
+      case 'gateway': return world.box(data as Parameters<typeof world.box>[0]);
+      case 'tree': return void world.load().catch(() => {});
+      case 'presence': return this.#presence(data as PresenceEvent);
+      case 'session': for (const f of this.#listeners) f(data as SessionEvent); return;
+      case 'rights': return void this.#who();
+      case 'signed_out': this.#asked = 0; return this.#ask();
+    }
+  }
+
+  #hello(): void {
+    world.live = 'on';
+    world.presence.clear();
+    this.#asked = 0;
+    if (!this.#greeted) void world.load().catch(() => {});
+    this.#greeted = true;
+  }
+
+  #presence({ host, users }: PresenceEvent): void {
+    // One person may have several sessions on a host.
+    const names = [...new Set(users.map((u) => (typeof u === 'string' ? u : u.name)))];
+    if (names.length) world.presence.set(host, names); else world.presence.delete(host);
+  }
+
+  #lost(): void {
+    world.live = 'lost';
+    this.#greeted = false;
+  }
+
+  /** Asks who we are, at once the first time; whoever is still somebody hears on. */
+  #ask(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#who().then((still) => { if (still && this.#way) this.#hear(); }), this.#asked === 0 ? 0 : PAUSE);
+    this.#asked += 1;
+  }
+
+  /** False when nobody is signed in any more, or may hear: the page shows it then. */
+  async #who(): Promise<boolean> {
+    try {
+      if (!(await world.whoami())) return false;
+      if (world.may('tree.see')) return true;
+      // What she may not see any more goes from the page, too.
+      this.stop();
+      world.fill({ customers: [] });
+      world.presence.clear();
+      return false;
+    } catch {
+      return true;
+    }
   }
 }
 

@@ -36,6 +36,8 @@ class World {
   index = $derived(new Index(this.hosts.map((h) => ({
     id: h.id, name: h.name, customer: h.customer.name, site: h.site.name, address: h.address, tags: h.tags,
   }))));
+  /** Counts loads: an older answer never overwrites a newer one. */
+  #loads = 0;
   #recentRank = $derived(new Map(this.recent.map((id, i) => [id, i])));
 
   /** Whether the asker has this right anywhere; the server judges each request again. */
@@ -61,13 +63,16 @@ class World {
   }
 
   async load(): Promise<void> {
+    const turn = ++this.#loads;
     try {
       const [tree, recent] = await Promise.all([get('/api/v1/tree').catch(none({ customers: [] })), get('/api/v1/recent').catch(none({ hosts: [] }))]);
+      if (turn !== this.#loads) return;
       this.fill(tree);
       this.recent = recent.hosts.map((h) => h.id);
       this.error = null;
       this.loaded = true;
     } catch (error) {
+      if (turn !== this.#loads) return;
       this.error = error;
       if (!this.loaded) throw error;
     }
@@ -103,6 +108,7 @@ class World {
   visited(host: string): void { this.recent = [host, ...this.recent.filter((id) => id !== host)].slice(0, 20); }
 
   forget(): void {
+    this.#loads += 1;
     this.me = null;
     this.customers = [];
     this.boxes.clear();

@@ -1,5 +1,7 @@
-//! One listener: hears what it may see, until it may not, or is too slow.
+//! One listener: hears what it may see, until it may not, or is too slow. Its
+//! last word says why, when it may not: a page shall not have to find out.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use culvert_wire::id::TokenId;
@@ -35,7 +37,9 @@ pub struct Listener {
     call: Call,
     token: TokenId,
     ring: Receiver<Live>,
-    waiting: Vec<Said>,
+    waiting: VecDeque<Said>,
+    /// The last word is among those that wait.
+    over: bool,
     beat: Instant,
     until: Instant,
     _place: Place,
@@ -62,20 +66,21 @@ impl App {
         let mut live = sessions::list(&mut db, &live).await?;
         drop(db);
         live.retain(|session| call.actor.may_at(Action::TreeSee, &session.node()));
-        let mut waiting = vec![said("hello", &serde_json::json!({ "at": self.now() }))];
+        let hello = said("hello", &serde_json::json!({ "at": self.now() }));
+        let mut waiting = VecDeque::from([hello]);
         live.sort_by_key(|session| session.host.id);
         for of_host in live.chunk_by(|a, b| a.host.id == b.host.id) {
             let users = of_host.iter().cloned().map(Presence::from).collect();
             let host = of_host[0].host.id;
-            waiting.push(said("presence", &PresenceNow { host, users }));
+            waiting.push_back(said("presence", &PresenceNow { host, users }));
         }
-        waiting.reverse();
         let now = Instant::now();
         Ok(Listener {
             call,
             token,
             ring,
             waiting,
+            over: false,
             beat: now + BEAT,
             until: now + LIFE,
             _place: place,
@@ -87,28 +92,31 @@ impl Listener {
     /// The next thing to say; none when it is over.
     pub async fn next(&mut self, app: &App) -> Option<Said> {
         loop {
-            if let Some(said) = self.waiting.pop() {
+            if let Some(said) = self.waiting.pop_front() {
                 self.beat = Instant::now() + BEAT;
                 return Some(said);
             }
-            if Instant::now() >= self.until {
+            if self.over || Instant::now() >= self.until {
                 return None;
             }
             tokio::select! {
                 heard = self.ring.recv() => match heard {
-                    Ok(live) => self.hear(app, live).await?,
+                    Ok(live) => self.hear(app, live).await,
                     // Too slow: it comes back and loads everything.
                     Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
                 },
                 () = sleep_until(self.beat) => {
-                    self.look(app).await?;
-                    self.waiting.push(said("beat", &serde_json::json!({ "at": app.now() })));
+                    self.look(app).await;
+                    if !self.over {
+                        let beat = said("beat", &serde_json::json!({ "at": app.now() }));
+                        self.waiting.push_back(beat);
+                    }
                 }
             }
         }
     }
 
-    async fn hear(&mut self, app: &App, live: Live) -> Option<()> {
+    async fn hear(&mut self, app: &App, live: Live) {
         let actor = &self.call.actor;
         let said = match live {
             Live::Gateway(node, now) => {
@@ -134,26 +142,34 @@ impl Listener {
             Live::Tree(customer) => customer
                 .is_none_or(|id| actor.sees(&Node::Customer(id)))
                 .then(|| said("tree", &serde_json::json!({}))),
-            Live::Rights | Live::Look => self.look(app).await?,
+            Live::Rights | Live::Look => return self.look(app).await,
         };
         self.waiting.extend(said);
-        Some(())
     }
 
-    /// Reads the rights anew: none when the sign-in is over, or something to
-    /// say when they have changed.
-    async fn look(&mut self, app: &App) -> Option<Option<Said>> {
+    /// Reads the rights anew; says when they have changed, and last of all that
+    /// the sign-in, or the right to listen, is over.
+    async fn look(&mut self, app: &App) {
         // A database that does not answer now does at the next look.
         let Ok(actor) = app.actor_still(self.token).await else {
-            return Some(None);
+            return;
         };
-        let actor = actor?;
-        if !actor.may(Action::TreeSee) {
-            return None;
+        let nothing = serde_json::json!({});
+        let Some(actor) = actor else {
+            // Nothing that waits is hers any more.
+            self.waiting = VecDeque::from([said("signed_out", &nothing)]);
+            self.over = true;
+            return;
+        };
+        if actor == self.call.actor {
+            return;
         }
-        let changed = actor != self.call.actor;
+        self.waiting.push_back(said("rights", &nothing));
+        self.over = !actor.may(Action::TreeSee);
+        if !self.over {
+            self.waiting.push_back(said("tree", &nothing));
+        }
         self.call.actor = actor;
-        Some(changed.then(|| said("tree", &serde_json::json!({}))))
     }
 }
 

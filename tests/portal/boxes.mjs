@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict';
 
-import { ask } from './secure.mjs';
 import { home, ownersPage } from './colleague.mjs';
-import { api, intoShell, palette, reads, shown, typed } from './world.mjs';
+import { api, ask, intoShell, palette, reads, shown, typed } from './world.mjs';
 
 /** A place of its own: customer, site and hosts. */
 async function site(page, name, hosts) {

@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { constants, deflateSync } from 'node:zlib';
 
-import { ask, suite } from './secure.mjs';
+import { launch } from './secure.mjs';
+import { suite } from './suite.mjs';
 import { ownersPage } from './colleague.mjs';
-import { api, intoShell, need, palette, reads, shown, typed } from './world.mjs';
+import { api, ask, intoShell, need, palette, reads, shown, typed } from './world.mjs';
 
 async function keep(page, world) {
   const tree = (await api(page, 'GET', '/api/v1/tree')).body;
@@ -71,4 +72,4 @@ await suite({
     assert.equal((await api(page, 'GET', '/api/v1/sessions?state=live')).body.sessions.filter((s) => s.user.name === world.owner.name).length, 2);
     assert.deepEqual(page.faults, []);
   },
-});
+}, launch);

@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict';
 
-import { ask } from './secure.mjs';
 import { colleague, ownersPage } from './colleague.mjs';
-import { api, shown } from './world.mjs';
+import { api, ask, shown } from './world.mjs';
 
 const host = async (page, name) => {
   const tree = (await api(page, 'GET', '/api/v1/tree')).body;

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, api, intoShell, open, palette, please, reads, shown, signIn, typed } from './world.mjs';
+import { accessible, api, ask, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
 
 export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world, browser) {
   const page = await open(browser);
@@ -12,7 +12,7 @@ export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world,
   const site = page.locator('[role=row].site', { hasText: 'Pump station' });
   const host = page.locator('[role=row].host', { hasText: 'desktop' }).first();
   await site.locator('.online.on').waitFor();
-  await please('stop the box');
+  await ask('stop-box');
   try {
     await site.locator('.online.off').waitFor({ timeout: 60_000 });
     assert.match(await site.innerText(), /Offline, seen now/);
@@ -20,7 +20,7 @@ export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world,
     await page.waitForSelector('aside[aria-label="At hand"] :text("Pump station")');
     await accessible(page, 'a box is off');
   } finally {
-    await please('start the box');
+    await ask('start-box');
   }
   await site.locator('.online.on').waitFor({ timeout: 60_000 });
   assert.equal(await host.locator('button:has-text("VNC")').isDisabled(), false);
@@ -37,7 +37,7 @@ export async function a_server_restarted_under_an_open_portal_loses_nothing(worl
   await page.evaluate(() => { window.unreloaded = true; });
   const lost = page.locator('[role=status]:has-text("The server does not answer")');
   const said = lost.waitFor();
-  await please('restart the server');
+  await ask('restart-server');
   // The page said that it stood alone, and then that it does no more.
   await said;
   await lost.waitFor({ state: 'detached' });

@@ -1,11 +1,12 @@
 //! Signing in, boxes, kept passwords, hand-over and the end of access, on real
 //! HTTPS: `cargo test -p culvert-e2e --test people` starts it with a world.
 
-import { suite } from './secure.mjs';
+import { launch } from './secure.mjs';
+import { suite } from './suite.mjs';
 import * as doors from './doors.mjs';
 import * as signingIn from './signing-in.mjs';
 import * as boxes from './boxes.mjs';
 import * as handingOver from './handing-over.mjs';
 import * as leaving from './leaving.mjs';
 
-await suite({ ...doors, ...signingIn, ...boxes, ...handingOver, ...leaving });
+await suite({ ...doors, ...signingIn, ...boxes, ...handingOver, ...leaving }, launch);

@@ -1,5 +1,5 @@
 //! Makes docs/portal.png: a real live session in the portal. `./demo`, then
-//! CULVERT_… as tests/e2e/tests/portal.rs sets them: `node screenshot.mjs FILE`.
+//! CULVERT_… as tests/e2e/src/portal.rs sets them: `node screenshot.mjs FILE`.
 
 import { launch, open, reads, signIn, typed, world } from './world.mjs';
 

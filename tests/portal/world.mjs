@@ -1,5 +1,6 @@
-//! The browser and the words that the portal's tests share. Started by
-//! tests/e2e/tests/portal.rs, which makes the world and says where it is.
+//! The browser and the words that the portal's tests share, and the way back:
+//! what only the test beside can do is asked of it. The test makes the world and
+//! says where it is (tests/e2e/src/portal.rs).
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -13,28 +14,26 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 export function need(name) {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: cargo test -p culvert-e2e --test portal sets it`);
+  if (!value) throw new Error(`${name} is not set: the tests in tests/e2e set it`);
   return value;
 }
 
-export function world() {
-  return {
-    url: need('CULVERT_URL'),
-    owner: { name: need('CULVERT_OWNER'), password: need('CULVERT_OWNER_PASSWORD') },
-    technician: { name: need('CULVERT_TECHNICIAN'), password: need('CULVERT_TECHNICIAN_PASSWORD') },
-    account: { name: need('CULVERT_ACCOUNT'), password: need('CULVERT_ACCOUNT_PASSWORD') },
-    vncPassword: need('CULVERT_VNC_PASSWORD'),
-  };
-}
+const person = (which) => ({ name: need(`CULVERT_${which}`), password: need(`CULVERT_${which}_PASSWORD`) });
 
-let lines = null;
+export const world = () => ({
+  url: need('CULVERT_URL'), owner: person('OWNER'), technician: person('TECHNICIAN'), account: person('ACCOUNT'), vncPassword: need('CULVERT_VNC_PASSWORD'),
+});
 
-/** Something of the world around the browser, such as a box that stops: tests/e2e/tests/portal.rs grants it. */
-export async function please(wish) {
-  lines ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-  console.log(`do ${wish}`);
-  const { value } = await lines.next();
-  assert.equal(value, 'done', `${wish}: ${value}`);
+let answers = null;
+
+/** Asks the test beside; words without spaces. */
+export async function ask(...words) {
+  answers ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  console.log(`? ${words.join(' ')}`);
+  const { value, done } = await answers.next();
+  if (done) throw new Error(`nobody answers: ${words[0]}`);
+  if (value.startsWith('! ')) throw new Error(`${words[0]}: ${value.slice(2)}`);
+  return JSON.parse(value);
 }
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ['--headless=new', '--no-sandbox'] });

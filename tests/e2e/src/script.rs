@@ -6,13 +6,12 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
-use culvert_lab::{Portal, Site, node_tool};
+use culvert_lab::node_tool;
 
 use crate::browser::prepare;
-use crate::world::must_work;
 
 /// A folder of scripts with the browser's tools.
 #[derive(Debug)]
@@ -36,19 +35,20 @@ impl Scripts {
         Ok(Self { folder })
     }
 
-    /// Runs a script to its end and answers what it asks.
+    /// Runs a script to its end and answers what it asks. `CULVERT_ONLY` in the
+    /// test's environment is for a look at one test by hand: words of its name.
     ///
     /// # Errors
     /// Its report, when a test of it failed or none ran.
     pub fn run(
         &self,
         name: &str,
-        environment: &[(&str, &str)],
+        environment: &[(&str, String)],
         mut answer: impl FnMut(&[&str]) -> anyhow::Result<String>,
     ) -> anyhow::Result<()> {
         let mut node = node_tool("node");
         node.arg(name).args(std::env::var("CULVERT_ONLY"));
-        node.envs(environment.iter().copied());
+        node.envs(environment.iter().map(|(name, value)| (name, value)));
         node.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut node = node
             .current_dir(&self.folder)
@@ -84,35 +84,4 @@ impl Scripts {
 #[expect(clippy::print_stdout, reason = "the report of a test")]
 fn print_report(said: &str) {
     println!("{said}");
-}
-
-/// A browser's own folder, which trusts one more authority: the server's private
-/// one, as an administrator installs it.
-///
-/// # Errors
-/// When certutil does not take it.
-pub fn trusting_home(site: &Site, authority: &Path) -> anyhow::Result<PathBuf> {
-    let home = site.temp_dir().join("browser");
-    let store = home.join(".pki/nssdb");
-    std::fs::create_dir_all(&store)?;
-    let database = format!("sql:{}", store.display());
-    let certutil = |args: &[&str]| {
-        let mut command = Command::new("certutil");
-        must_work(command.args(["-d", &database]).args(args))
-    };
-    certutil(&["-N", "--empty-password"])?;
-    let file = authority.display().to_string();
-    certutil(&["-A", "-n", "Culvert", "-t", "C,,", "-i", &file])?;
-    Ok(home)
-}
-
-/// What every script is told of the world.
-pub fn environment<'a>(portal: &'a Portal, home: &'a str, at: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![
-        ("CULVERT_URL", portal.url.as_str()),
-        ("CULVERT_AT", at),
-        ("CULVERT_HOME", home),
-        ("CULVERT_OWNER", portal.owner),
-        ("CULVERT_OWNER_PASSWORD", &portal.owner_password),
-    ]
 }

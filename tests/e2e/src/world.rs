@@ -42,7 +42,7 @@ pub fn with_programs(
 }
 
 #[expect(clippy::print_stdout, reason = "only a failed test shows it")]
-fn show_logs(site: &Site) {
+pub(crate) fn show_logs(site: &Site) {
     for program in ["culvert-prs", "culvert-gateway"] {
         let log = std::fs::read_to_string(site.log_path(program)).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

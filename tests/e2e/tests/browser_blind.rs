@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use culvert_e2e::bare::Bare;
 use culvert_e2e::decrypted::{self, Decrypted, Sender};
-use culvert_e2e::script::{Scripts, environment, trusting_home};
+use culvert_e2e::portal::{self, World};
 use culvert_e2e::world::eventually;
 use culvert_lab::{
-    Ns, Programs, Site, SiteOptions, Stack, core_of, files_hold, files_hold_bytes,
-    free_cloud_address, memory_holds_bytes, random_word,
+    Ns, Programs, Site, Stack, core_of, files_hold, files_hold_bytes, memory_holds_bytes,
+    random_word,
 };
 
 /// The desktop's screen.
@@ -25,21 +25,22 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 #[test]
 fn what_a_browser_types_pastes_and_keeps_is_nowhere_at_the_server() {
-    run().unwrap_or_else(|error| panic!("{error:?}"));
+    Programs::beside_this_one()
+        .and_then(Programs::with_key_log)
+        .map_err(Into::into)
+        .and_then(|programs| portal::over_https(programs, run))
+        .unwrap_or_else(|error| panic!("{error:?}"));
 }
 
-fn run() -> anyhow::Result<()> {
-    let scripts = Scripts::of_the_portal()?;
-    let site = Site::start(SiteOptions {
-        cloud: free_cloud_address()?,
-        ..SiteOptions::default()
-    })?;
-    let programs = Programs::beside_this_one()?.with_key_log()?;
+fn run(world: &mut World<'_>) -> anyhow::Result<()> {
+    let World {
+        site,
+        stack,
+        scripts,
+        told,
+    } = world;
     let mut capture = site.capture_cloud()?;
-    let (mut stack, portal) = Stack::start_with_https(&site, programs)?;
     stack.start_gateway()?;
-    let home = trusting_home(&site, &stack.data("cloud").join("tls/ca.pem"))?;
-    let (home, at) = (home.display().to_string(), site.cloud().ip().to_string());
     let who = site.credentials();
     let mut secrets = Secrets {
         typed: random_word(24)?,
@@ -50,13 +51,9 @@ fn run() -> anyhow::Result<()> {
     };
     let (typed, pasted) = (secrets.typed.clone(), secrets.pasted.clone());
     let open = random_word(24)?;
-    let mut told = environment(&portal, &home, &at);
-    told.push(("CULVERT_ACCOUNT", &who.user));
-    told.push(("CULVERT_ACCOUNT_PASSWORD", &who.password));
-    told.push(("CULVERT_VNC_PASSWORD", &who.vnc_password));
-    told.push(("CULVERT_TYPED", &typed));
-    told.push(("CULVERT_PASTED", &pasted));
-    scripts.run("canary.mjs", &told, |words| {
+    told.push(("CULVERT_TYPED", typed.clone()));
+    told.push(("CULVERT_PASTED", pasted.clone()));
+    scripts.run("canary.mjs", told, |words| {
         let gateway = stack.gateway().context("it runs")?.pid()?;
         match words {
             // The control at the box: its worker holds what was typed. The kept
@@ -70,7 +67,7 @@ fn run() -> anyhow::Result<()> {
                 found_soon("pasted", &secrets.packed, || Ok(vec![gateway]))?;
                 site.wait_for_note("pasted", &pasted, LIMIT)?;
             }
-            ["search"] => search(&site, &mut stack, &secrets, &open)?,
+            ["search"] => search(site, stack, &secrets, &open)?,
             _ => bail!("an unknown question: {words:?}"),
         }
         Ok("null".to_owned())

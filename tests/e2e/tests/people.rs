@@ -9,34 +9,31 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use culvert_e2e::script::{Scripts, environment, trusting_home};
+use culvert_e2e::portal::{self, World};
 use culvert_e2e::world::{eventually, must_work};
-use culvert_lab::{Programs, Running, Site, SiteOptions, Stack, free_cloud_address};
+use culvert_lab::{Programs, Running, Site};
 
 /// Longer than anything takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn people_sign_in_claim_boxes_keep_passwords_hand_over_and_leave() {
-    run().unwrap_or_else(|error| panic!("{error:?}"));
+    Programs::beside_this_one()
+        .map_err(Into::into)
+        .and_then(|programs| portal::over_https(programs, run))
+        .unwrap_or_else(|error| panic!("{error:?}"));
 }
 
-fn run() -> anyhow::Result<()> {
-    let scripts = Scripts::of_the_portal()?;
-    let site = Site::start(SiteOptions {
-        cloud: free_cloud_address()?,
-        ..SiteOptions::default()
-    })?;
-    let (mut stack, portal) = Stack::start_with_https(&site, Programs::beside_this_one()?)?;
+fn run(world: &mut World<'_>) -> anyhow::Result<()> {
+    let World {
+        site,
+        stack,
+        scripts,
+        told,
+    } = world;
     stack.start_gateway()?;
-    let home = trusting_home(&site, &stack.data("cloud").join("tls/ca.pem"))?;
-    let (home, at) = (home.display().to_string(), site.cloud().ip().to_string());
-    let who = site.credentials();
-    let mut told = environment(&portal, &home, &at);
-    told.push(("CULVERT_ACCOUNT", &who.user));
-    told.push(("CULVERT_ACCOUNT_PASSWORD", &who.password));
-    let mut computers = Computers::new(&site);
-    scripts.run("people.mjs", &told, |words| match words {
+    let mut computers = Computers::new(site);
+    scripts.run("people.mjs", told, |words| match words {
         ["claim" | "replace", code] => {
             stack.claim_another(code)?;
             Ok("null".to_owned())

@@ -1,0 +1,48 @@
+//! Many tabs of one browser: all of them live, and none takes the others'
+//! connections (S34; trust row 24).
+
+import assert from 'node:assert/strict';
+
+import { api, intoShell, open, palette, reads, signIn, typed } from './world.mjs';
+
+/** HTTP/1.1 gives a browser six connections to a server. */
+const TABS = 8;
+
+export async function eight_tabs_hear_what_happens_work_and_end_together(world, browser) {
+  const first = await open(browser);
+  await signIn(world, first);
+  const rest = [];
+  for (let at = 1; at < TABS; at += 1) {
+    const page = await first.context().newPage();
+    page.setDefaultTimeout(45_000);
+    await page.goto(`${world.url}/`);
+    await page.waitForSelector('[role=treegrid]');
+    rest.push(page);
+  }
+  // Each has a connection left to ask with, all at the same time.
+  const asked = await Promise.all([first, ...rest].map((page) => api(page, 'GET', '/api/v1/me')));
+  assert.deepEqual(asked.map((answer) => answer.status), Array(TABS).fill(200));
+  const made = (await api(first, 'POST', '/api/v1/customers', { name: 'Told to all tabs' })).body;
+  const row = (page) => page.locator('[role=row].customer', { hasText: 'Told to all tabs' });
+  await Promise.all([first, ...rest].map((page) => row(page).waitFor()));
+  // The first one goes: the others hear on.
+  await first.close();
+  await api(rest[0], 'DELETE', `/api/v1/customers/${made.id}`);
+  await Promise.all(rest.map((page) => row(page).waitFor({ state: 'detached' })));
+  // A session starts in one of them, and all others show who is there.
+  const worker = rest.at(-1);
+  await palette(worker, 'harb serv');
+  await intoShell(worker, world.account);
+  await typed(worker, 'echo tab-$((6*7))\r');
+  await reads(worker, /tab-42/);
+  const present = (page) => page.locator('[role=row].host', { hasText: 'server' }).first().locator(`.tag[title*="${world.owner.name}"]`);
+  await Promise.all(rest.slice(0, -1).map((page) => present(page).waitFor()));
+  // Whoever opens one more hears of what began before.
+  const late = await worker.context().newPage();
+  late.setDefaultTimeout(45_000);
+  await late.goto(`${world.url}/`);
+  await present(late).waitFor();
+  // The sign-in ends everywhere at once.
+  assert.equal((await api(late, 'POST', '/api/v1/sign-out')).status, 204);
+  await Promise.all([...rest, late].map((page) => page.waitForSelector('input[name=password]')));
+}

@@ -38,6 +38,7 @@ pub mod grant;
 pub mod hello;
 pub mod id;
 pub mod key;
+pub mod name;
 pub mod reason;
 pub mod revocation;
 pub mod sealed;

@@ -14,7 +14,7 @@ export interface Searchable {
 interface Row<T> { item: T; name: string; all: string }
 
 export const fold = (text: string): string =>
-  text.slice(0, 400).normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase();
+  text.slice(0, 400).normalize('NFKD').replace(/[\p{M}\u200c\u200d]+/gu, '').toLowerCase();
 
 export class Index<T extends Searchable> {
   readonly #rows: Row<T>[];

@@ -13,6 +13,7 @@
 
 mod claims;
 mod doctor;
+mod dropbear;
 mod ends;
 mod forbidden;
 mod host;

@@ -102,7 +102,7 @@ impl Drop for Sshd {
     }
 }
 
-fn stop(child: &mut Child) {
+pub(crate) fn stop(child: &mut Child) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
     let _ = kill(pid, Signal::SIGTERM);
     let _ = child.wait();
@@ -115,7 +115,8 @@ fn make_key(path: &Path, key_type: &str, passphrase: &str) {
     assert!(made.status.success(), "{made:?}");
 }
 
-fn lay_files(at: &Path) {
+/// The account, as files to lay over those of `/etc`.
+pub(crate) fn lay_files(at: &Path) {
     let hashed = Command::new("openssl")
         .args(["passwd", "-6", PASSWORD])
         .output()

@@ -1,6 +1,7 @@
 //! Router, colours, formats, commands, the kept sessions of a lost window (S20).
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest';
+import { whyRelay } from '../src/session/worker/why';
 import { fill, sentence } from '../src/api/call';
 import { clock } from '../src/lib/clock.svelte';
 import { hueOf, initials } from '../src/lib/colour';
@@ -136,5 +137,16 @@ describe('kept sessions', () => {
   it('survive rubbish in the store', async () => {
     localStorage.setItem('culvert.kept.x', '{"at":');
     expect(await new Keeper(localStorage, locks([])).orphans('u')).toEqual([]);
+  });
+});
+
+describe('why the relay', () => {
+  it('names the server, and says when the way to it broke', () => {
+    const calm = whyRelay('portal.example', { count: 0, last: null });
+    expect(calm).toContain('portal.example');
+    expect(calm).not.toContain('broke');
+    const at = new Date(2026, 10, 22, 9, 5, 7);
+    expect(whyRelay('portal.example', { count: 1, last: at })).toContain('broke once in this session, last at 09:05:07');
+    expect(whyRelay('portal.example', { count: 3, last: at })).toContain('broke 3 times');
   });
 });

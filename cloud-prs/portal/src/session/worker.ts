@@ -12,6 +12,7 @@ import { ServerLink } from './worker/link';
 import { Kind, Pump } from './worker/pump';
 import { renew } from './worker/renewal';
 import { WorkerStream } from './worker/streams';
+import { whyRelay } from './worker/why';
 
 /** Reason 1 of docs/wire.md. */
 const CLOSED_BY_TECHNICIAN = 1;
@@ -161,8 +162,7 @@ class WorkerSession {
   #tellQuality(): void {
     const [rttMs = 0, lostPercent = 0, mtu = 0] = this.#end.path_figures();
     const kind = this.#end.path_kind() as 'relay' | 'rtc';
-    const why =
-      'The relay is the only way from a browser to a box so far. It forwards the packets and cannot read them.';
+    const why = whyRelay(location.host, this.#link.breaks);
     say({ type: 'path', quality: { kind, rttMs, lostPercent, mtu, why } });
   }
 

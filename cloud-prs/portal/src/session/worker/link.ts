@@ -6,6 +6,7 @@
 
 import type { End } from '../wasm/culvert_endpoint';
 import type { Pump, Way } from './pump';
+import type { Breaks } from './why';
 
 /** Bytes that may wait in the WebSocket; QUIC's packets above are dropped. */
 const MAX_WAITING = 128 * 1024;
@@ -22,6 +23,7 @@ export class ServerLink implements Way {
   #socket: WebSocket | null = null;
   /** Counts attempts: what an earlier one brings is nobody's any more. */
   #attempt = 0;
+  readonly breaks: Breaks = { count: 0, last: null };
 
   constructor(end: End, pump: Pump) {
     this.#end = end;
@@ -51,7 +53,11 @@ export class ServerLink implements Way {
     const socket = new WebSocket(address(), ['culvert.link.1', nonce]);
     socket.binaryType = 'arraybuffer';
     const patience = setTimeout(() => socket.close(), PATIENCE);
-    socket.onopen = () => clearTimeout(patience);
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      clearTimeout(patience);
+    };
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       if (attempt !== this.#attempt) return;
       this.#end.message(new Uint8Array(data));
@@ -60,6 +66,11 @@ export class ServerLink implements Way {
     socket.onclose = () => {
       clearTimeout(patience);
       if (attempt !== this.#attempt) return;
+      // One that never opened was no connection.
+      if (opened) {
+        this.breaks.count += 1;
+        this.breaks.last = new Date();
+      }
       this.#socket = null;
       this.#end.link_closed();
       this.#pump.schedule();

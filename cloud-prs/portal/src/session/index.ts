@@ -98,9 +98,13 @@ class WorkerKey implements EndKey {
   ) {
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if (data.type === 'closed') this.#end = data.end;
+      if (data.type === 'closed') this.#over(data.end);
     };
-    worker.onerror = (event) => (this.#end = broken(event));
+    worker.onerror = (event) => this.#over(broken(event));
+  }
+
+  get usable(): boolean {
+    return this.#worker !== null && this.#end === null;
   }
 
   take(): Worker {
@@ -117,6 +121,12 @@ class WorkerKey implements EndKey {
   dispose(): void {
     this.#worker?.terminate();
     this.#worker = null;
+  }
+
+  /** Nothing more comes of it; whoever takes it is told why. */
+  #over(end: SessionEnd): void {
+    this.#end ??= end;
+    this.#worker?.terminate();
   }
 }
 

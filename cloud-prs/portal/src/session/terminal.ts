@@ -52,6 +52,9 @@ export interface TerminalEvents {
   broken: (error: Error) => void;
 }
 
+/** What begins a terminal, for whoever sends it with the stream's opening. */
+export const opening = (start: Start): Uint8Array => encode({ type: 'start', ...start });
+
 /**
  * One terminal. `start` on the session's stream, `resume` on a new one after
  * `broken`; input typed meanwhile is sent then, none of it twice.
@@ -78,9 +81,15 @@ export class TerminalStream {
     this.on = on;
   }
 
-  static start(stream: ByteStream, start: Start, on: Partial<TerminalEvents>): TerminalStream {
+  /** `said`: the stream was opened with `opening(start)`. */
+  static start(
+    stream: ByteStream,
+    start: Start,
+    on: Partial<TerminalEvents>,
+    said = false,
+  ): TerminalStream {
     const terminal = new TerminalStream(start, on);
-    terminal.attach(stream, start);
+    terminal.attach(stream, start, said);
     return terminal;
   }
 
@@ -155,12 +164,13 @@ export class TerminalStream {
     void this.writer?.close().catch(() => undefined);
   }
 
-  private attach(stream: ByteStream, start: Start): void {
+  private attach(stream: ByteStream, start: Start, said = false): void {
     this.stream?.reset(304);
     this.ready = false;
     this.stream = stream;
     this.writer = stream.writable.getWriter();
-    this.send({ type: 'start', ...start });
+    this.resuming = start.resume !== undefined;
+    if (!said) this.send({ type: 'start', ...start });
     void this.read(stream);
   }
 
@@ -251,7 +261,6 @@ export class TerminalStream {
   }
 
   private send(message: FromPage): void {
-    if (message.type === 'start') this.resuming = message.resume !== undefined;
     // A broken stream shows at its reading side.
     void this.writer?.write(encode(message)).catch(() => undefined);
   }

@@ -26,6 +26,8 @@ export interface SessionTarget {
 export interface EndKey {
   /** As `end_key` of `POST /api/v1/sessions` wants it. */
   readonly publicKey: string;
+  /** Whether a session can still be made with it: not taken, and its worker lives. */
+  readonly usable: boolean;
   /** Gives up a key that no session was made with. */
   dispose(): void;
 }

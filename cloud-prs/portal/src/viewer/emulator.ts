@@ -36,10 +36,13 @@ const LOOKS: ITheme = {
   brightBlack: '#7b8f96', brightRed: '#ffb1aa', brightGreen: '#86e3b0', brightYellow: '#f7d08a', brightBlue: '#a7cdff', brightMagenta: '#e6c3f8', brightCyan: '#8fe3e8', brightWhite: '#ffffff',
 };
 
+/** Loads what it takes; ahead of need, too. */
+export const load = () => Promise.all([
+  import('@xterm/xterm'), import('@xterm/addon-fit'), import('@xterm/addon-search'), import('@xterm/addon-unicode11'), import('./guard'),
+]);
+
 export async function emulate(place: HTMLElement, on: EmulatorEvents): Promise<Emulator> {
-  const [{ Terminal }, { FitAddon }, { SearchAddon }, { Unicode11Addon }, { guard }] = await Promise.all([
-    import('@xterm/xterm'), import('@xterm/addon-fit'), import('@xterm/addon-search'), import('@xterm/addon-unicode11'), import('./guard'),
-  ]);
+  const [{ Terminal }, { FitAddon }, { SearchAddon }, { Unicode11Addon }, { guard }] = await load();
   const terminal = new Terminal({
     allowProposedApi: true, scrollback: SCROLLBACK, cursorBlink: true, fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--mono'), fontSize: 13.5, lineHeight: 1.2,
     theme: LOOKS, minimumContrastRatio: 4.5, macOptionIsMeta: true, rightClickSelectsWord: true, logLevel: 'off', windowOptions: {}, screenReaderMode: false, linkHandler: null,

@@ -1,17 +1,18 @@
-//! Opens the session of a tab: a fresh key in a worker, the server's grant, the
-//! end-to-end handshake (its worker renews the grant). The viewer then opens its
+//! Opens the session of a tab: a fresh key in a worker (warm.ts has one ready),
+//! the server's grant, the end-to-end handshake (its worker renews the grant). The viewer then opens its
 //! stream. Everything is undone when the tab goes away meanwhile.
 
 import { post, Refused } from '../api/call';
 import type { SessionAnswer as ApiAnswer } from '../api/schema';
-import { connect, newEndKey, SessionError, type EndKey, type Session, type SessionEnd } from '../session';
+import { connect, SessionError, type EndKey, type Session, type SessionEnd } from '../session';
 import type { Tab } from './sessions.svelte';
+import { takeEnd } from './warm';
 import type { Protocol } from '../api/types';
 
 export interface Opened { session: Session; answer: ApiAnswer }
 
 export async function openSession(tab: Tab, signal: AbortSignal): Promise<Opened> {
-  let key: EndKey | null = await newEndKey();
+  let key: EndKey | null = await takeEnd();
   try {
     signal.throwIfAborted();
     tab.step = 'Asking the server for the session…';

@@ -3,7 +3,7 @@
 //! this browser). The terminal page sees one face for both.
 
 import type { SessionEnd, Session } from '../session';
-import { TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
+import { opening, TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
 import { endBy, TERMINAL_GONE } from './reasons';
 
 export interface Pipe {
@@ -70,7 +70,8 @@ export interface SshStart { columns: number; rows: number; account?: string; sea
 const HOST_CLOSED: SessionEnd = { code: 0, slug: 'shell_ended', sentence: 'The shell on the host has ended.' };
 
 export async function ssh(session: Session, start: SshStart, drained: Drained, on: SshEvents): Promise<Pipe> {
-  const open = async (): Promise<ByteStream> => paced(await session.open('terminal', 0), drained);
+  // Its first message goes with the opening: no round trip between them.
+  const open = async (begin?: Uint8Array): Promise<ByteStream> => paced(await session.open('terminal', 0, 'input', begin), drained);
   const broke = (error?: unknown): void => on.over({ code: 500, slug: 'stream_broke', sentence: error instanceof Error ? error.message : 'The terminal’s stream broke. Open it again.' });
   const first = { columns: start.columns, rows: start.rows, term: 'xterm-256color', account: start.account, sealed: start.sealed };
   let retries = 0;
@@ -98,10 +99,11 @@ export async function ssh(session: Session, start: SshStart, drained: Drained, o
   };
   const anew = async (): Promise<void> => {
     on.gone();
-    try { terminal = TerminalStream.start(await open(), first, events); } catch (error) { broke(error); }
+    try { terminal = TerminalStream.start(await open(opening(first)), first, events, true); } catch (error) { broke(error); }
   };
-  const stream = await open();
-  let terminal = start.resume ? TerminalStream.reopen(stream, first, start.resume, events) : TerminalStream.start(stream, first, events);
+  let terminal = start.resume
+    ? TerminalStream.reopen(await open(), first, start.resume, events)
+    : TerminalStream.start(await open(opening(first)), first, events, true);
   return {
     input: (bytes) => terminal.input(bytes),
     resize: (columns, rows) => terminal.resize({ columns, rows }),

@@ -45,7 +45,9 @@ export async function open(browser, options = {}) {
   page.setDefaultTimeout(45_000);
   page.faults = [];
   page.asked = new Set();
-  page.on('request', (r) => { if (/\/(api|assets)\//.test(r.url()) && !r.url().endsWith('/events')) page.asked.add(r); });
+  // The stream of events never ends, and of the worker that tabs share a page hears only the beginning.
+  const endless = /\/api\/v1\/events$|\/assets\/shared-[^/]*$/;
+  page.on('request', (r) => { if (/\/(api|assets)\//.test(r.url()) && !endless.test(r.url())) page.asked.add(r); });
   for (const over of ['requestfinished', 'requestfailed']) page.on(over, (r) => page.asked.delete(r));
   page.on('pageerror', (error) => page.faults.push(error.message));
   page.on('console', (line) => { if (/Content Security Policy|violates/.test(line.text())) page.faults.push(line.text()); });

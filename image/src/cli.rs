@@ -1,13 +1,14 @@
 //! The command line. Errors are one sentence on standard error, exit code 1.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::build::Build;
-use crate::{batch, bundle, inspect, keys, provision};
+use crate::{batch, bundle, flash, inspect, keys, provision};
 
 /// Builds the flashable image of a box and its signed updates.
 #[derive(Debug, Parser)]
@@ -23,6 +24,14 @@ enum Command {
     Build(Release),
     /// Build the update bundle and the list of contents
     Bundle(Release),
+    /// Write an image onto a card and read it back
+    Flash {
+        /// The image
+        image: PathBuf,
+        /// The card, such as /dev/sdb: the disk, not a part of it
+        #[arg(long, value_name = "DEVICE")]
+        device: PathBuf,
+    },
     /// Write a box's settings onto an image or a card
     Provision(Provision),
     /// Print what an image, a card or a bundle holds, and check it
@@ -136,6 +145,7 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
     match command {
         Command::Build(args) => build(args, true),
         Command::Bundle(args) => build(args, false),
+        Command::Flash { image, device } => flash(&image, &device),
         Command::Provision(Provision {
             device,
             settings,
@@ -165,6 +175,18 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
             keys::rotate(&dir, root).map(|generation| vec![format!("generation {generation}")])
         }
     }
+}
+
+/// Asks on standard error and listens on standard input.
+fn flash(image: &Path, device: &Path) -> anyhow::Result<Vec<String>> {
+    let mut screen = std::io::stderr().lock();
+    let target = flash::Target::look(Path::new("/"), device)?;
+    let length = std::fs::metadata(image)
+        .with_context(|| image.display().to_string())?
+        .len();
+    target.permit(device, length, &mut std::io::stdin().lock(), &mut screen)?;
+    let hash = flash::flash(image, device, &mut screen)?;
+    Ok(vec![format!("{} holds {hash}", device.display())])
 }
 
 fn build(args: Release, image: bool) -> anyhow::Result<Vec<String>> {

@@ -8,6 +8,7 @@ mod card;
 mod cli;
 mod cpio;
 mod disk;
+mod flash;
 mod inspect;
 mod keys;
 mod packages;

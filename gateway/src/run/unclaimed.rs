@@ -17,8 +17,9 @@ use crate::supervised::Supervised;
 
 /// How often the box looks for a claim.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long it waits after a failed attempt.
-const RETRY: Duration = Duration::from_secs(30);
+/// How long it waits after a failed attempt: first, when the box may have no
+/// address yet, and longest.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Returns when the box is claimed. The supervisor is told meanwhile that
 /// this process lives.
@@ -48,6 +49,7 @@ pub(super) async fn wait(
 async fn look(settings: &Gateway, identity: &Identity) -> Result<(), RunError> {
     let dir = &settings.data_dir;
     let mut told = false;
+    let mut wait = RETRY.0;
     loop {
         let state = State::load(dir)?;
         if state.confirmed().is_some() {
@@ -72,7 +74,8 @@ async fn look(settings: &Gateway, identity: &Identity) -> Result<(), RunError> {
             Some(Err(error)) => {
                 warn!(%error, "Not claimed");
                 tell(dir, Some(error.to_string()));
-                sleep(RETRY).await;
+                sleep(wait).await;
+                wait = (wait * 2).min(RETRY.1);
             }
         }
     }

@@ -43,7 +43,9 @@ mod pace;
 pub mod passkeys;
 mod password;
 mod people;
+pub mod releases;
 pub mod report;
+pub mod rollout;
 pub mod second;
 pub mod sessions;
 pub mod sign_in;
@@ -92,6 +94,8 @@ pub struct Installation {
     pub origins: Vec<String>,
     /// What the key of stored secrets is derived from.
     pub secrets: [u8; 32],
+    /// Where bundles of releases lie.
+    pub bundles: std::path::PathBuf,
     /// How long a session lasts unless renewed, in milliseconds.
     pub session_ms: u64,
     /// How long a sign-in holds, in milliseconds, at most 12 hours.
@@ -119,6 +123,7 @@ pub struct App {
     answers: answers::Answers,
     pace: pace::Pace,
     link_tickets: link_tickets::LinkTickets,
+    fetches: releases::Fetches,
     links: OnceLock<Arc<dyn Links>>,
 }
 
@@ -142,6 +147,7 @@ impl App {
             answers: answers::Answers::default(),
             pace: pace::Pace::default(),
             link_tickets: link_tickets::LinkTickets::default(),
+            fetches: releases::Fetches::default(),
             links: OnceLock::new(),
         }
     }

@@ -13,6 +13,7 @@ mod init;
 mod key;
 mod out;
 mod people;
+mod releases;
 mod sessions;
 mod systemd;
 mod tokens;

@@ -7,6 +7,7 @@
 //! module's description, held by a test.
 
 mod account;
+mod bundle;
 mod caller;
 mod credentials;
 mod events;
@@ -64,6 +65,7 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
         .merge(all())
         .split_for_parts();
     let router = router
+        .route("/boxes/release", axum::routing::get(bundle::bundle))
         .fallback(portal::serve)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY))

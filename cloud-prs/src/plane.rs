@@ -27,7 +27,7 @@ use std::time::Duration;
 use axum::Router;
 use culvert_link::server::Prover;
 use culvert_wire::UnixMs;
-use culvert_wire::frame::{Frame, Invite};
+use culvert_wire::frame::{Frame, Invite, Offer};
 use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -258,6 +258,11 @@ impl Plane {
     /// Gives a gateway an order; `false` when it has no link.
     pub fn revoke(&self, gateway: &PublicKey, revocation: SignedRevocation) -> bool {
         self.tell(gateway, &Frame::Revoke(revocation))
+    }
+
+    /// Tells a box of a release; `false` when it has no link.
+    pub fn offer(&self, gateway: &PublicKey, offer: Offer) -> bool {
+        self.tell(gateway, &Frame::Offer(offer))
     }
 
     /// Whether a gateway has a link.

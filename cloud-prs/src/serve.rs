@@ -125,6 +125,7 @@ pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
         public_addresses: settings.public_addresses.clone(),
         origins: settings.portal.origins.clone(),
         secrets: keys::secrets(data)?,
+        bundles: data.path("releases"),
         session_ms: ms(settings.session),
         sign_in_ms: ms(settings.sign_in),
         claim_ms: ms(settings.claim_code),

@@ -9,7 +9,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use culvert_wire::UnixMs;
 use culvert_wire::api::ApiError;
-use culvert_wire::frame::{ApiRequest, ApiResponse, Invite, MAX_BODY, Refused, Welcome};
+use culvert_wire::frame::{ApiRequest, ApiResponse, Invite, MAX_BODY, Offer, Refused, Welcome};
 use culvert_wire::hello::{Binding, BrowserHello, GatewayHello, LinkAuth, TechnicianHello};
 use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
@@ -183,6 +183,7 @@ impl Control for Server {
             PlaneEvent::Revoked { key, counter } => self.app.revoked(&key, counter).await,
             PlaneEvent::LeaseStored { key, lease } => self.app.lease_stored(&key, lease).await,
             PlaneEvent::Health { key, health } => self.app.health_told(&key, health).await,
+            PlaneEvent::System { key, system } => self.app.system_told(&key, system).await,
             PlaneEvent::Route(RelayEvent::Joined {
                 session,
                 end,
@@ -226,6 +227,10 @@ impl Links for Plane {
 
     fn revoke(&self, gateway: &PublicKey, revocation: SignedRevocation) -> bool {
         Self::revoke(self, gateway, revocation)
+    }
+
+    fn offer(&self, gateway: &PublicKey, offer: Offer) -> bool {
+        Self::offer(self, gateway, offer)
     }
 
     fn gateway_online(&self, gateway: &PublicKey) -> bool {

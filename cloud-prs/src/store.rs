@@ -28,6 +28,7 @@ pub mod marks;
 mod migrate;
 pub mod orders;
 pub mod passkeys;
+pub mod releases;
 pub mod revocations;
 pub mod sessions;
 pub mod sites;

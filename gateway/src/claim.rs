@@ -189,7 +189,7 @@ async fn answer(events: &mut Events) -> Result<Welcome, ClaimError> {
             match events.next().await? {
                 Event::Welcome(welcome) => return Some(Ok(welcome)),
                 Event::Refused(refused) => return Some(Err(ClaimError::Refused(refused))),
-                Event::Invite(_) | Event::Revoke(_) | Event::Drain { .. } => {}
+                Event::Invite(_) | Event::Revoke(_) | Event::Drain { .. } | Event::Offer(_) => {}
             }
         }
     });

@@ -10,6 +10,7 @@ mod link;
 mod presence;
 mod task;
 mod unclaimed;
+mod update;
 
 use std::collections::HashMap;
 use std::io;
@@ -45,6 +46,7 @@ use crate::supervised::Supervised;
 use crate::terminal::Terminals;
 use crate::worker::Workers;
 use task::News;
+use update::Update;
 
 /// News of sessions that may wait; tasks wait when they are full.
 const NEWS: usize = 64;
@@ -144,7 +146,8 @@ struct Loop {
     checkup: health::Checkup,
     status: Status,
     supervised: Supervised,
-    data_dir: PathBuf,
+    update: Update,
+    settings: Gateway,
     tell: mpsc::Sender<(SessionId, News)>,
     news: mpsc::Receiver<(SessionId, News)>,
     terminals: Terminals,
@@ -188,7 +191,8 @@ impl Loop {
             reports: Reports::default(),
             status: Status::new(crate::VERSION),
             supervised,
-            data_dir: settings.data_dir,
+            update: Update::new(),
+            settings,
             tell,
             news,
             terminals,
@@ -217,6 +221,7 @@ impl Loop {
                 }
                 Some(host_key) = self.host_keys.recv() => self.tell_host_key(host_key),
                 () = self.checkup.next() => self.tell_health(),
+                piece = self.update.next() => self.update.handle_piece(piece, &self.supervised),
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
                     self.sessions.handle_timeout(self.clock.now().steady);
                 }
@@ -225,6 +230,18 @@ impl Loop {
                 }
             }
             self.obey();
+            self.carry_update();
+        }
+    }
+
+    /// Fetches an offered release when no session runs; tells how far it is.
+    fn carry_update(&mut self) {
+        let (memory, settings) = (&self.memory, &self.settings);
+        let source = || update::Source::of(settings, &memory.read());
+        self.update
+            .begin(self.sessions.len(), &self.supervised, source);
+        if let Some((link, _)) = &self.link {
+            self.update.tell(link, &self.supervised);
         }
     }
 
@@ -245,7 +262,11 @@ impl Loop {
                 false
             }
             FromSupervisor::Update(state) => {
-                info!(?state, "Update");
+                self.update.handle_supervisor(state);
+                false
+            }
+            FromSupervisor::System { version, trial, .. } => {
+                info!(version, trial, "The box's system");
                 false
             }
             FromSupervisor::Reboot => {

@@ -32,6 +32,20 @@ pub struct Supervised {
     paused: bool,
     told: Option<FromGateway>,
     sessions: Option<usize>,
+    system: Option<Installed>,
+}
+
+/// What runs on this box, as the supervisor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The board.
+    pub board: String,
+    /// Version of the release.
+    pub version: u64,
+    /// It was not healthy yet.
+    pub trial: bool,
+    /// Version of a release that was left; 0: none.
+    pub failed: u64,
 }
 
 impl Supervised {
@@ -66,6 +80,7 @@ impl Supervised {
             paused: false,
             told: None,
             sessions: None,
+            system: None,
         })
     }
 
@@ -84,9 +99,7 @@ impl Supervised {
                     Ok(0) => self.lost("it closed the socket"),
                     Ok(length) => match FromSupervisor::from_bytes(&buffer[..length]) {
                         Ok(message) => {
-                            if let FromSupervisor::Pause(paused) = message {
-                                self.paused = paused;
-                            }
+                            self.note(&message);
                             return message;
                         }
                         Err(error) => debug!(%error, "The supervisor said something strange"),
@@ -95,6 +108,40 @@ impl Supervised {
                 },
             }
         }
+    }
+
+    fn note(&mut self, message: &FromSupervisor) {
+        match message {
+            FromSupervisor::Pause(paused) => self.paused = *paused,
+            FromSupervisor::System {
+                board,
+                version,
+                trial,
+                failed,
+            } => {
+                self.system = Some(Installed {
+                    board: board.clone(),
+                    version: *version,
+                    trial: *trial,
+                    failed: *failed,
+                });
+            }
+            FromSupervisor::Update(_) | FromSupervisor::Reboot => {}
+        }
+    }
+
+    /// What runs on this box; none outside of one.
+    pub fn system(&self) -> Option<&Installed> {
+        self.system.as_ref()
+    }
+
+    /// Hands over something of a release; `false` when that did not work.
+    pub fn give(&self, message: &FromGateway) -> bool {
+        let given = self
+            .socket
+            .as_ref()
+            .map(|s| s.try_send(&message.to_bytes()));
+        matches!(given, Some(Ok(_)))
     }
 
     /// Whether the customer wants no sessions.

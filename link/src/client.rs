@@ -7,6 +7,7 @@
 
 mod dial;
 mod error;
+mod fetch;
 mod upgrade;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 pub use self::error::{ConnectError, Step};
+pub use self::fetch::{Body, fetch};
 use crate::driver;
 use crate::keepalive::Keepalive;
 use crate::link::{Events, Link};

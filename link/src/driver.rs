@@ -205,6 +205,7 @@ fn take<S: AsyncRead + AsyncWrite + Unpin>(
                 sessions_end_ms,
             },
         ),
+        Frame::Offer(offer) => tell(events, Event::Offer(offer)),
         Frame::Spread(millis) => {
             shared.note_spread(millis);
             Ok(())
@@ -217,6 +218,7 @@ fn take<S: AsyncRead + AsyncWrite + Unpin>(
         Frame::LeaseStored(_) => direction("lease-stored"),
         Frame::HostKey(_) => direction("host-key"),
         Frame::Health(_) => direction("health"),
+        Frame::System(_) => direction("system"),
         Frame::ApiRequest(_) => direction("api-request"),
     }
 }

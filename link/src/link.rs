@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use culvert_wire::frame::{
     ApiRequest, ApiResponse, Channel, Closed, Frame, Invite, Join, MAX_BODY, MAX_PATH, Method,
-    Refused, Welcome,
+    Offer, Refused, Welcome,
 };
 use culvert_wire::hello::Proven;
 use culvert_wire::id::SessionId;
@@ -60,6 +60,8 @@ pub enum Event {
         /// When running sessions are cut, in milliseconds from now.
         sessions_end_ms: u32,
     },
+    /// A release that this box may fetch.
+    Offer(Offer),
 }
 
 /// The events of one link, in order.

@@ -66,8 +66,11 @@ struct Running {
     /// The latest authenticated time, at least the release's own.
     authentic: UnixMs,
     clock_saved: Option<Instant>,
-    /// A release that comes through the gateway.
-    incoming: Option<Install>,
+    /// A release that comes through the gateway, and whether sessions may be
+    /// cut for it.
+    incoming: Option<(Install, bool)>,
+    /// A release that is whole and waits for the end of the last session.
+    whole: Option<Install>,
     /// A release on the card, not yet read to its end.
     on_card: Option<(Install, File)>,
     card_looked_at: bool,
@@ -91,7 +94,10 @@ impl Running {
             self.reap(now);
             self.start_interfaces();
             match self.gateway.keep_running(&self.gateway_config, now) {
-                Ok(true) => self.sessions = 0,
+                Ok(true) => {
+                    self.sessions = 0;
+                    self.say_system();
+                }
                 Ok(false) => {}
                 Err(error) => console::line(&format!("the gateway cannot start: {error}")),
             }
@@ -101,6 +107,7 @@ impl Running {
             }
             self.judge_boot(now);
             self.update_from_card();
+            self.finish_when_idle();
             self.show();
             if now.duration_since(self.heard) < SILENCE
                 && let Err(error) = self.panel.feed()
@@ -143,6 +150,7 @@ impl Running {
                 console::line(&format!("the gateway ended {how}"));
                 self.link.state = LinkState::Down;
                 self.incoming = None;
+                self.whole = None;
             }
             self.interfaces.retain(|(_, client)| *client != Some(pid));
         }
@@ -244,6 +252,7 @@ impl Running {
                 self.record(|slots| slots.healthy(slot, version, generation));
                 show_open_ports();
                 console::line("this release is healthy");
+                self.say_system();
             }
             Verdict::GiveUp => {
                 self.record(|slots| slots.give_up(slot, version));
@@ -265,6 +274,21 @@ impl Running {
     fn linked_before(&mut self) -> bool {
         let read = self.records.as_mut().map(record::load);
         matches!(read, Some(Ok(Some((_, record)))) if Slots::read(&record).link_was_up)
+    }
+
+    /// The gateway tells the server what runs here.
+    fn say_system(&mut self) {
+        let read = self.records.as_mut().map(record::load);
+        let slots = match read {
+            Some(Ok(Some((_, record)))) => Slots::read(&record),
+            Some(Ok(None) | Err(_)) | None => Slots::flashed(0, 0),
+        };
+        self.gateway.say(&FromSupervisor::System {
+            board: self.board.name.clone(),
+            version: self.judge.version,
+            trial: self.trial.is_some_and(|trial| trial.on_trial),
+            failed: slots.failed.unwrap_or(0),
+        });
     }
 
     /// Light and screen; the screen only when something changed.

@@ -13,6 +13,7 @@ mod http;
 mod invite;
 mod packets;
 mod route;
+mod system;
 #[cfg(test)]
 mod tests;
 mod welcome;
@@ -30,6 +31,7 @@ pub use http::{ApiRequest, ApiResponse, MAX_BODY, MAX_PATH, Method};
 pub use invite::{Invite, InviteResult, SessionEnded};
 pub use packets::{Channel, MAX_PACKETS, PACKETS_HEADER, Packets};
 pub use route::{Closed, Join};
+pub use system::{FETCH_LEN, Offer, Progress, System};
 pub use welcome::{Refused, Welcome};
 
 /// Longest message on a link, in bytes: an API body with its head.
@@ -86,6 +88,10 @@ pub enum Frame {
     HostKey(Box<HostKey>),
     /// From a gateway: how it fares.
     Health(Health),
+    /// From a gateway that runs on a box of ours: its system.
+    System(System),
+    /// To such a gateway: a release it may fetch.
+    Offer(Offer),
     /// From a technician's program.
     ApiRequest(ApiRequest),
     /// Its answer.
@@ -136,6 +142,8 @@ mod kind {
     pub(super) const HOST_KEY: u8 = 0x81;
     pub(super) const HEALTH: u8 = 0x80;
     pub(super) const SPREAD: u8 = 0x82;
+    pub(super) const SYSTEM: u8 = 0x83;
+    pub(super) const OFFER: u8 = 0x84;
 }
 
 impl Encode for Frame {
@@ -173,6 +181,8 @@ impl Encode for Frame {
             Self::LeaseStored(lease) => body(out, kind::LEASE_STORED, lease),
             Self::HostKey(host_key) => body(out, kind::HOST_KEY, host_key.as_ref()),
             Self::Health(health) => body(out, kind::HEALTH, health),
+            Self::System(system) => body(out, kind::SYSTEM, system),
+            Self::Offer(offer) => body(out, kind::OFFER, offer),
             Self::ApiRequest(request) => body(out, kind::API_REQUEST, request),
             Self::ApiResponse(response) => body(out, kind::API_RESPONSE, response),
             Self::Drain {
@@ -220,6 +230,8 @@ impl Frame {
             kind::HOST_KEY => Self::HostKey(Box::new(HostKey::decode(&mut input)?)),
             kind::HEALTH => Self::Health(Health::decode(&mut input)?),
             kind::SPREAD => Self::Spread(input.u32()?),
+            kind::SYSTEM => Self::System(System::decode(&mut input)?),
+            kind::OFFER => Self::Offer(Offer::decode(&mut input)?),
             skipped if skipped >= kind::SKIPPABLE => return Ok(None),
             known => Self::decode_known(known, &mut input)?,
         };

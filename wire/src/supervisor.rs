@@ -5,6 +5,7 @@
 //! everything it hears here for foreign bytes: nothing here names a file, a
 //! command or an address, and an update is judged by its signature alone.
 
+use crate::update::MAX_BOARD;
 use crate::{Decode, DecodeError, Encode, Reader, UnixMs, Writer};
 
 /// Longest message, in bytes.
@@ -84,6 +85,17 @@ pub enum FromSupervisor {
     Update(UpdateState),
     /// The box restarts: say goodbye to the server.
     Reboot,
+    /// What runs here; said at the gateway's start and when it changes.
+    System {
+        /// The board, as releases name it.
+        board: String,
+        /// Version of the release that runs.
+        version: u64,
+        /// It was not healthy yet.
+        trial: bool,
+        /// Version of a release that was left; 0: none.
+        failed: u64,
+    },
 }
 
 /// How far an update is.
@@ -193,6 +205,18 @@ impl Encode for FromSupervisor {
                 }
             }
             Self::Reboot => out.u8(0x43),
+            Self::System {
+                board,
+                version,
+                trial,
+                failed,
+            } => {
+                out.u8(0x44);
+                out.text(board, MAX_BOARD);
+                out.u64(*version);
+                out.flag(*trial);
+                out.u64(*failed);
+            }
         }
     }
 }
@@ -212,6 +236,12 @@ impl Decode for FromSupervisor {
                 }
             }),
             0x43 => Self::Reboot,
+            0x44 => Self::System {
+                board: input.text("board", MAX_BOARD)?.to_owned(),
+                version: input.u64()?,
+                trial: input.flag("trial")?,
+                failed: input.u64()?,
+            },
             other => return Err(unknown(other)),
         })
     }
@@ -255,6 +285,12 @@ mod tests {
             FromSupervisor::Update(UpdateState::Installed { version: 2 }),
             FromSupervisor::Update(UpdateState::Refused("no".into())),
             FromSupervisor::Reboot,
+            FromSupervisor::System {
+                board: "rock64".into(),
+                version: 3,
+                trial: true,
+                failed: 4,
+            },
         ];
         for message in answers {
             assert_eq!(FromSupervisor::from_bytes(&message.to_bytes()), Ok(message));

@@ -1,7 +1,7 @@
 //! What the application asks of the server's links.
 
 use culvert_wire::UnixMs;
-use culvert_wire::frame::Invite;
+use culvert_wire::frame::{Invite, Offer};
 use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -24,6 +24,8 @@ pub trait Links: Send + Sync {
     fn invite(&self, gateway: &PublicKey, invite: Invite) -> bool;
     /// Gives a gateway an order; `false` when it has no link.
     fn revoke(&self, gateway: &PublicKey, revocation: SignedRevocation) -> bool;
+    /// Tells a box of a release; `false` when it has no link.
+    fn offer(&self, gateway: &PublicKey, offer: Offer) -> bool;
     /// Whether a gateway has a link.
     fn gateway_online(&self, gateway: &PublicKey) -> bool;
     /// Closes a gateway's link.

@@ -53,6 +53,7 @@ impl App {
         if round.is_multiple_of(OVERDUE_EVERY) {
             self.tell_gateways(self.now() >= settled).await?;
             self.end_overdue().await?;
+            self.roll_out().await?;
         }
         if round.is_multiple_of(SEEN_EVERY) {
             let mut write = self.store.write().await?;

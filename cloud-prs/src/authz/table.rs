@@ -83,6 +83,7 @@ const PERSON: Option<TokenScope> = None;
 const EVERYBODY: &[Role] = &Role::ALL;
 const TECHNICIANS: &[Role] = &[Role::Technician, Role::Administrator, Role::Owner];
 const ADMINISTRATORS: &[Role] = &[Role::Administrator, Role::Owner];
+const OWNERS: &[Role] = &[Role::Owner];
 /// Who sees everybody's work: not the technicians, who see their own.
 const OVERSEERS: &[Role] = &[Role::Reader, Role::Administrator, Role::Owner];
 
@@ -120,6 +121,7 @@ actions! {
     ClaimList "claim.list" Node ADMINISTRATORS MANAGE SignIn;
     ClaimAdd "claim.add" Node ADMINISTRATORS MANAGE SignIn;
     ClaimVoid "claim.void" Node ADMINISTRATORS MANAGE SignIn;
+    ReleaseManage "release.manage" Root OWNERS PERSON Fresh;
     SessionSee "session.see" Node TECHNICIANS READ SignIn;
     SessionSeeAll "session.see-all" Node ADMINISTRATORS READ SignIn;
     SessionStart "session.start" Node TECHNICIANS CONNECT SignIn;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{DataArg, backup, gateways, people, sessions, tokens, trail, tree};
+use super::{DataArg, backup, gateways, people, releases, sessions, tokens, trail, tree};
 use crate::app::Call;
 use crate::serve;
 
@@ -44,6 +44,9 @@ enum Noun {
     /// Gateways and their claim codes
     #[command(subcommand)]
     Gateway(gateways::Gateway),
+    /// Releases of the boxes' system
+    #[command(subcommand)]
+    Release(releases::Release),
     /// Sessions
     #[command(subcommand)]
     Session(sessions::Session),
@@ -76,6 +79,7 @@ impl Admin {
             Noun::Site(site) => site.run(&app, &call, json).await,
             Noun::Host(host) => host.run(&app, &call, json).await,
             Noun::Gateway(gateway) => gateway.run(&app, &call, json).await,
+            Noun::Release(release) => release.run(&app, &call, json).await,
             Noun::Session(session) => session.run(&app, &call, json).await,
             Noun::Report(report) => report.run(&app, &call, json).await,
             Noun::Audit(audit) => audit.run(&app, &call, json).await,

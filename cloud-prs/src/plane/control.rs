@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use culvert_wire::frame::{
-    ApiRequest, ApiResponse, Health, HostKey, InviteResult, Refused, SessionEnded, Welcome,
+    ApiRequest, ApiResponse, Health, HostKey, InviteResult, Refused, SessionEnded, System, Welcome,
 };
 use culvert_wire::hello::{
     Binding, BrowserHello, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello,
@@ -177,6 +177,13 @@ pub enum PlaneEvent {
         key: PublicKey,
         /// What it says.
         health: Health,
+    },
+    /// What system a box runs.
+    System {
+        /// Its key.
+        key: PublicKey,
+        /// What it says.
+        system: System,
     },
     /// A route was joined or is over.
     Route(RelayEvent),

@@ -221,6 +221,7 @@ impl<C: Control> Member<C> {
                 self.report(|key| PlaneEvent::HostKey { key, event })?;
             }
             Frame::Health(health) => self.report(|key| PlaneEvent::Health { key, health })?,
+            Frame::System(system) => self.report(|key| PlaneEvent::System { key, system })?,
             Frame::Packets(_)
             | Frame::Welcome(_)
             | Frame::Refused(_)
@@ -230,6 +231,7 @@ impl<C: Control> Member<C> {
             | Frame::Revoke(_)
             | Frame::ApiResponse(_)
             | Frame::Drain { .. }
+            | Frame::Offer(_)
             | Frame::Spread(_) => return Err(Stop::Direction),
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::{Place, Store, StoreError};
 /// Numbered steps, in order; a released one never changes. Numbers may be
 /// missing, and a step may come to a database that has later ones already: each
 /// is run once.
-const STEPS: [(i64, &str); 8] = [
+const STEPS: [(i64, &str); 9] = [
     (1, include_str!("migrations/0001_start.sql")),
     (2, include_str!("migrations/0002_sign_ins.sql")),
     (3, include_str!("migrations/0003_rights.sql")),
@@ -18,6 +18,7 @@ const STEPS: [(i64, &str); 8] = [
     (10, include_str!("migrations/0010_marks.sql")),
     (11, include_str!("migrations/0011_credentials.sql")),
     (12, include_str!("migrations/0012_webhooks.sql")),
+    (20, include_str!("migrations/0020_releases.sql")),
 ];
 /// The schema that this version reads and writes.
 pub const SCHEMA: i64 = STEPS[STEPS.len() - 1].0;

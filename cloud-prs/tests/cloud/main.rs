@@ -22,6 +22,7 @@ mod joining;
 mod kept_credentials;
 mod passkeys;
 mod quick;
+mod releases;
 mod schema;
 mod served;
 mod sessions;

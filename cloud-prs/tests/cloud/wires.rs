@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use culvert_cloud_prs::app::{App, Caller, Links};
 use culvert_cloud_prs::relay::RouteSpec;
 use culvert_wire::UnixMs;
-use culvert_wire::frame::{Invite, InviteResult};
+use culvert_wire::frame::{Invite, InviteResult, Offer};
 use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
@@ -18,6 +18,7 @@ pub(crate) struct Wires {
     pub(crate) online: Mutex<HashSet<PublicKey>>,
     pub(crate) routes: Mutex<Vec<RouteSpec>>,
     pub(crate) invites: Mutex<Vec<Invite>>,
+    pub(crate) offers: Mutex<Vec<(PublicKey, Offer)>>,
     pub(crate) extended: Mutex<Vec<(SessionId, UnixMs)>>,
     pub(crate) ended: Mutex<Vec<(SessionId, Reason)>>,
     pub(crate) orders: Mutex<Vec<(PublicKey, SignedRevocation)>>,
@@ -84,6 +85,11 @@ impl Links for Wires {
 
     fn revoke(&self, gateway: &PublicKey, revocation: SignedRevocation) -> bool {
         self.orders.lock().unwrap().push((*gateway, revocation));
+        self.gateway_online(gateway)
+    }
+
+    fn offer(&self, gateway: &PublicKey, offer: Offer) -> bool {
+        self.offers.lock().unwrap().push((*gateway, offer));
         self.gateway_online(gateway)
     }
 

@@ -37,6 +37,7 @@ impl Loop {
             }
         }
         self.link = Some((link, events));
+        self.update.forget_told();
         self.renewal = Some(Renewal::new(Instant::now(), rand::random()));
         self.standing.hurry(!self.sessions.is_empty());
     }
@@ -111,6 +112,7 @@ impl Loop {
                 let wish = Duration::from_millis(come_back_ms.into());
                 self.standing.come_back_in(wish);
             }
+            Some(Event::Offer(offer)) => self.update.handle_offer(offer, &self.supervised),
             // The standing link tells why.
             None => self.link = None,
         }
@@ -199,7 +201,7 @@ impl Loop {
     pub(super) fn tell_status(&mut self) {
         self.status.sessions = self.sessions.len();
         self.supervised.tell(&self.status);
-        if let Err(error) = self.status.store(&self.data_dir) {
+        if let Err(error) = self.status.store(&self.settings.data_dir) {
             debug!(%error, "The status cannot be written");
         }
     }

@@ -102,6 +102,7 @@ pub(super) fn start() -> anyhow::Result<Running> {
         authentic,
         clock_saved: None,
         incoming: None,
+        whole: None,
         on_card: None,
         card_looked_at: false,
         erase_claim: settings.claim.is_some(),

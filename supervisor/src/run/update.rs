@@ -15,6 +15,7 @@ use crate::{card, console, disk};
 impl Running {
     pub(super) fn update_begin(&mut self, size: u64, forced: bool) {
         self.incoming = None;
+        self.whole = None;
         let refused = if self.trial.is_some_and(|trial| trial.on_trial) {
             Some("this box still tries its last release")
         } else if self.sessions > 0 && !forced {
@@ -31,7 +32,7 @@ impl Running {
         }
         match self.open_install() {
             Ok(install) => {
-                self.incoming = Some(install);
+                self.incoming = Some((install, forced));
                 self.gateway
                     .say(&FromSupervisor::Update(UpdateState::Taken(0)));
             }
@@ -40,14 +41,15 @@ impl Running {
     }
 
     pub(super) fn update_data(&mut self, bytes: &[u8]) {
-        let (Some(mut install), Some(records)) = (self.incoming.take(), self.records.as_mut())
+        let (Some((mut install, forced)), Some(records)) =
+            (self.incoming.take(), self.records.as_mut())
         else {
             return;
         };
         match install.feed(bytes, records, self.authentic) {
             Ok(()) => {
                 let taken = install.taken();
-                self.incoming = Some(install);
+                self.incoming = Some((install, forced));
                 self.gateway
                     .say(&FromSupervisor::Update(UpdateState::Taken(taken)));
             }
@@ -56,8 +58,25 @@ impl Running {
     }
 
     pub(super) fn update_end(&mut self) {
-        if let Some(install) = self.incoming.take() {
-            self.finish(install);
+        match self.incoming.take() {
+            Some((install, true)) => self.finish_or_refuse(install),
+            Some((install, false)) => self.whole = Some(install),
+            None => {}
+        }
+    }
+
+    /// A session that began meanwhile is not cut for a release.
+    pub(super) fn finish_when_idle(&mut self) {
+        if self.sessions == 0
+            && let Some(install) = self.whole.take()
+        {
+            self.finish_or_refuse(install);
+        }
+    }
+
+    fn finish_or_refuse(&mut self, install: Install) {
+        if let Err(error) = self.finish(install) {
+            self.refuse(&error.to_string());
         }
     }
 
@@ -72,7 +91,7 @@ impl Running {
                     .and_then(|install| Ok((install, File::open(path)?)));
                 match opened {
                     Ok(both) => self.on_card = Some(both),
-                    Err(error) => self.refuse(&error.to_string()),
+                    Err(error) => show_refused(&error.to_string()),
                 }
             }
         }
@@ -90,26 +109,27 @@ impl Running {
                 Ok(length)
             });
         match fed {
-            Ok(0) => self.finish(install),
+            Ok(0) => {
+                if let Err(error) = self.finish(install) {
+                    show_refused(&error.to_string());
+                }
+            }
             Ok(_) => self.on_card = Some((install, file)),
-            Err(error) => self.refuse(&error.to_string()),
+            Err(error) => show_refused(&error.to_string()),
         }
     }
 
-    fn finish(&mut self, install: Install) {
+    /// Does not come back when the release is in its place.
+    fn finish(&mut self, install: Install) -> Result<(), InstallError> {
         let Some(records) = self.records.as_mut() else {
-            return;
+            return Ok(());
         };
         // Before a first link there was nothing that a release could break.
         let linked = self.link.state == LinkState::Up;
-        match install.finish(records, linked) {
-            Ok(version) => {
-                self.gateway
-                    .say(&FromSupervisor::Update(UpdateState::Installed { version }));
-                self.leave(&format!("version {version} is installed"));
-            }
-            Err(error) => self.refuse(&error.to_string()),
-        }
+        let version = install.finish(records, linked)?;
+        self.gateway
+            .say(&FromSupervisor::Update(UpdateState::Installed { version }));
+        self.leave(&format!("version {version} is installed"))
     }
 
     fn open_install(&self) -> Result<Install, InstallError> {
@@ -119,11 +139,16 @@ impl Running {
         Install::open(&device, self.judge.clone())
     }
 
+    /// What the gateway carried; the server hears of it.
     fn refuse(&self, why: &str) {
-        console::line(&format!("release refused: {why}"));
+        show_refused(why);
         self.gateway
             .say(&FromSupervisor::Update(UpdateState::Refused(
                 why.to_owned(),
             )));
     }
+}
+
+fn show_refused(why: &str) {
+    console::line(&format!("release refused: {why}"));
 }

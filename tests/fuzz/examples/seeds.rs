@@ -8,7 +8,7 @@ use bytes::Bytes;
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::frame::{
     ApiRequest, ApiResponse, Channel, Closed, Frame, Health, Invite, InviteResult, Join, Method,
-    Packets, Refused, SessionEnded, Welcome,
+    Offer, Packets, Progress, Refused, SessionEnded, System, Welcome,
 };
 use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
 use culvert_wire::hello::{
@@ -227,6 +227,21 @@ fn main() {
             reason: Reason::ServerDraining,
             text: "soon".into(),
         },
+        Frame::System(System {
+            board: "rock64".into(),
+            version: 7,
+            trial: true,
+            progress: Progress::Refused {
+                version: 8,
+                why: "no".into(),
+            },
+        }),
+        Frame::Offer(Offer {
+            version: 8,
+            size: 14_000_000,
+            forced: false,
+            fetch: [9; 16],
+        }),
     ];
     for (number, frame) in frames.into_iter().enumerate() {
         save("frame", number, &frame.to_bytes());

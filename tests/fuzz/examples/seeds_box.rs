@@ -71,6 +71,12 @@ fn main() {
         FromSupervisor::Update(UpdateState::Installed { version: 2 }),
         FromSupervisor::Update(UpdateState::Refused("no".into())),
         FromSupervisor::Reboot,
+        FromSupervisor::System {
+            board: "rock64".into(),
+            version: 3,
+            trial: true,
+            failed: 4,
+        },
     ];
     for (number, message) in answers.iter().enumerate() {
         seed("from_supervisor", number, &message.to_bytes());

@@ -141,6 +141,21 @@ fn samples() -> Vec<Frame> {
             sessions_end_ms: 2,
         },
         Frame::Spread(20_000),
+        Frame::System(System {
+            board: "rock64".into(),
+            version: 7,
+            trial: true,
+            progress: Progress::Refused {
+                version: 8,
+                why: "a session runs".into(),
+            },
+        }),
+        Frame::Offer(Offer {
+            version: 8,
+            size: 14_000_000,
+            forced: false,
+            fetch: [9; FETCH_LEN],
+        }),
         Frame::Goodbye {
             reason: Reason::ServerDraining,
             text: "soon".into(),

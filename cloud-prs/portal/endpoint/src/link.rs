@@ -285,6 +285,8 @@ impl Link {
             | Frame::LeaseStored(_)
             | Frame::HostKey(_)
             | Frame::Health(_)
+            | Frame::System(_)
+            | Frame::Offer(_)
             | Frame::ApiRequest(_)
             | Frame::ApiResponse(_) => {
                 let text = "a frame that a browser does not take";

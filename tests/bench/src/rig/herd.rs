@@ -126,7 +126,7 @@ async fn member(
                     Event::Drain { come_back_ms, .. } => {
                         standing.come_back_in(Duration::from_millis(come_back_ms.into()));
                     }
-                    Event::Invite(_) | Event::Revoke(_) => {}
+                    Event::Invite(_) | Event::Revoke(_) | Event::Offer(_) => {}
                 }
             }
         }

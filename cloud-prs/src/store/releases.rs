@@ -1,0 +1,225 @@
+//! Releases of the boxes' system, and what each box says that it runs.
+
+use culvert_wire::UnixMs;
+use culvert_wire::frame::{Progress, System};
+use culvert_wire::id::GatewayId;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::column::{Columns as _, big};
+use crate::app::rollout::{Member, Release, Ring};
+
+/// Adds a release; one with this board and version must not be there.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add(db: &mut AnyConnection, release: &Release) -> Result<(), StoreError> {
+    let sql = "INSERT INTO releases (board, version, name, size, published, ring, forced, halted) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    sqlx::query(sql)
+        .bind(&release.board)
+        .bind(big(release.version))
+        .bind(&release.name)
+        .bind(big(release.size))
+        .bind(big(release.published.0))
+        .bind(release.ring.map(|ring| big(ring.number())))
+        .bind(i64::from(release.forced))
+        .bind(&release.halted)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes ring, force and halt of a release.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(db: &mut AnyConnection, release: &Release) -> Result<(), StoreError> {
+    let sql = "UPDATE releases SET ring = $3, forced = $4, halted = $5 \
+               WHERE board = $1 AND version = $2";
+    sqlx::query(sql)
+        .bind(&release.board)
+        .bind(big(release.version))
+        .bind(release.ring.map(|ring| big(ring.number())))
+        .bind(i64::from(release.forced))
+        .bind(&release.halted)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// All releases, by board and version.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(db: &mut AnyConnection) -> Result<Vec<Release>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM releases ORDER BY board, version")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(release).collect()
+}
+
+/// A release.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn one(
+    db: &mut AnyConnection,
+    board: &str,
+    version: u64,
+) -> Result<Option<Release>, StoreError> {
+    let row = sqlx::query("SELECT * FROM releases WHERE board = $1 AND version = $2")
+        .bind(board)
+        .bind(big(version))
+        .fetch_optional(db)
+        .await?;
+    row.as_ref().map(release).transpose()
+}
+
+/// Notes what a box says of its system.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note_system(
+    db: &mut AnyConnection,
+    gateway: GatewayId,
+    system: &System,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let (code, of, why) = columns(&system.progress);
+    let sql = "INSERT INTO gateway_systems \
+               (gateway, board, version, trial, progress, progress_version, why, at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (gateway) DO UPDATE SET \
+               board = excluded.board, version = excluded.version, trial = excluded.trial, \
+               progress = excluded.progress, progress_version = excluded.progress_version, \
+               why = excluded.why, at = excluded.at";
+    sqlx::query(sql)
+        .bind(gateway.to_string())
+        .bind(&system.board)
+        .bind(big(system.version))
+        .bind(i64::from(system.trial))
+        .bind(code)
+        .bind(big(of))
+        .bind(why)
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Notes that a box was offered a release.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note_offer(
+    db: &mut AnyConnection,
+    gateway: GatewayId,
+    version: u64,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO gateway_offers (gateway, version, at) VALUES ($1, $2, $3) \
+               ON CONFLICT (gateway) DO UPDATE SET version = excluded.version, at = excluded.at";
+    sqlx::query(sql)
+        .bind(gateway.to_string())
+        .bind(big(version))
+        .bind(big(now.0))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Puts a box into a ring.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_ring(
+    db: &mut AnyConnection,
+    gateway: GatewayId,
+    ring: Ring,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO gateway_rings (gateway, ring) VALUES ($1, $2) \
+               ON CONFLICT (gateway) DO UPDATE SET ring = excluded.ring";
+    sqlx::query(sql)
+        .bind(gateway.to_string())
+        .bind(big(ring.number()))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Every active box that told its system.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn members(db: &mut AnyConnection) -> Result<Vec<Member>, StoreError> {
+    let sql = "SELECT s.*, g.identity AS identity, g.online AS online, r.ring AS ring, \
+               o.version AS offered, o.at AS offered_at FROM gateway_systems s \
+               JOIN gateways g ON g.id = s.gateway \
+               LEFT JOIN gateway_rings r ON r.gateway = s.gateway \
+               LEFT JOIN gateway_offers o ON o.gateway = s.gateway \
+               WHERE g.state = 'active' ORDER BY s.gateway";
+    let rows = sqlx::query(sql).fetch_all(db).await?;
+    rows.iter().map(member).collect()
+}
+
+fn release(row: &AnyRow) -> Result<Release, StoreError> {
+    Ok(Release {
+        board: row.text("board")?,
+        version: row.count("version")?,
+        name: row.text("name")?,
+        size: row.count("size")?,
+        published: row.time("published")?,
+        ring: ring(row, "ring")?,
+        forced: row.flag("forced")?,
+        halted: row.text("halted")?,
+    })
+}
+
+fn member(row: &AnyRow) -> Result<Member, StoreError> {
+    let offered = row.maybe_int("offered")?;
+    let offered = offered.and_then(|version| u64::try_from(version).ok());
+    Ok(Member {
+        gateway: row.parsed("gateway")?,
+        key: row.parsed("identity")?,
+        ring: ring(row, "ring")?.unwrap_or(Ring::All),
+        online: row.flag("online")?,
+        system: System {
+            board: row.text("board")?,
+            version: row.count("version")?,
+            trial: row.flag("trial")?,
+            progress: progress(row)?,
+        },
+        at: row.time("at")?,
+        offered: offered.zip(row.maybe_time("offered_at")?),
+    })
+}
+
+fn ring(row: &AnyRow, column: &str) -> Result<Option<Ring>, StoreError> {
+    let number = row.maybe_int(column)?;
+    Ok(number.and_then(|number| Ring::numbered(u64::try_from(number).ok()?)))
+}
+
+fn columns(progress: &Progress) -> (i64, u64, &str) {
+    match progress {
+        Progress::None => (0, 0, ""),
+        Progress::Taking { version } => (1, *version, ""),
+        Progress::Installed { version } => (2, *version, ""),
+        Progress::Refused { version, why } => (3, *version, why),
+        Progress::Failed { version } => (4, *version, ""),
+    }
+}
+
+fn progress(row: &AnyRow) -> Result<Progress, StoreError> {
+    let version = row.count("progress_version")?;
+    Ok(match row.int("progress")? {
+        1 => Progress::Taking { version },
+        2 => Progress::Installed { version },
+        3 => Progress::Refused {
+            version,
+            why: row.text("why")?,
+        },
+        4 => Progress::Failed { version },
+        _ => Progress::None,
+    })
+}

@@ -1,0 +1,174 @@
+//! Releases of the boxes' system: published, promoted, offered, fetched,
+//! stopped (P8, threat 11).
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use culvert_cloud_prs::app::releases::file_name;
+use culvert_cloud_prs::app::rollout::Ring;
+use culvert_wire::UnixMs;
+use culvert_wire::frame::{Offer, Progress, System};
+use culvert_wire::reason::Reason;
+use culvert_wire::update::{Manifest, Verity};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use crate::world::on_both;
+use crate::world::{Branch, World, console};
+
+const BOARD: &str = "rock64";
+const MINUTE: u64 = 60_000;
+
+fn manifest(version: u64) -> Manifest {
+    Manifest {
+        board: BOARD.into(),
+        version,
+        name: format!("0.{version}.0"),
+        issued: UnixMs(1),
+        expires: UnixMs(u64::MAX),
+        parts: vec![],
+        verity: Verity {
+            root_hash: [0; 32],
+            salt: [0; 32],
+        },
+    }
+}
+
+async fn published(world: &World, version: u64, bytes: &[u8]) {
+    let folder = world.app.bundles();
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join(file_name(BOARD, version)), bytes).unwrap();
+    world
+        .app
+        .publish_release(&console(), &manifest(version), bytes.len() as u64)
+        .await
+        .unwrap();
+}
+
+async fn promote(world: &World, version: u64, ring: Ring) -> Result<(), Reason> {
+    let console = console();
+    let done = world
+        .app
+        .promote_release(&console, (BOARD, version), ring, false);
+    done.await.map_err(|error| error.reason)
+}
+
+async fn tells(world: &World, branch: &Branch, version: u64, progress: Progress) {
+    let system = System {
+        board: BOARD.into(),
+        version,
+        trial: false,
+        progress,
+    };
+    let key = branch.box_key.public();
+    world.app.system_told(&key, system).await;
+}
+
+async fn offers(world: &World) -> Vec<Offer> {
+    world.app.roll_out().await.unwrap();
+    let mut all = world.wires.offers.lock().unwrap();
+    std::mem::take(&mut *all)
+        .into_iter()
+        .map(|(_, o)| o)
+        .collect()
+}
+
+async fn fetched(world: &World, right: &str) -> (StatusCode, Vec<u8>) {
+    let request = Request::get("/boxes/release").header("culvert-fetch", right);
+    let request = request.body(Body::empty()).unwrap();
+    let answer = world.router.clone().oneshot(request).await.unwrap();
+    let status = answer.status();
+    (
+        status,
+        answer
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+on_both! {
+a_box_is_offered_what_its_ring_may_have_and_fetches_it_with_its_own_right, world => {
+    published(&world, 2, &[7; 100_000]).await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    tells(&world, &world.b, 1, Progress::None).await;
+    world.app.set_ring(&console(), world.a.gateway, Ring::First).await.unwrap();
+    assert!(offers(&world).await.is_empty(), "published is not promoted");
+
+    promote(&world, 2, Ring::First).await.unwrap();
+    let got = offers(&world).await;
+
+    assert_eq!(got.len(), 1, "the other box is in a later ring");
+    assert_eq!((got[0].version, got[0].size), (2, 100_000));
+    assert!(offers(&world).await.is_empty(), "once is enough");
+    let (status, body) = fetched(&world, &hex(&got[0].fetch)).await;
+    assert_eq!((status, body), (StatusCode::OK, vec![7; 100_000]));
+    for wrong in ["", "00", &"0".repeat(32)] {
+        assert_eq!(fetched(&world, wrong).await.0, StatusCode::NOT_FOUND);
+    }
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+a_release_that_a_ring_does_not_survive_goes_no_further, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    tells(&world, &world.b, 1, Progress::None).await;
+    world.app.set_ring(&console(), world.a.gateway, Ring::First).await.unwrap();
+    promote(&world, 2, Ring::First).await.unwrap();
+    assert_eq!(offers(&world).await.len(), 1);
+
+    tells(&world, &world.a, 1, Progress::Failed { version: 2 }).await;
+
+    assert_eq!(promote(&world, 2, Ring::All).await, Err(Reason::Conflict));
+    assert!(offers(&world).await.is_empty());
+    let (all, members) = world.app.releases(&console()).await.unwrap();
+    assert!(all[0].halted.contains("ring first did not come back"), "{:?}", all[0]);
+    assert_eq!(members.len(), 2);
+    assert_eq!(promote(&world, 2, Ring::First).await, Err(Reason::Conflict));
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+a_box_that_went_dark_stops_a_release_after_a_quarter_of_an_hour, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    tells(&world, &world.b, 1, Progress::None).await;
+    promote(&world, 2, Ring::All).await.unwrap();
+    assert_eq!(offers(&world).await.len(), 1, "one at a time in a ring of two");
+    world.wires.online.lock().unwrap().clear();
+
+    world.pass(14 * MINUTE);
+    assert!(offers(&world).await.is_empty());
+    assert!(world.app.releases(&console()).await.unwrap().0[0].halted.is_empty());
+    world.pass(2 * MINUTE);
+    assert!(offers(&world).await.is_empty());
+
+    assert!(!world.app.releases(&console()).await.unwrap().0[0].halted.is_empty());
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+the_stop_switch_works_at_once_and_only_the_console_and_owners_have_it, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    promote(&world, 2, Ring::All).await.unwrap();
+    let ann = world.call(&world.ann).await;
+    let refused = world.app.halt_release(&ann, (BOARD, 2)).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotAllowed);
+
+    world.app.halt_release(&console(), (BOARD, 2)).await.unwrap();
+
+    assert!(offers(&world).await.is_empty());
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}

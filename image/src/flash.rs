@@ -267,7 +267,7 @@ mod tests {
     fn an_image_lands_whole_and_nothing_behind_it_changes() {
         let dir = tempfile::tempdir().unwrap();
         let (image, card) = (dir.path().join("image"), dir.path().join("card"));
-        let bytes: Vec<u8> = (0..RUN + 70_000).map(|n| (n % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..RUN + 70_000).map(|n| n.to_le_bytes()[n % 3]).collect();
         fs::write(&image, &bytes).unwrap();
         fs::write(&card, vec![0xee; bytes.len() + 9]).unwrap();
         let mut told = Vec::new();

@@ -62,6 +62,21 @@ impl ConfigError {
     }
 }
 
+impl ConfigError {
+    /// The same without a value from the file, which may be an address of the
+    /// customer's network: for readers elsewhere.
+    pub fn for_others(&self) -> String {
+        match self {
+            Self::UnknownKey { .. } | Self::Syntax { .. } => self.to_string(),
+            Self::Value { key, .. } => {
+                format!("the value of {key} cannot be used: the box's screen says why")
+            }
+            Self::Read { .. } => "it cannot be read".to_owned(),
+            Self::In { source, .. } => source.for_others(),
+        }
+    }
+}
+
 fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(", did you mean \"{name}\"?"))
 }

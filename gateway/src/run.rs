@@ -247,7 +247,7 @@ impl Loop {
 
     fn tell_health(&self) {
         if let Some((link, _)) = &self.link {
-            self.checkup.tell(link);
+            self.checkup.tell(link, self.supervised.trouble());
         }
     }
 
@@ -267,6 +267,11 @@ impl Loop {
             }
             FromSupervisor::System { version, trial, .. } => {
                 info!(version, trial, "The box's system");
+                false
+            }
+            FromSupervisor::Trouble { code, .. } => {
+                info!(code, "The box's trouble");
+                self.tell_health();
                 false
             }
             FromSupervisor::Reboot => {

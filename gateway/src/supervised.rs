@@ -33,6 +33,16 @@ pub struct Supervised {
     told: Option<FromGateway>,
     sessions: Option<usize>,
     system: Option<Installed>,
+    trouble: Option<Trouble>,
+}
+
+/// What is wrong with the box and does not stop it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A cause code.
+    pub code: String,
+    /// A sentence.
+    pub sentence: String,
 }
 
 /// What runs on this box, as the supervisor says.
@@ -81,6 +91,7 @@ impl Supervised {
             told: None,
             sessions: None,
             system: None,
+            trouble: None,
         })
     }
 
@@ -126,6 +137,12 @@ impl Supervised {
                     failed: *failed,
                 });
             }
+            FromSupervisor::Trouble { code, sentence } => {
+                self.trouble = (!code.is_empty()).then(|| Trouble {
+                    code: code.clone(),
+                    sentence: sentence.clone(),
+                });
+            }
             FromSupervisor::Update(_) | FromSupervisor::Reboot => {}
         }
     }
@@ -133,6 +150,11 @@ impl Supervised {
     /// What runs on this box; none outside of one.
     pub fn system(&self) -> Option<&Installed> {
         self.system.as_ref()
+    }
+
+    /// What the supervisor says is wrong with the box.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
     }
 
     /// Hands over something of a release; `false` when that did not work.

@@ -34,14 +34,39 @@ pub fn attach(device: &Path) -> io::Result<()> {
 /// Reads the settings; none without a file.
 ///
 /// # Errors
-/// A sentence for people.
-pub fn settings(card: &Path) -> Result<Option<BoxFile>, String> {
+/// [`Unusable`].
+pub fn settings(card: &Path) -> Result<Option<BoxFile>, Unusable> {
+    let name = boxfile::FILE_NAME;
     match text(card) {
         Ok(None) => Ok(None),
         Ok(Some(text)) => BoxFile::from_toml(&text)
             .map(Some)
-            .map_err(|error| format!("{}: {error}", boxfile::FILE_NAME)),
-        Err(error) => Err(format!("{} cannot be read: {error}", boxfile::FILE_NAME)),
+            .map_err(|error| Unusable {
+                screen: format!("{name}: {error}"),
+                portal: format!("{name}: {}", error.for_others()),
+            }),
+        Err(error) => Err(Unusable::everywhere(format!(
+            "{name} cannot be read: {error}"
+        ))),
+    }
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// For whoever stands before the box.
+    pub screen: String,
+    /// For everybody else: without the customer's addresses.
+    pub portal: String,
+}
+
+impl Unusable {
+    /// One sentence for all.
+    pub fn everywhere(sentence: String) -> Self {
+        Self {
+            portal: sentence.clone(),
+            screen: sentence,
+        }
     }
 }
 
@@ -107,10 +132,13 @@ mod tests {
         fs::write(dir.path().join("culvert.toml"), "clam = 1").unwrap();
         let wrong = settings(dir.path()).unwrap_err();
 
-        assert_eq!(
-            wrong,
-            "culvert.toml: line 1: unknown key \"clam\", did you mean \"claim\"?"
-        );
+        let sentence = "culvert.toml: line 1: unknown key \"clam\", did you mean \"claim\"?";
+        assert_eq!(wrong, Unusable::everywhere(sentence.to_owned()));
+        let address = "[network]\naddress = \"10.0.0.2/24\"\ngateway = \"10.9.9.9\"";
+        fs::write(dir.path().join("culvert.toml"), address).unwrap();
+        let wrong = settings(dir.path()).unwrap_err();
+        assert!(wrong.screen.contains("10.9.9.9"), "{wrong:?}");
+        assert!(!wrong.portal.contains("10."), "{wrong:?}");
         fs::write(dir.path().join("culvert.toml"), b"\xff").unwrap();
         assert!(settings(dir.path()).is_err());
     }

@@ -250,5 +250,15 @@ pub enum InstallError {
     Disk(#[from] io::Error),
 }
 
+impl InstallError {
+    /// The box is further than this release.
+    pub const fn is_past(&self) -> bool {
+        match self {
+            Self::Running | Self::Refused(UpdateError::Older { .. }) => true,
+            Self::NoBundle | Self::Refused(_) | Self::Failed | Self::Disk(_) => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@
 //! | [`ports`] | what can be reached from outside: nothing |
 //! | [`gateway`] | the gateway's process and its socket |
 //! | [`console`] | the screen |
+//! | [`trouble`] | what is wrong and does not stop the box, for the portal (pure) |
 
 pub mod card;
 pub mod console;
@@ -37,6 +38,7 @@ pub mod ports;
 pub mod run;
 pub mod slot;
 pub mod system;
+pub mod trouble;
 pub mod verity;
 
 /// Where a release keeps what its supervisor must know.

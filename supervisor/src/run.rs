@@ -28,6 +28,7 @@ use crate::disk::RecordDisk;
 use crate::gateway::Gateway;
 use crate::health::{Facts, Trial, Verdict};
 use crate::install::{self, Install, Judge};
+use crate::trouble::{Cause, Troubles};
 use crate::{card, console, network, ports, system};
 
 /// Longest turn.
@@ -76,6 +77,7 @@ struct Running {
     card_looked_at: bool,
     erase_claim: bool,
     shown: String,
+    troubles: Troubles,
 }
 
 /// Where the link stands, as the gateway said last.
@@ -97,6 +99,7 @@ impl Running {
                 Ok(true) => {
                     self.sessions = 0;
                     self.say_system();
+                    self.gateway.say(&self.troubles.message());
                 }
                 Ok(false) => {}
                 Err(error) => console::line(&format!("the gateway cannot start: {error}")),
@@ -251,6 +254,7 @@ impl Running {
                 self.trial = None;
                 self.record(|slots| slots.healthy(slot, version, generation));
                 show_open_ports();
+                show_memory();
                 console::line("this release is healthy");
                 self.say_system();
             }
@@ -289,6 +293,12 @@ impl Running {
             trial: self.trial.is_some_and(|trial| trial.on_trial),
             failed: slots.failed.unwrap_or(0),
         });
+    }
+
+    /// Something is wrong that does not stop the box.
+    fn trouble(&mut self, cause: Cause, sentence: &str) {
+        self.troubles.note(cause, sentence);
+        self.gateway.say(&self.troubles.message());
     }
 
     /// Light and screen; the screen only when something changed.
@@ -332,6 +342,13 @@ impl Running {
         self.gateway.say(&FromSupervisor::Reboot);
         std::thread::sleep(Duration::from_millis(500));
         system::restart(why)
+    }
+}
+
+/// What the whole box uses, for whoever wonders about a slow one.
+fn show_memory() {
+    if let Some((used, all)) = system::memory() {
+        console::line(&format!("memory used: {used:.1} of {all:.0} MB"));
     }
 }
 

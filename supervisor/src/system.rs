@@ -84,6 +84,18 @@ pub fn set_clock(time: UnixMs) -> io::Result<()> {
     Ok(clock_settime(ClockId::CLOCK_REALTIME, spec)?)
 }
 
+/// Megabytes in use and in all; the kernel's own code is in neither.
+pub fn memory() -> Option<(f64, f64)> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let mega = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        let kilo: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kilo * 1024.0 / 1e6)
+    };
+    let (all, free) = (mega("MemTotal:")?, mega("MemAvailable:")?);
+    Some((all - free, all))
+}
+
 /// Restarts the box.
 pub fn restart(why: &str) -> ! {
     crate::console::line(&format!("restart: {why}"));

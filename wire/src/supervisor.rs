@@ -5,6 +5,7 @@
 //! everything it hears here for foreign bytes: nothing here names a file, a
 //! command or an address, and an update is judged by its signature alone.
 
+use crate::frame::MAX_HEALTH;
 use crate::update::MAX_BOARD;
 use crate::{Decode, DecodeError, Encode, Reader, UnixMs, Writer};
 
@@ -95,6 +96,14 @@ pub enum FromSupervisor {
         trial: bool,
         /// Version of a release that was left; 0: none.
         failed: u64,
+    },
+    /// What is wrong with the box and does not stop it, for the portal; said at
+    /// the gateway's start and when it changes.
+    Trouble {
+        /// A cause code; empty: nothing.
+        code: String,
+        /// A sentence without an address of the customer's network.
+        sentence: String,
     },
 }
 
@@ -217,6 +226,11 @@ impl Encode for FromSupervisor {
                 out.flag(*trial);
                 out.u64(*failed);
             }
+            Self::Trouble { code, sentence } => {
+                out.u8(0x45);
+                out.text(code, MAX_CAUSE);
+                out.text(sentence, MAX_HEALTH);
+            }
         }
     }
 }
@@ -241,6 +255,10 @@ impl Decode for FromSupervisor {
                 version: input.u64()?,
                 trial: input.flag("trial")?,
                 failed: input.u64()?,
+            },
+            0x45 => Self::Trouble {
+                code: input.text("cause", MAX_CAUSE)?.to_owned(),
+                sentence: input.text("sentence", MAX_HEALTH)?.to_owned(),
             },
             other => return Err(unknown(other)),
         })
@@ -290,6 +308,10 @@ mod tests {
                 version: 3,
                 trial: true,
                 failed: 4,
+            },
+            FromSupervisor::Trouble {
+                code: "settings".into(),
+                sentence: "line 1: unknown key".into(),
             },
         ];
         for message in answers {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::doctor::{self, Cause};
+use crate::supervised::Trouble;
 
 /// How often the doctor looks.
 const EVERY: Duration = Duration::from_secs(15 * 60);
@@ -65,11 +66,18 @@ impl Checkup {
     }
 
     /// Sends the newest verdict; a server that does not know the frame skips it.
-    pub(super) fn tell(&self, link: &Link) {
+    ///
+    /// What is wrong with the box itself comes before its way to the server,
+    /// which works if this is heard.
+    pub(super) fn tell(&self, link: &Link, trouble: Option<&Trouble>) {
         let cause = *self.verdict.borrow();
+        let (code, text) = match trouble {
+            Some(trouble) => (trouble.code.as_str(), trouble.sentence.as_str()),
+            None => (cause.code(), cause.sentence()),
+        };
         let health = Health {
-            code: cause.code().to_owned(),
-            text: cause.sentence().to_owned(),
+            code: code.to_owned(),
+            text: text.to_owned(),
             version: crate::VERSION.to_owned(),
             uptime_s: self.since.elapsed().as_secs(),
         };

@@ -18,10 +18,12 @@ use culvert_wire::{Decode as _, UnixMs};
 use nix::mount::MsFlags;
 
 use super::{Link, Running};
+use crate::card::Unusable;
 use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
 use crate::health::Trial;
 use crate::install::Judge;
+use crate::trouble::{Cause, Troubles};
 use crate::{BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, network, slot, system};
 
 /// Where the data partition is mounted.
@@ -66,12 +68,13 @@ pub(super) fn start() -> anyhow::Result<Running> {
     let signed = slot::manifest(&File::open(device)?)?.context("no manifest")?;
     let (manifest, keys) = signed.verify(&trusted, &board.name, Purpose::Boot)?;
 
-    mount_data();
+    let mut troubles = Troubles::default();
+    mount_data(&mut troubles);
     let authentic = manifest.issued.max(saved_clock());
     if system::now() < authentic {
         system::set_clock(authentic)?;
     }
-    let settings = settings();
+    let settings = settings(&mut troubles);
     prepare_gateway(&settings)?;
     network::busybox(&["ip", "link", "set", "lo", "up"])?;
     let now = Instant::now();
@@ -107,6 +110,7 @@ pub(super) fn start() -> anyhow::Result<Running> {
         card_looked_at: false,
         erase_claim: settings.claim.is_some(),
         shown: String::new(),
+        troubles,
         board,
     };
     it.trial = Some(Trial {
@@ -136,7 +140,7 @@ fn records() -> Option<RecordDisk> {
 
 /// Mounts the data; makes a new file system where there is none; goes on in
 /// memory where there is no partition.
-fn mount_data() {
+fn mount_data(troubles: &mut Troubles) {
     let flags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
     let options = Some("errors=remount-ro,commit=30");
     let mounted = match disk::partition("/".as_ref(), disk::DATA) {
@@ -148,9 +152,9 @@ fn mount_data() {
         }),
     };
     if let Err(error) = mounted {
-        console::line(&format!(
-            "no data: {error}; this box forgets everything at its end"
-        ));
+        let sentence = format!("no data: {error}; this box forgets everything at its end");
+        console::line(&sentence);
+        troubles.note(Cause::NoData, &sentence);
         let memory = system::mount_at("tmpfs".as_ref(), DATA, "tmpfs", flags, Some("size=8m"));
         if let Err(error) = memory {
             console::line(&format!("{error}"));
@@ -185,13 +189,15 @@ fn make_data(device: &Path) -> io::Result<()> {
 }
 
 /// The settings on the card, or the last good ones, or none.
-fn settings() -> BoxFile {
+fn settings(troubles: &mut Troubles) -> BoxFile {
     let card = Path::new(card::CARD);
     let read = match disk::partition("/".as_ref(), disk::SETTINGS) {
-        None => Err("there is no settings partition".to_owned()),
+        None => Err(Unusable::everywhere(
+            "there is no settings partition".to_owned(),
+        )),
         Some(device) => match card::attach(&device) {
             Ok(()) => card::settings(card),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(Unusable::everywhere(error.to_string())),
         },
     };
     match read {
@@ -200,8 +206,9 @@ fn settings() -> BoxFile {
             good
         }
         Ok(None) => BoxFile::default(),
-        Err(sentence) => {
-            console::line(&format!("settings: {sentence}"));
+        Err(Unusable { screen, portal }) => {
+            console::line(&format!("settings: {screen}"));
+            troubles.note(Cause::Settings, &portal);
             let last = fs::read_to_string(LAST_GOOD).ok();
             last.and_then(|text| BoxFile::from_toml(&text).ok())
                 .unwrap_or_default()

@@ -10,6 +10,7 @@ use culvert_wire::update::MAX_SLOT;
 
 use super::Running;
 use crate::install::{Install, InstallError};
+use crate::trouble::Cause;
 use crate::{card, console, disk};
 
 impl Running {
@@ -91,7 +92,7 @@ impl Running {
                     .and_then(|install| Ok((install, File::open(path)?)));
                 match opened {
                     Ok(both) => self.on_card = Some(both),
-                    Err(error) => show_refused(&error.to_string()),
+                    Err(error) => self.refuse_card(&error),
                 }
             }
         }
@@ -111,11 +112,11 @@ impl Running {
         match fed {
             Ok(0) => {
                 if let Err(error) = self.finish(install) {
-                    show_refused(&error.to_string());
+                    self.refuse_card(&error);
                 }
             }
             Ok(_) => self.on_card = Some((install, file)),
-            Err(error) => show_refused(&error.to_string()),
+            Err(error) => self.refuse_card(&error),
         }
     }
 
@@ -137,6 +138,16 @@ impl Running {
         let device = disk::partition(Path::new("/"), idle.partition())
             .ok_or_else(|| std::io::Error::other("the idle slot's partition is missing"))?;
         Install::open(&device, self.judge.clone())
+    }
+
+    /// What lay on the card; the portal shows it.
+    fn refuse_card(&mut self, error: &InstallError) {
+        show_refused(&error.to_string());
+        // One that was installed stays on the card: that is no trouble.
+        if !error.is_past() {
+            let sentence = format!("the release on the card is refused: {error}");
+            self.trouble(Cause::Release, &sentence);
+        }
     }
 
     /// What the gateway carried; the server hears of it.

@@ -77,6 +77,10 @@ fn main() {
             trial: true,
             failed: 4,
         },
+        FromSupervisor::Trouble {
+            code: "settings_refused".into(),
+            sentence: "line 1: unknown key".into(),
+        },
     ];
     for (number, message) in answers.iter().enumerate() {
         seed("from_supervisor", number, &message.to_bytes());

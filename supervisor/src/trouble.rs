@@ -1,0 +1,81 @@
+//! What is wrong with the box and does not stop it: on the screen when it is
+//! found, in the portal as long as it lasts.
+//!
+//! Pure. The gateway sends on the gravest.
+
+use std::collections::BTreeMap;
+
+use culvert_wire::supervisor::FromSupervisor;
+
+/// Longest sentence, in bytes: what one health report carries.
+const LONGEST: usize = 255;
+
+/// What is wrong; the first is the gravest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Nothing can be kept.
+    NoData,
+    /// The settings on the card cannot be used.
+    Settings,
+    /// The release on the card was not taken.
+    Release,
+}
+
+impl Cause {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::NoData => "no_data",
+            Self::Settings => "settings_refused",
+            Self::Release => "release_refused",
+        }
+    }
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Troubles(BTreeMap<Cause, String>);
+
+impl Troubles {
+    /// Notes one; a newer sentence of the same cause replaces the older.
+    pub fn note(&mut self, cause: Cause, sentence: &str) {
+        let end = sentence.floor_char_boundary(LONGEST);
+        self.0.insert(cause, sentence[..end].to_owned());
+    }
+
+    /// The gravest, for the gateway.
+    pub fn message(&self) -> FromSupervisor {
+        let first = self.0.first_key_value();
+        let (code, sentence) = first.map_or(("", ""), |(cause, text)| (cause.code(), text));
+        FromSupervisor::Trouble {
+            code: code.to_owned(),
+            sentence: sentence.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_wire::{Decode as _, Encode as _};
+
+    use super::*;
+
+    #[test]
+    fn the_gravest_is_told_whatever_its_length() {
+        let mut troubles = Troubles::default();
+        let none = FromSupervisor::Trouble {
+            code: String::new(),
+            sentence: String::new(),
+        };
+        assert_eq!(troubles.message(), none);
+
+        troubles.note(Cause::Release, "it is for another board");
+        troubles.note(Cause::Settings, &"\u{e9}".repeat(LONGEST));
+
+        let told = troubles.message();
+        let FromSupervisor::Trouble { code, sentence } = &told else {
+            panic!("{told:?}");
+        };
+        assert_eq!((code.as_str(), sentence.len()), ("settings_refused", 254));
+        assert_eq!(FromSupervisor::from_bytes(&told.to_bytes()), Ok(told));
+    }
+}

@@ -1,6 +1,7 @@
 //! The benchmarks, one file each.
 
 mod delay;
+mod image;
 mod memory;
 mod portal;
 mod relay;
@@ -28,6 +29,8 @@ pub(crate) enum Name {
     Start,
     /// Memory of the relay's links and of the gateway; sizes of programs.
     Memory,
+    /// The box's image in QEMU.
+    Image,
     /// The browser's endpoint in Chromium.
     Portal,
     /// From an administrator's order to the end at the gateway.
@@ -37,7 +40,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Delay,
         Self::Relay,
         Self::Start,
@@ -45,6 +48,7 @@ impl Name {
         Self::Revoke,
         Self::Storm,
         Self::Portal,
+        Self::Image,
     ];
 }
 
@@ -58,6 +62,7 @@ impl fmt::Display for Name {
             Self::Revoke => "revoke",
             Self::Storm => "storm",
             Self::Portal => "portal",
+            Self::Image => "image",
         })
     }
 }
@@ -72,5 +77,6 @@ pub(crate) fn run(name: Name, programs: &Path) -> anyhow::Result<Vec<Figure>> {
         Name::Revoke => revoke::run(programs),
         Name::Storm => storm::run(programs),
         Name::Portal => portal::run(),
+        Name::Image => image::run(),
     }
 }

@@ -6,8 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
+use culvert_board::environment::{Environment, LEN};
+use culvert_board::record;
 use culvert_e2e::world::must_work;
 use culvert_lab::Programs;
+
+/// A partition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// First byte.
+    pub(crate) start: u64,
+    /// Bytes.
+    pub(crate) length: u64,
+}
 
 /// A card.
 pub(crate) struct Card {
@@ -50,15 +61,24 @@ impl Card {
     /// Puts a bundle, good or not, where the box looks for a release by hand:
     /// as a computer of any make would, which checks nothing.
     pub(crate) fn put_bundle(&self, bundle: &Path) -> anyhow::Result<()> {
-        let (start, _) = self.place("settings")?;
-        let mut copy = Command::new("mcopy");
-        copy.arg("-o")
-            .arg("-i")
-            .arg(format!("{}@@{start}", self.path.display()))
-            .arg(bundle)
-            .arg("::update.culvert");
-        must_work(&mut copy)?;
+        let mut copy = self.mtools("mcopy")?;
+        must_work(copy.arg("-o").arg(bundle).arg("::update.culvert"))?;
         Ok(())
+    }
+
+    /// Takes it away again.
+    pub(crate) fn take_bundle(&self) -> anyhow::Result<()> {
+        must_work(self.mtools("mdel")?.arg("::update.culvert"))?;
+        Ok(())
+    }
+
+    fn mtools(&self, what: &str) -> anyhow::Result<Command> {
+        let Place { start, .. } = self.place("settings")?;
+        let mut command = Command::new(what);
+        command
+            .arg("-i")
+            .arg(format!("{}@@{start}", self.path.display()));
+        Ok(command)
     }
 
     /// What `inspect` prints, checked with the keys of the demonstration.
@@ -66,8 +86,8 @@ impl Card {
         self.tool("inspect", &[])
     }
 
-    /// First byte and length of a partition, as `inspect` prints them.
-    pub(crate) fn place(&self, name: &str) -> anyhow::Result<(u64, usize)> {
+    /// A partition, as `inspect` prints it.
+    pub(crate) fn place(&self, name: &str) -> anyhow::Result<Place> {
         let printed = self.inspect()?;
         let words = printed
             .lines()
@@ -76,7 +96,10 @@ impl Card {
         let Some([_, length, "MiB", "at", start, "MiB"]) = words.as_deref() else {
             bail!("inspect tells no place of {name}:\n{printed}");
         };
-        Ok((start.parse::<u64>()? << 20, length.parse::<usize>()? << 20))
+        Ok(Place {
+            start: start.parse::<u64>()? << 20,
+            length: length.parse::<u64>()? << 20,
+        })
     }
 
     /// First byte of a part in a slot, as `inspect` prints it.
@@ -93,14 +116,15 @@ impl Card {
 
     /// The first bytes of a partition become zeros.
     pub(crate) fn zero(&self, name: &str, bytes: usize) -> anyhow::Result<()> {
-        let (start, length) = self.place(name)?;
+        let Place { start, length } = self.place(name)?;
         let file = OpenOptions::new().write(true).open(&self.path)?;
-        Ok(file.write_all_at(&vec![0; bytes.min(length)], start)?)
+        let bytes = usize::try_from(length)?.min(bytes);
+        Ok(file.write_all_at(&vec![0; bytes], start)?)
     }
 
     /// One bit of a partition changes.
     pub(crate) fn flip(&self, name: &str, at: u64) -> anyhow::Result<()> {
-        let (start, _) = self.place(name)?;
+        let Place { start, .. } = self.place(name)?;
         let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
         let mut byte = [0];
         file.read_exact_at(&mut byte, start + at)?;
@@ -109,12 +133,28 @@ impl Card {
 
     /// A partition as it is on another card.
     pub(crate) fn restore(&self, name: &str, image: &Path) -> anyhow::Result<()> {
-        let (start, length) = self.place(name)?;
-        let mut bytes = vec![0; length];
+        let Place { start, length } = self.place(name)?;
+        let mut bytes = vec![0; usize::try_from(length)?];
         let from = File::open(image).with_context(|| image.display().to_string())?;
         from.read_exact_at(&mut bytes, start)?;
         let file = OpenOptions::new().write(true).open(&self.path)?;
         Ok(file.write_all_at(&bytes, start)?)
+    }
+
+    /// Makes the state record longer than what a disk writes whole, by a name
+    /// that the box does not know and keeps: so that a cut can tear it.
+    pub(crate) fn lengthen_records(&self) -> anyhow::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        for name in ["record-1", "record-2"] {
+            let Place { start, .. } = self.place(name)?;
+            let mut bytes = [0; LEN];
+            file.read_exact_at(&mut bytes, start)?;
+            let mut record = Environment::decode(&bytes).context("a record")?;
+            let seq = record.number("seq").context("a record has a number")?;
+            record.put("filler", &"x".repeat(600));
+            file.write_all_at(&record::sealed(&mut record, seq)?, start)?;
+        }
+        Ok(())
     }
 
     fn tool(&self, what: &str, words: &[&Path]) -> anyhow::Result<String> {

@@ -32,6 +32,8 @@ pub(crate) struct Lan {
 impl Drop for Lan {
     fn drop(&mut self) {
         self.unplug_servers();
+        // The next test lays its own.
+        let _ = ip(&["link", "del", CABLE]).status();
     }
 }
 

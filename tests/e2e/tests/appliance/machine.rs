@@ -106,6 +106,14 @@ impl Machine {
         Ok(())
     }
 
+    /// Fails if the screen has shown `words` since the last start.
+    pub(crate) fn never_since(&self, words: &str) -> anyhow::Result<()> {
+        let text = self.text();
+        let new = text.get(self.since..).unwrap_or_default();
+        ensure!(!new.contains(words), "the screen shows {words:?}:\n{text}");
+        Ok(())
+    }
+
     /// Waits until the box is online; answers its key's fingerprint.
     pub(crate) fn online(&mut self) -> anyhow::Result<String> {
         self.says("status: online, key ")

@@ -17,7 +17,7 @@ use crate::machine::HANGS;
 /// Everybody's password here.
 const PASSWORD: &str = "correct horse battery";
 /// The site of the box.
-const SITE: &str = "Harbour/Pump station";
+pub(crate) const SITE: &str = "Harbour/Pump station";
 /// Where the sshd behind the box listens.
 const SSH_PORT: &str = "22";
 
@@ -172,6 +172,30 @@ impl Provider {
             Ok(told.contains(&format!("\"online\":{online}")))
         })?;
         fingerprint.context("the API tells a fingerprint")
+    }
+
+    /// Takes a bundle in; no box gets it yet.
+    pub(crate) fn publishes(&self, bundle: &Path) -> anyhow::Result<()> {
+        let bundle = bundle.to_str().context("a path in words")?;
+        self.did(&["release", "publish", bundle])?;
+        Ok(())
+    }
+
+    /// Lets a ring have a release.
+    pub(crate) fn promotes(&self, version: u64, ring: &str) -> anyhow::Result<()> {
+        let version = version.to_string();
+        self.did(&["release", "promote", "qemu-virt", &version, "--ring", ring])?;
+        Ok(())
+    }
+
+    /// Waits until a list shows `words`.
+    pub(crate) fn lists(&self, list: &[&str], words: &str) -> anyhow::Result<()> {
+        let mut last = String::new();
+        let shown = eventually(words, HANGS, || {
+            last = self.did(list)?;
+            Ok(last.contains(words))
+        });
+        shown.with_context(|| last).map(drop)
     }
 
     /// A command of the owner of the machine; answers what it printed.

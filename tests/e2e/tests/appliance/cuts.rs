@@ -1,0 +1,183 @@
+//! Power cuts of a running box: moments of lives that were recorded, judged by
+//! what the disk would hold, and real ones, each followed by a start.
+
+use std::fs;
+
+use anyhow::{Context as _, ensure};
+
+use crate::card::Card;
+use crate::cut::Cut;
+use crate::judge::{self, Places, Told};
+use crate::logdisk::LogDisk;
+use crate::machine::Machine;
+use crate::sabotage::{self, Release};
+
+/// Moments that are judged, and cuts that are followed by a start.
+const CUTS: (u64, u64) = (24, 3);
+/// The same in a long run.
+const MANY_CUTS: (u64, u64) = (240, 24);
+/// A real cut falls on one of so many events behind the first sign of life.
+const REACH: u64 = 160;
+
+/// What a machine wrote from one start to the end of its power, and what it
+/// was when it began.
+pub(crate) struct Life {
+    disk: LogDisk,
+    version: u64,
+    floor: u64,
+}
+
+impl Life {
+    /// Begins to record; the card holds a release that was healthy.
+    pub(crate) fn record(card: &Card, name: &str, version: u64) -> anyhow::Result<Self> {
+        Ok(Self {
+            disk: LogDisk::over(&card.path, name)?,
+            version,
+            floor: version,
+        })
+    }
+
+    /// Switches the machine on.
+    pub(crate) fn boot(&self, more: &[&str]) -> anyhow::Result<Machine> {
+        Machine::with_drive(&self.disk.screen, &self.disk.drive(), more)
+    }
+
+    /// What the box had told when the screen had shown so much.
+    fn told(&self, shown: Option<u64>, key: &str) -> anyhow::Result<Told> {
+        let screen = String::from_utf8_lossy(&fs::read(&self.disk.screen)?).into_owned();
+        let end = shown.map_or(Ok(screen.len()), usize::try_from)?;
+        let mut told = Told {
+            versions: vec![self.version],
+            floor: self.floor,
+            failed: None,
+            key: screen.get(..end).is_some_and(|screen| screen.contains(key)),
+        };
+        let (mut at, mut boots, mut good) = (0, self.version, self.version);
+        for line in screen.split_inclusive('\n') {
+            at += line.len();
+            let left = line.contains("back to the other slot");
+            let next = if left { Some(good) } else { installed(line) };
+            if let Some(next) = next
+                && at > end
+            {
+                // What it told next may be on the disk already.
+                told.versions.push(next);
+                break;
+            }
+            if at > end {
+                continue;
+            }
+            if let Some(next) = next {
+                told.failed = if left { Some(boots) } else { told.failed };
+                told.versions = vec![next];
+                boots = next;
+            }
+            if line.contains("this release is healthy") {
+                good = boots;
+                told.floor = told.floor.max(good);
+            }
+        }
+        Ok(told)
+    }
+}
+
+/// The version in the line that tells of an installed release.
+fn installed(line: &str) -> Option<u64> {
+    let (before, _) = line.split_once(" is installed")?;
+    before.rsplit(' ').next()?.parse().ok()
+}
+
+/// P6, P7: at seeded moments of recorded lives, a whole signed release would
+/// boot, with the same key, and nothing the box had told is forgotten.
+pub(crate) fn judged(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<()> {
+    let bad = survey(lives, card, key)?;
+    ensure!(bad.is_empty(), "{} cuts broke the box: {bad:#?}", bad.len());
+    Ok(())
+}
+
+/// The cuts that broke the box.
+pub(crate) fn survey(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<Vec<String>> {
+    let places = places(card)?;
+    let identity = judge::key(&card.path, &places.data)?.context("the box has a key")?;
+    let scratch = card.path.with_extension("cut");
+    let mut bad = Vec::new();
+    for seed in 0..count().0 {
+        let life = &lives[usize::try_from(seed)? % lives.len()];
+        let (cut, shown) = life.disk.log(|log| -> anyhow::Result<_> {
+            let cut = Cut::chosen(log, seed, &places.records);
+            cut.left(log, &life.disk.shipped, &scratch)?;
+            Ok((cut, cut.shown(log)))
+        })?;
+        let told = life.told(shown, key)?;
+        let judged = judge::judge(&scratch, &places, &sabotage::trusted(), &told).and_then(|_| {
+            let found = judge::key(&scratch, &places.data);
+            match found {
+                Ok(found) => ensure!(
+                    !told.key || found.as_ref() == Some(&identity),
+                    "the key is another"
+                ),
+                // Before the box has told of a key, it makes its data anew.
+                Err(error) => ensure!(!told.key, "{error:#}"),
+            }
+            Ok(())
+        });
+        if let Err(why) = judged {
+            bad.push(format!("{cut:?}, told {told:?}: {why:#}"));
+        }
+    }
+    let sizes: Vec<usize> = lives.iter().map(|l| l.disk.log(<[_]>::len)).collect();
+    eprintln!("{} cuts judged in logs of {sizes:?} events", count().0);
+    Ok(bad)
+}
+
+/// P6, P7: the power goes while a release is being installed, and again; the
+/// box comes back each time and is the same to the server.
+pub(crate) fn lived_through(
+    card: &Card,
+    release: &Release,
+    key: &str,
+    (mut version, mut floor): (u64, u64),
+) -> anyhow::Result<()> {
+    let places = places(card)?;
+    for seed in 0..count().1 {
+        card.put_bundle(&release.version(100 + seed)?)?;
+        let life = Life {
+            disk: LogDisk::over(&card.path, &format!("leg-{seed}"))?,
+            version,
+            floor,
+        };
+        let mut machine = life.boot(&[])?;
+        ensure!(machine.online()? == key, "a cut must not change the key");
+        let more = (seed * 7919 + 13) % REACH + 1;
+        life.disk.cut_after(usize::try_from(more)?)?;
+        machine.cut();
+        let cut = life.disk.log(|log| -> anyhow::Result<_> {
+            let after = log.len();
+            let cut = Cut { after, seed };
+            cut.left(log, &life.disk.shipped, &card.path)?;
+            Ok(cut)
+        })?;
+        let told = life.told(None, key)?;
+        let left = judge::judge(&card.path, &places, &sabotage::trusted(), &told);
+        (version, floor) = left.with_context(|| format!("{cut:?}, told {told:?}"))?;
+    }
+    card.take_bundle()?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    ensure!(machine.online()? == key, "a cut must not change the key");
+    machine.healthy()
+}
+
+fn count() -> (u64, u64) {
+    match std::env::var_os("CULVERT_LONG") {
+        Some(_) => MANY_CUTS,
+        None => CUTS,
+    }
+}
+
+fn places(card: &Card) -> anyhow::Result<Places> {
+    Ok(Places {
+        records: [card.place("record-1")?, card.place("record-2")?],
+        slots: [card.place("slot-a")?, card.place("slot-b")?],
+        data: card.place("data")?,
+    })
+}

@@ -4,12 +4,15 @@
 use std::fs;
 
 use anyhow::{Context as _, ensure};
+use culvert_e2e::world::eventually;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::card::Card;
 use crate::cut::Cut;
 use crate::judge::{self, Places, Told};
 use crate::logdisk::LogDisk;
-use crate::machine::Machine;
+use crate::machine::{HANGS, Machine};
 use crate::sabotage::{self, Release};
 
 /// Moments that are judged, and cuts that are followed by a start.
@@ -17,7 +20,7 @@ const CUTS: (u64, u64) = (24, 3);
 /// The same in a long run.
 const MANY_CUTS: (u64, u64) = (240, 24);
 /// A real cut falls on one of so many events behind the first sign of life.
-const REACH: u64 = 160;
+const REACH: usize = 60;
 
 /// What a machine wrote from one start to the end of its power, and what it
 /// was when it began.
@@ -148,8 +151,12 @@ pub(crate) fn lived_through(
         };
         let mut machine = life.boot(&[])?;
         ensure!(machine.online()? == key, "a cut must not change the key");
-        let more = (seed * 7919 + 13) % REACH + 1;
-        life.disk.cut_after(usize::try_from(more)?)?;
+        life.disk
+            .cut_after(StdRng::seed_from_u64(seed).random_range(1..=REACH));
+        // At the latest when it has the release and rests again.
+        eventually("a cut", HANGS, || {
+            Ok(life.disk.is_cut() || machine.said("release refused: this release runs already")?)
+        })?;
         machine.cut();
         let cut = life.disk.log(|log| -> anyhow::Result<_> {
             let after = log.len();

@@ -127,6 +127,15 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether the screen has shown `words` since the last start.
+    pub(crate) fn said(&mut self, words: &str) -> anyhow::Result<bool> {
+        if let Some(status) = self.qemu.try_wait()? {
+            anyhow::bail!("the machine ended: {status}");
+        }
+        let text = self.text();
+        Ok(text.get(self.since..).unwrap_or_default().contains(words))
+    }
+
     /// Pulls the plug.
     pub(crate) fn cut(self) {}
 

@@ -4,11 +4,12 @@
 //! A light or a watchdog that is missing or fails is no reason to stop a box:
 //! every call here says so and nothing else happens.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::profile;
+use crate::watchdog::Watchdog;
 
 /// What a light tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,9 @@ pub trait Panel {
     /// What the system says.
     fn feed(&mut self) -> io::Result<()>;
 
+    /// Whether something resets the board when it is not fed.
+    fn has_watchdog(&self) -> bool;
+
     /// The board's serial number, if it has one.
     fn serial(&self) -> Option<String>;
 
@@ -73,7 +77,7 @@ pub trait Panel {
 pub struct Sysfs {
     root: PathBuf,
     led: Option<PathBuf>,
-    watchdog: Option<File>,
+    watchdog: Option<Watchdog>,
     shown: Option<Light>,
 }
 
@@ -92,7 +96,7 @@ impl Sysfs {
         });
         let watchdog = hardware.watchdog.as_ref().and_then(|path| {
             let path = root.join(path.strip_prefix("/").unwrap_or(path));
-            let opened = OpenOptions::new().write(true).open(&path);
+            let opened = Watchdog::start(&path, hardware.watchdog_seconds);
             if let Err(error) = &opened {
                 missing.push(format!("watchdog {}: {error}", path.display()));
             }
@@ -136,9 +140,13 @@ impl Panel for Sysfs {
 
     fn feed(&mut self) -> io::Result<()> {
         match &mut self.watchdog {
-            Some(file) => file.write_all(b"."),
+            Some(watchdog) => watchdog.feed(),
             None => Ok(()),
         }
+    }
+
+    fn has_watchdog(&self) -> bool {
+        self.watchdog.is_some()
     }
 
     fn serial(&self) -> Option<String> {
@@ -161,6 +169,8 @@ mod tests {
         profile::Hardware {
             led: Some("status".into()),
             watchdog: Some("/dev/watchdog0".into()),
+            watchdog_seconds: 60,
+            button: None,
             console: "/dev/ttyS0".into(),
             health_seconds: 300,
         }

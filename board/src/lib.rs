@@ -8,12 +8,18 @@
 //! | [`record`] | the two copies of the state record, and a power cut between |
 //! | [`slots`] | which slot boots, tries, good and failed releases (pure) |
 //! | [`hardware`] | lights, watchdog, serial number, through sysfs |
+//! | [`gpio`] | a button's line at its GPIO chip |
+//! | [`watchdog`] | the hardware watchdog |
+//! | [`button`] | what presses of a button mean (pure) |
 //!
 //! Knows nothing of links, sessions or signatures. Driven by the supervisor
 //! and by the image builder.
 
+pub mod button;
 pub mod environment;
+pub mod gpio;
 pub mod hardware;
 pub mod profile;
 pub mod record;
 pub mod slots;
+pub mod watchdog;

@@ -21,6 +21,9 @@ pub struct Board {
     pub kernel: Kernel,
     /// The boot loader; none where the machine brings it.
     pub loader: Option<Loader>,
+    /// What the board's own firmware finds in the boot partition.
+    #[serde(default)]
+    pub boot: Boot,
     /// Where the boot script puts things.
     pub memory: Memory,
     /// Lights and watchdog.
@@ -88,8 +91,58 @@ pub struct Kernel {
 pub struct Loader {
     /// The distribution's package.
     pub package: String,
+    /// In the package: what was switched on when it was built.
+    pub config: PathBuf,
     /// Its files and where they go.
     pub pieces: Vec<Piece>,
+}
+
+/// The boot partition, besides the boot script.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boot {
+    /// The old partition table names this partition, too.
+    pub hybrid: bool,
+    /// The distribution's package of firmware.
+    pub firmware: Option<String>,
+    /// Files out of packages.
+    pub files: Vec<BootFile>,
+    /// Small files.
+    pub text: Vec<BootText>,
+}
+
+/// A file of the boot partition.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootFile {
+    /// Which package it comes from.
+    pub from: Source,
+    /// In the package; of the kernel's: below its device trees.
+    pub file: PathBuf,
+    /// Its name in the partition.
+    pub name: String,
+}
+
+/// A text in the boot partition.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootText {
+    /// Its name in the partition.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// One of a board's packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// [`Loader::package`].
+    Loader,
+    /// [`Boot::firmware`].
+    Firmware,
+    /// [`Kernel::package`].
+    Kernel,
 }
 
 /// One file of the boot loader.
@@ -121,6 +174,11 @@ pub struct Hardware {
     pub led: Option<String>,
     /// The watchdog's device; none: the box has none.
     pub watchdog: Option<PathBuf>,
+    /// Seconds after which an unfed watchdog resets the board.
+    #[serde(default = "watchdog_seconds")]
+    pub watchdog_seconds: u32,
+    /// The customer's button; none: the board has none that Linux can read.
+    pub button: Option<Line>,
     /// The serial console.
     pub console: PathBuf,
     /// Seconds a release on trial has to become healthy.
@@ -133,11 +191,37 @@ const fn health_seconds() -> u64 {
     300
 }
 
+/// Longer than the slowest card takes to write a release's last bytes.
+const fn watchdog_seconds() -> u32 {
+    60
+}
+
+/// A line of a GPIO chip.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// The chip's label, as `gpiodetect` prints it.
+    pub chip: String,
+    /// Which of its lines.
+    pub offset: u32,
+    /// Pressed is low.
+    #[serde(default)]
+    pub active_low: bool,
+}
+
 /// Every board's name and file.
-pub const BOARDS: [(&str, &str); 4] = [
+pub const BOARDS: [(&str, &str); 9] = [
     ("qemu-virt", include_str!("../boards/qemu-virt.toml")),
+    ("qemu-virt32", include_str!("../boards/qemu-virt32.toml")),
+    (
+        "qemu-watchdog",
+        include_str!("../boards/qemu-watchdog.toml"),
+    ),
     ("rock64", include_str!("../boards/rock64.toml")),
     ("rockpro64", include_str!("../boards/rockpro64.toml")),
+    ("rock-pi-e", include_str!("../boards/rock-pi-e.toml")),
+    ("nanopi-neo2", include_str!("../boards/nanopi-neo2.toml")),
+    ("raspberry-pi", include_str!("../boards/raspberry-pi.toml")),
     (
         "orangepi-zero",
         include_str!("../boards/orangepi-zero.toml"),

@@ -25,6 +25,7 @@ use culvert_session::Options;
 use culvert_wire::frame::{Frame, HostKey};
 use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
+use culvert_wire::revocation::Scope;
 use culvert_wire::supervisor::FromSupervisor;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -247,7 +248,8 @@ impl Loop {
 
     fn tell_health(&self) {
         if let Some((link, _)) = &self.link {
-            self.checkup.tell(link, self.supervised.trouble());
+            let told = &self.supervised;
+            self.checkup.tell(link, told.paused(), told.trouble());
         }
     }
 
@@ -257,8 +259,12 @@ impl Loop {
             FromSupervisor::Pause(paused) => {
                 info!(paused, "The customer's button");
                 if *paused {
-                    self.sessions.handle_shutdown(Reason::CustomerPause);
+                    let reason = Reason::CustomerPause;
+                    self.sessions.handle_shutdown(reason);
+                    // Those that wait for their technician's return, too.
+                    self.terminals.revoke(&Scope::All, reason);
                 }
+                self.tell_health();
                 false
             }
             FromSupervisor::Update(state) => {

@@ -79,6 +79,7 @@ impl Supervised {
     pub fn over(socket: Option<Pair>, fingerprint: String) -> io::Result<Self> {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let paused = socket.is_some();
         let socket = socket.map(|socket| {
             socket.set_nonblocking(true)?;
             UnixDatagram::from_std(socket)
@@ -87,7 +88,8 @@ impl Supervised {
             socket: socket.transpose()?,
             beat,
             fingerprint,
-            paused: false,
+            // Until the supervisor's first word, which is about that.
+            paused,
             told: None,
             sessions: None,
             system: None,
@@ -238,6 +240,7 @@ mod tests {
     #[tokio::test]
     async fn the_supervisor_is_told_once_and_heard() {
         let (mut supervised, theirs) = pair().await;
+        assert!(supervised.paused(), "nothing was said about a pause yet");
         let status = Status::new("x");
         supervised.tell(&status);
         supervised.tell(&status);
@@ -252,6 +255,10 @@ mod tests {
 
         assert_eq!(word, FromSupervisor::Pause(true));
         assert!(supervised.paused());
+        let lifted = FromSupervisor::Pause(false).to_bytes();
+        theirs.send(&lifted).await.unwrap();
+        supervised.next().await;
+        assert!(!supervised.paused());
     }
 
     #[tokio::test(start_paused = true)]
@@ -273,6 +280,6 @@ mod tests {
 
         let waited = tokio::time::timeout(BEAT, supervised.next()).await;
 
-        assert!(waited.is_err());
+        assert!(waited.is_err() && !supervised.paused());
     }
 }

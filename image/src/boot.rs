@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::bail;
 use culvert_board::profile::Board;
 
 use crate::tool;
@@ -60,6 +61,36 @@ pub(crate) fn script(board: &Board) -> String {
         .replace("@BOOT@", board.arch.boot_command())
 }
 
+/// Whether a boot loader that was built to this configuration knows every
+/// command of the script: an image that stops at its first line must not leave
+/// the house.
+pub(crate) fn can_run(board: &Board, config: &Path) -> anyhow::Result<()> {
+    let mut gzip = tool::command("gzip", 0);
+    let text = tool::finish(gzip.arg("-dc").arg(config))?;
+    let missing = missing(&text, board.arch.boot_command());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the distribution's boot loader for {} was built without the commands {}: \
+         this board needs another one, or another way to choose a slot",
+        board.title,
+        missing.join(", ")
+    )
+}
+
+/// Commands of the script that a configuration leaves out.
+fn missing(config: &str, boot: &str) -> Vec<String> {
+    ["setexpr", "importenv", "exportenv", "part", "itest", boot]
+        .into_iter()
+        .filter(|name| {
+            let line = format!("CONFIG_CMD_{}=y", name.to_uppercase());
+            !config.lines().any(|found| found == line)
+        })
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
 /// The script in the form that U-Boot runs.
 pub(crate) fn compiled(board: &Board, work: &Path, epoch: u64) -> anyhow::Result<Vec<u8>> {
     let (text, out) = (work.join("boot.cmd"), work.join("boot.scr"));
@@ -74,4 +105,20 @@ pub(crate) fn compiled(board: &Board, work: &Path, epoch: u64) -> anyhow::Result
             .arg(&out),
     )?;
     Ok(fs::read(out)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_loader_without_a_command_of_the_script_is_noticed() {
+        let whole = "CONFIG_CMD_SETEXPR=y\nCONFIG_CMD_IMPORTENV=y\nCONFIG_CMD_EXPORTENV=y\n\
+                     CONFIG_CMD_PART=y\nCONFIG_CMD_ITEST=y\nCONFIG_CMD_BOOTI=y\n";
+        assert!(missing(whole, "booti").is_empty());
+
+        let without = whole.replace("CONFIG_CMD_SETEXPR=y", "# CONFIG_CMD_SETEXPR is not set");
+        assert_eq!(missing(&without, "booti"), ["setexpr"]);
+        assert_eq!(missing(whole, "bootz"), ["bootz"]);
+    }
 }

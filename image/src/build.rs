@@ -51,6 +51,13 @@ impl Build {
             Some(loader) => Some(store.package(&loader.package)?),
             None => None,
         };
+        if let (Some(about), Some(package)) = (&board.loader, &loader) {
+            boot::can_run(&board, &package.tree.join(&about.config))?;
+        }
+        let firmware = match &board.boot.firmware {
+            Some(name) => Some(store.package(name)?),
+            None => None,
+        };
         fs::create_dir_all(&self.out)?;
         let work = tempfile::tempdir()?;
         let recipe = Recipe {
@@ -75,12 +82,15 @@ impl Build {
         bundle::write(&made[0], &release)?;
         let mut packages = vec![&kernel, &busybox];
         packages.extend(&loader);
+        packages.extend(&firmware);
         sbom::write(&made[1], &stem, &packages, board.arch.debian())?;
         if self.image {
             let script = boot::compiled(&board, work.path(), self.epoch)?;
             let contents = Contents {
                 board: &board,
                 loader: loader.as_ref(),
+                firmware: firmware.as_ref(),
+                kernel: &kernel,
                 script: &script,
                 slot: &release.slot()?,
                 version: self.version,

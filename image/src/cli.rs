@@ -49,7 +49,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Release {
-    /// The board: qemu-virt, rock64, rockpro64, orangepi-zero
+    /// The board, as in board/boards
     #[arg(long)]
     board: String,
     /// Folder with culvert-gateway and culvert-supervisor for the board

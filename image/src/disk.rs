@@ -8,13 +8,13 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 use culvert_board::environment::Environment;
-use culvert_board::profile::Board;
+use culvert_board::profile::{Board, Source};
 use culvert_board::record;
 use culvert_board::slots::Slots;
 
 use crate::card::{self, Window};
 use crate::packages::Package;
-use crate::root::{DATA_MIB, uuid};
+use crate::root::{DATA_MIB, device_trees, uuid};
 use crate::tool;
 
 /// Bytes of a MiB.
@@ -68,6 +68,10 @@ pub(crate) struct Contents<'a> {
     pub(crate) board: &'a Board,
     /// The boot loader's package.
     pub(crate) loader: Option<&'a Package>,
+    /// The firmware's package.
+    pub(crate) firmware: Option<&'a Package>,
+    /// The kernel's package.
+    pub(crate) kernel: &'a Package,
     /// The boot script.
     pub(crate) script: &'a [u8],
     /// A slot as it lies on the disk.
@@ -101,8 +105,13 @@ pub(crate) fn write(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> 
     loader(&file, contents)?;
     let boot = named("boot");
     let window = |place: Place| Window::new(&file, place.start, place.length);
-    let files: [(&str, &[u8]); 1] = [("boot.scr", contents.script)];
+    let found = boot_files(contents)?;
+    let mut files: Vec<(&str, &[u8])> = vec![("boot.scr", contents.script)];
+    files.extend(found.iter().map(|(name, bytes)| (*name, &bytes[..])));
     card::format(window(boot), 0xc001_b007, *b"BOOT       ", &files)?;
+    if contents.board.boot.hybrid {
+        hybrid(&file, boot)?;
+    }
     let example = include_str!("../../config/examples/culvert.toml");
     let readme: [(&str, &[u8]); 1] = [("example.toml", example.as_bytes())];
     card::format(
@@ -167,6 +176,48 @@ fn table(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// What the board's own firmware wants beside the script.
+fn boot_files<'a>(contents: &Contents<'a>) -> anyhow::Result<Vec<(&'a str, Vec<u8>)>> {
+    let wanted = &contents.board.boot;
+    let mut out = Vec::new();
+    for one in &wanted.files {
+        let package = match one.from {
+            Source::Loader => contents.loader.map(|package| package.tree.clone()),
+            Source::Firmware => contents.firmware.map(|package| package.tree.clone()),
+            Source::Kernel => Some(device_trees(contents.kernel)?),
+        };
+        let path = package
+            .context("the board names no such package")?
+            .join(&one.file);
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        out.push((one.name.as_str(), bytes));
+    }
+    for one in &wanted.text {
+        out.push((one.name.as_str(), one.text.as_bytes().to_vec()));
+    }
+    Ok(out)
+}
+
+/// Names the boot partition in the old table, too, in front of the entry that
+/// protects the new one.
+fn hybrid(file: &File, boot: Place) -> anyhow::Result<()> {
+    let sector = |bytes: u64| u32::try_from(bytes / 512).map(u32::to_le_bytes);
+    // Not active, addresses by sector only; 0x0c is FAT, 0xee is GPT.
+    let mut entries = [0; 32];
+    let ends = [0xff, 0xff, 0xff];
+    entries[1..4].copy_from_slice(&ends);
+    entries[4] = 0x0c;
+    entries[5..8].copy_from_slice(&ends);
+    entries[8..12].copy_from_slice(&sector(boot.start)?);
+    entries[12..16].copy_from_slice(&sector(boot.length)?);
+    entries[17..20].copy_from_slice(&[0, 2, 0]);
+    entries[20] = 0xee;
+    entries[21..24].copy_from_slice(&ends);
+    entries[24..28].copy_from_slice(&1u32.to_le_bytes());
+    entries[28..32].copy_from_slice(&sector(boot.start - 512)?);
+    Ok(file.write_all_at(&entries, 446)?)
 }
 
 fn loader(file: &File, contents: &Contents<'_>) -> anyhow::Result<()> {

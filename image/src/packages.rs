@@ -66,9 +66,11 @@ impl Store {
         if let Some(found) = self.cached(name)? {
             return self.unpack(name, &found);
         }
-        if !self.dir.join("updated").exists() {
+        // The lists belong to these sources.
+        let (updated, wanted) = (self.dir.join("updated"), sources(self.arch)?);
+        if !fs::read_to_string(&updated).is_ok_and(|had| had == wanted) {
             tool::finish(self.apt("apt-get").arg("update"))?;
-            fs::write(self.dir.join("updated"), "")?;
+            fs::write(updated, wanted)?;
         }
         let debs = self.dir.join("debs");
         tool::finish(
@@ -171,7 +173,9 @@ fn sources(arch: Arch) -> anyhow::Result<String> {
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
         .context("this machine is no Debian: packages cannot be fetched")?;
     let keys = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-    let mut out = format!("deb {keys} http://deb.debian.org/debian {suite} main\n");
+    // Firmware that is not free is fetched only for a board that names it.
+    let parts = "main non-free-firmware";
+    let mut out = format!("deb {keys} http://deb.debian.org/debian {suite} {parts}\n");
     if arch == Arch::Arm64 {
         out += &format!("deb {keys} http://deb.debian.org/debian-security {suite}-security main\n");
     }

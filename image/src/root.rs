@@ -77,7 +77,7 @@ impl Recipe<'_> {
         let Some(name) = &self.board.0.kernel.device_tree else {
             return Ok(None);
         };
-        let trees = one(&package.tree.join("usr/lib"), "linux-image-")?;
+        let trees = device_trees(package)?;
         let out = self.work.join("dtb");
         fs::copy(trees.join(name), &out).with_context(|| name.display().to_string())?;
         Ok(Some(out))
@@ -330,6 +330,11 @@ fn settle_modes(path: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a kernel's package keeps its device trees.
+pub(crate) fn device_trees(kernel: &Package) -> anyhow::Result<PathBuf> {
+    one(&kernel.tree.join("usr/lib"), "linux-image-")
 }
 
 /// The one entry of a folder whose name begins so.

@@ -21,8 +21,8 @@ use crate::console;
 pub const USER: u32 = 1000;
 /// The program.
 const PROGRAM: &str = "/bin/culvert-gateway";
-/// Silence after which a gateway is taken for hung and killed.
-const HUNG: Duration = Duration::from_secs(45);
+/// Silence after which a gateway is taken for hung.
+const HUNG: Duration = Duration::from_secs(30);
 /// Shortest and longest wait before it is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Messages taken in one turn of the loop.
@@ -64,15 +64,7 @@ impl Gateway {
     pub fn keep_running(&mut self, config: &Path, now: Instant) -> io::Result<bool> {
         match &self.state {
             State::Waiting { until } if *until <= now => {}
-            State::Waiting { .. } => return Ok(false),
-            State::Running { pid, heard, .. } => {
-                if now.duration_since(*heard) > HUNG {
-                    console::line("the gateway is hung: killed");
-                    // Its end is noticed as any other.
-                    let _ = kill(*pid, Signal::SIGKILL);
-                }
-                return Ok(false);
-            }
+            State::Waiting { .. } | State::Running { .. } => return Ok(false),
         }
         self.wait(now);
         let (pid, socket) = spawn(config)?;
@@ -148,6 +140,34 @@ impl Gateway {
         }
     }
 
+    /// It runs and says nothing: only a restart of the box is sure to end
+    /// that, for what hangs may hang in the kernel.
+    pub fn hung(&self, now: Instant) -> bool {
+        match self.state {
+            State::Running { heard, .. } => now.duration_since(heard) > HUNG,
+            State::Waiting { .. } => false,
+        }
+    }
+
+    /// Ends it at once; its end is noticed as any other.
+    pub fn kill(&self) {
+        if let State::Running { pid, .. } = self.state {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Stops it, for tests of the watchdog.
+    ///
+    /// # Errors
+    /// What the system says.
+    #[cfg(feature = "sabotage")]
+    pub fn stop(&self) -> io::Result<()> {
+        match self.state {
+            State::Running { pid, .. } => Ok(kill(pid, Signal::SIGSTOP)?),
+            State::Waiting { .. } => Err(io::Error::other("no gateway runs")),
+        }
+    }
+
     /// Its socket, to wait on.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
@@ -218,6 +238,28 @@ mod tests {
         assert_eq!(heard, [FromGateway::Health, FromGateway::Session(2)]);
         theirs.send(b"\xff?").unwrap();
         assert!(gateway.messages(now).is_empty());
+    }
+
+    /// Ending is no hanging: what ended is started again.
+    #[test]
+    fn only_a_gateway_that_runs_and_is_silent_is_hung() {
+        let (ours, theirs) = pair().unwrap();
+        let theirs = UnixDatagram::from(theirs);
+        let now = Instant::now();
+        let mut gateway = Gateway::new(now);
+        let later = now + HUNG + Duration::from_secs(1);
+        assert!(!gateway.hung(later));
+        gateway.state = State::Running {
+            pid: Pid::from_raw(1),
+            socket: ours,
+            since: now,
+            heard: now,
+        };
+
+        assert!(!gateway.hung(now + HUNG) && gateway.hung(later));
+        theirs.send(&FromGateway::Health.to_bytes()).unwrap();
+        gateway.messages(later);
+        assert!(!gateway.hung(later));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use culvert_config::boxfile::Network;
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
 
 use crate::console;
 
@@ -39,6 +41,21 @@ pub fn interfaces(root: &Path) -> Vec<String> {
 pub fn has_cable(root: &Path, interface: &str) -> bool {
     let path = root.join("sys/class/net").join(interface).join("carrier");
     fs::read_to_string(path).is_ok_and(|text| text.trim() == "1")
+}
+
+/// Whether an interface has an address that leads further than its cable.
+pub fn has_address(interface: &str) -> bool {
+    let Ok(all) = getifaddrs() else {
+        return false;
+    };
+    let far =
+        |address: &SockaddrStorage| match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => !v4.ip().is_link_local(),
+            (None, Some(v6)) => !v6.ip().is_unicast_link_local(),
+            (None, None) => false,
+        };
+    all.filter(|one| one.interface_name == interface)
+        .any(|one| one.address.as_ref().is_some_and(far))
 }
 
 /// Runs one busybox tool to its end.
@@ -123,6 +140,12 @@ pub fn family(address: &IpAddr) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_one_that_leads_further() {
+        assert!(has_address("lo"));
+        assert!(!has_address("no-such-interface"));
+    }
 
     #[test]
     fn only_ethernet_counts() {

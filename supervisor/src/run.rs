@@ -3,15 +3,19 @@
 //! Nothing here waits for the network, and nothing but the start-up may end
 //! the loop: a box that cannot do something says so and goes on.
 
+mod button;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod start;
 mod update;
 
 use std::fs::File;
-use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use culvert_board::button::Button;
+use culvert_board::gpio::Edges;
 use culvert_board::hardware::{Light, Panel as _, Sysfs};
 use culvert_board::profile::Board;
 use culvert_board::record;
@@ -19,8 +23,6 @@ use culvert_board::slots::Slots;
 use culvert_config::boxfile::Network;
 use culvert_wire::UnixMs;
 use culvert_wire::supervisor::{FromGateway, FromSupervisor, LinkState};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -78,6 +80,11 @@ struct Running {
     erase_claim: bool,
     shown: String,
     troubles: Troubles,
+    button: Option<Edges>,
+    presses: Button,
+    /// The customer wants no sessions.
+    paused: bool,
+    hung: bool,
 }
 
 /// Where the link stands, as the gateway said last.
@@ -98,6 +105,8 @@ impl Running {
             match self.gateway.keep_running(&self.gateway_config, now) {
                 Ok(true) => {
                     self.sessions = 0;
+                    // It takes no session before this word.
+                    self.gateway.say(&FromSupervisor::Pause(self.paused));
                     self.say_system();
                     self.gateway.say(&self.troubles.message());
                 }
@@ -111,28 +120,29 @@ impl Running {
             self.judge_boot(now);
             self.update_from_card();
             self.finish_when_idle();
+            self.look_at_button();
+            #[cfg(feature = "sabotage")]
+            self.sabotage();
             self.show();
-            if now.duration_since(self.heard) < SILENCE
-                && let Err(error) = self.panel.feed()
-            {
-                console::line(&format!("the watchdog cannot be fed: {error}"));
-            }
+            self.feed(now);
             self.rest();
         }
     }
 
-    /// Waits for the gateway's next word, or the turn's end.
-    fn rest(&self) {
-        let busy = self.on_card.is_some();
-        let limit = PollTimeout::from(if busy { 0 } else { TURN });
-        let done = match self.gateway.socket() {
-            Some(socket) => poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], limit),
-            None => poll(&mut [], limit),
-        };
-        if let Err(error) = done
-            && error != Errno::EINTR
-        {
-            std::thread::sleep(Duration::from_millis(TURN.into()));
+    /// Feeds the watchdog while the gateway is healthy. Without a watchdog
+    /// the box restarts by itself.
+    fn feed(&mut self, now: Instant) {
+        let hung = self.gateway.hung(now);
+        if hung && !self.hung {
+            console::line("the gateway is hung: the watchdog is not fed any more");
+        }
+        self.hung = hung;
+        if hung || now.duration_since(self.heard) >= SILENCE {
+            if !self.panel.has_watchdog() {
+                system::restart("the gateway is not healthy, and this board has no watchdog");
+            }
+        } else if let Err(error) = self.panel.feed() {
+            console::line(&format!("the watchdog cannot be fed: {error}"));
         }
     }
 
@@ -304,6 +314,7 @@ impl Running {
     /// Light and screen; the screen only when something changed.
     fn show(&mut self) {
         let cable = |(name, _): &(String, Option<Pid>)| network::has_cable("/".as_ref(), name);
+        let address = |(name, _): &(String, Option<Pid>)| network::has_address(name);
         let (light, text) = match self.link.state {
             LinkState::Up if self.sessions > 0 => (
                 Light::Session,
@@ -314,8 +325,16 @@ impl Running {
             LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(cable) => {
                 (Light::NoCable, "no cable".to_owned())
             }
+            LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(address) => {
+                (Light::NoAddress, "no address".to_owned())
+            }
             LinkState::Unclaimed => (Light::Unclaimed, "not claimed".to_owned()),
             LinkState::Down => (Light::NoServer, "no server".to_owned()),
+        };
+        // Where the link stands is then only told on the screen.
+        let (light, pause) = match self.paused {
+            true => (Light::Paused, ", paused by the customer's button"),
+            false => (light, ""),
         };
         if let Err(error) = self.panel.show(light) {
             console::line(&format!("the light cannot be set: {error}"));
@@ -330,7 +349,7 @@ impl Running {
             (LinkState::Up, _) | (_, "") => String::new(),
             _ => format!(" ({cause}: {sentence})"),
         };
-        let text = format!("status: {text}{why}, key {fingerprint}");
+        let text = format!("status: {text}{pause}{why}, key {fingerprint}");
         if text != self.shown {
             console::line(&text);
             self.shown = text;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use culvert_config::gateway::Gateway;
 use culvert_link::Link;
 use culvert_wire::frame::{Frame, Health};
+use culvert_wire::reason::Reason;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -67,13 +68,16 @@ impl Checkup {
 
     /// Sends the newest verdict; a server that does not know the frame skips it.
     ///
-    /// What is wrong with the box itself comes before its way to the server,
-    /// which works if this is heard.
-    pub(super) fn tell(&self, link: &Link, trouble: Option<&Trouble>) {
+    /// A pause by the customer's button comes before all causes: it is why
+    /// nobody gets a session here. What is wrong with the box itself comes
+    /// before its way to the server, which works if this is heard.
+    pub(super) fn tell(&self, link: &Link, paused: bool, trouble: Option<&Trouble>) {
         let cause = *self.verdict.borrow();
-        let (code, text) = match trouble {
-            Some(trouble) => (trouble.code.as_str(), trouble.sentence.as_str()),
-            None => (cause.code(), cause.sentence()),
+        let pause = Reason::CustomerPause;
+        let (code, text) = match (paused, trouble) {
+            (true, _) => (pause.slug(), pause.sentence()),
+            (false, Some(trouble)) => (trouble.code.as_str(), trouble.sentence.as_str()),
+            (false, None) => (cause.code(), cause.sentence()),
         };
         let health = Health {
             code: code.to_owned(),

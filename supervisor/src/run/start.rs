@@ -1,12 +1,13 @@
 //! What is done once, before the loop: mounts, clock, settings.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use culvert_board::button::Button;
 use culvert_board::hardware::{Light, Panel as _, Sysfs};
 use culvert_board::profile::Board;
 use culvert_board::record;
@@ -17,7 +18,7 @@ use culvert_wire::update::{KeyList, Purpose};
 use culvert_wire::{Decode as _, UnixMs};
 use nix::mount::MsFlags;
 
-use super::{Link, Running};
+use super::{Link, Running, button};
 use crate::card::Unusable;
 use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
@@ -27,7 +28,7 @@ use crate::trouble::{Cause, Troubles};
 use crate::{BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, network, slot, system};
 
 /// Where the data partition is mounted.
-const DATA: &str = "/data";
+pub(super) const DATA: &str = "/data";
 /// The supervisor's own folder there.
 const OURS: &str = "/data/system";
 /// The gateway's.
@@ -38,6 +39,8 @@ const EMPTY_DATA: &str = "/usr/lib/culvert/data.ext4";
 const CLOCK_FILE: &str = "/data/system/clock";
 /// The last settings that could be used, without a claim code.
 const LAST_GOOD: &str = "/data/system/culvert.toml";
+/// Bytes of a data partition that hold its file system's head.
+const HEAD: usize = 4096;
 /// The settings that the gateway gets.
 const GATEWAY_TOML: &str = "/run/gateway.toml";
 
@@ -111,6 +114,10 @@ pub(super) fn start() -> anyhow::Result<Running> {
         erase_claim: settings.claim.is_some(),
         shown: String::new(),
         troubles,
+        button: button::open(&board),
+        presses: Button::default(),
+        paused: button::was_paused(),
+        hung: false,
         board,
     };
     it.trial = Some(Trial {
@@ -168,24 +175,47 @@ fn mount_data(troubles: &mut Troubles) {
     }
 }
 
-/// Copies the empty file system, leaving alone what is the same already.
+/// Copies the empty file system over all that was there. The head, without
+/// which nothing can be mounted, comes last: a cut before it, and this is done
+/// again at the next boot.
 fn make_data(device: &Path) -> io::Result<()> {
-    let mut from = File::open(EMPTY_DATA)?;
+    let from = File::open(EMPTY_DATA)?;
     let to = OpenOptions::new().read(true).write(true).open(device)?;
+    overwrite(&from, &to)
+}
+
+fn overwrite(from: &File, to: &File) -> io::Result<()> {
     let mut wanted = vec![0; 256 * 1024];
     let mut found = vec![0; wanted.len()];
-    let mut at = 0;
+    to.write_all_at(&wanted[..HEAD], 0)?;
+    to.sync_all()?;
+    let mut head = vec![0; HEAD];
+    from.read_exact_at(&mut head, 0)?;
+    let mut at = HEAD as u64;
     loop {
-        let length = from.read(&mut wanted)?;
+        let length = from.read_at(&mut wanted, at)?;
         if length == 0 {
-            return to.sync_all();
+            break;
         }
         to.read_exact_at(&mut found[..length], at)?;
+        // What is the same already is left alone.
         if wanted[..length] != found[..length] {
             to.write_all_at(&wanted[..length], at)?;
         }
         at += length as u64;
     }
+    to.sync_all()?;
+    to.write_all_at(&head, 0)?;
+    to.sync_all()
+}
+
+/// Makes the data unmountable, so that the next boot makes it anew.
+pub(super) fn spoil_data() -> io::Result<()> {
+    let device = disk::partition("/".as_ref(), disk::DATA)
+        .ok_or_else(|| io::Error::other("there is no data partition"))?;
+    let to = OpenOptions::new().write(true).open(device)?;
+    to.write_all_at(&vec![0; HEAD], 0)?;
+    to.sync_all()
 }
 
 /// The settings on the card, or the last good ones, or none.
@@ -247,7 +277,7 @@ fn prepare_gateway(settings: &BoxFile) -> io::Result<()> {
 }
 
 /// Writes a file whole, for one user.
-fn replace(path: &str, bytes: &[u8], owner: u32) -> io::Result<()> {
+pub(super) fn replace(path: &str, bytes: &[u8], owner: u32) -> io::Result<()> {
     let beside = format!("{path}.new");
     let mut file = OpenOptions::new()
         .write(true)
@@ -269,4 +299,26 @@ fn saved_clock() -> UnixMs {
 /// Keeps an authenticated time as the next boot's floor.
 pub(super) fn save_clock(time: UnixMs) -> io::Result<()> {
     replace(CLOCK_FILE, time.0.to_string().as_bytes(), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S27: after a factory reset nothing of what was there can be read back
+    /// from the partition, and it is the same as a new one.
+    #[test]
+    fn data_made_anew_keeps_nothing_of_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (empty, data) = (dir.path().join("empty"), dir.path().join("data"));
+        let mut new = vec![0; 700_000];
+        new[1024..1030].copy_from_slice(b"super!");
+        fs::write(&empty, &new).unwrap();
+        fs::write(&data, vec![0x5a; 700_000]).unwrap();
+        let to = OpenOptions::new().read(true).write(true).open(&data);
+
+        overwrite(&File::open(&empty).unwrap(), &to.unwrap()).unwrap();
+
+        assert!(fs::read(&data).unwrap() == new);
+    }
 }

@@ -30,9 +30,14 @@ pub(crate) struct Card {
 impl Card {
     /// A card with the image of release 1.
     pub(crate) fn flash(built: &Path, path: PathBuf) -> anyhow::Result<Self> {
+        Self::copy(&built.join("culvert-qemu-virt-1.img"), path)
+    }
+
+    /// A card with any image.
+    pub(crate) fn copy(image: &Path, path: PathBuf) -> anyhow::Result<Self> {
         let tool = Programs::beside_this_one()?.folder().join("culvert-image");
         let card = Self { path, tool };
-        card.copy_of(&built.join("culvert-qemu-virt-1.img"))?;
+        card.copy_of(image)?;
         Ok(card)
     }
 
@@ -157,6 +162,14 @@ impl Card {
         Ok(())
     }
 
+    /// Whether a text stands anywhere in a partition.
+    pub(crate) fn holds(&self, name: &str, text: &str) -> anyhow::Result<bool> {
+        let Place { start, length } = self.place(name)?;
+        let mut bytes = vec![0; usize::try_from(length)?];
+        File::open(&self.path)?.read_exact_at(&mut bytes, start)?;
+        Ok(memmem(&bytes, text.as_bytes()))
+    }
+
     fn tool(&self, what: &str, words: &[&Path]) -> anyhow::Result<String> {
         let mut command = Command::new(&self.tool);
         command.arg(what).arg(&self.path).args(words);
@@ -167,4 +180,14 @@ impl Card {
         );
         Ok(said)
     }
+}
+
+fn memmem(bytes: &[u8], text: &[u8]) -> bool {
+    let Some(first) = text.first() else {
+        return true;
+    };
+    let begins = bytes.iter().enumerate().filter(|(_, byte)| *byte == first);
+    begins
+        .map(|(at, _)| at)
+        .any(|at| bytes[at..].starts_with(text))
 }

@@ -10,15 +10,39 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use culvert_e2e::world::eventually;
 
+use crate::hand::Hand;
 use crate::lan;
 
 /// A run that takes longer hangs.
 pub(crate) const HANGS: Duration = Duration::from_secs(600);
 
+/// A processor, and what starts on it.
+struct Kind {
+    program: &'static str,
+    machine: &'static str,
+    cpu: &'static str,
+    loader: &'static str,
+}
+
+const ARM64: Kind = Kind {
+    program: "qemu-system-aarch64",
+    machine: "virt",
+    cpu: "cortex-a53",
+    loader: "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+};
+/// Everything below 4 GiB: its boot loader looks no higher.
+const ARMHF: Kind = Kind {
+    program: "qemu-system-arm",
+    machine: "virt,highmem=off",
+    cpu: "cortex-a15",
+    loader: "/usr/lib/u-boot/qemu_arm/u-boot.bin",
+};
+
 /// Dropping it cuts its power.
 pub(crate) struct Machine {
     qemu: Child,
     screen: PathBuf,
+    monitor: PathBuf,
     /// Bytes of the screen from before the last start.
     since: usize,
 }
@@ -39,12 +63,33 @@ impl Machine {
 
     /// The same with a drive as QEMU describes it.
     pub(crate) fn with_drive(screen: &Path, drive: &str, more: &[&str]) -> anyhow::Result<Self> {
+        Self::of(ARM64, screen, drive, more)
+    }
+
+    /// The machine with 32 bits.
+    pub(crate) fn boot_32_bits(disk: &Path) -> anyhow::Result<Self> {
+        let drive = format!("file={},format=raw,cache=writeback", disk.display());
+        Self::of(ARMHF, &disk.with_extension("screen"), &drive, &[])
+    }
+
+    fn of(kind: Kind, screen: &Path, drive: &str, more: &[&str]) -> anyhow::Result<Self> {
+        let monitor = screen.with_extension("qmp");
+        let qmp = format!("unix:{},server=on,wait=off", monitor.display());
         let cable = format!("tap,id=lan,ifname={},script=no,downscript=no", lan::CABLE);
-        let mut command = Command::new("qemu-system-aarch64");
+        let mut command = Command::new(kind.program);
         command
-            .args(["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "256"])
-            .args(["-nographic", "-monitor", "none"])
-            .args(["-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"])
+            .args([
+                "-M",
+                kind.machine,
+                "-cpu",
+                kind.cpu,
+                "-smp",
+                "2",
+                "-m",
+                "256",
+            ])
+            .args(["-nographic", "-monitor", "none", "-qmp", &qmp])
+            .args(["-bios", kind.loader])
             .args(["-drive", &format!("if=none,id=disk,{drive}")])
             .args(["-device", "virtio-blk-pci,drive=disk", "-netdev", &cable])
             .args(["-device", "virtio-net-pci,netdev=lan,romfile="])
@@ -55,10 +100,11 @@ impl Machine {
             .stdout(File::create(screen)?)
             .stderr(Stdio::inherit())
             .spawn()
-            .context("qemu-system-aarch64 (Debian package qemu-system-arm)")?;
+            .with_context(|| format!("{} (Debian package qemu-system-arm)", kind.program))?;
         Ok(Self {
             qemu,
             screen: screen.to_owned(),
+            monitor,
             since: 0,
         })
     }
@@ -134,6 +180,11 @@ impl Machine {
         }
         let text = self.text();
         Ok(text.get(self.since..).unwrap_or_default().contains(words))
+    }
+
+    /// A hand at its button.
+    pub(crate) fn hand(&self) -> anyhow::Result<Hand> {
+        Hand::at(&self.monitor)
     }
 
     /// Pulls the plug.

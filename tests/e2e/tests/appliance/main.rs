@@ -7,16 +7,21 @@
 //! `./check image`. Nothing here judges by the clock; limits only end a run
 //! that hangs.
 
+mod boards;
+mod button;
 mod card;
 mod cut;
 mod cuts;
 mod figures;
+mod hand;
 mod judge;
 mod lan;
 mod logdisk;
 mod machine;
 mod provider;
 mod sabotage;
+mod second;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 

@@ -138,6 +138,19 @@ impl Provider {
 
     /// A command over the box to the server behind it.
     pub(crate) fn session(&self) -> anyhow::Result<()> {
+        let mut ssh = self.ssh("echo through $((40 + 2)) the box");
+        let said = String::from_utf8(must_work(&mut ssh)?.stdout)?;
+        ensure!(said.trim() == "through 42 the box", "{said}");
+        Ok(())
+    }
+
+    /// A session that lasts until somebody ends it.
+    pub(crate) fn lasting_session(&self) -> anyhow::Result<Child> {
+        let mut ssh = self.ssh("sleep 100000");
+        Ok(ssh.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+    }
+
+    fn ssh(&self, words: &str) -> Command {
         let proxy = format!(
             "ProxyCommand={} proxy server %p",
             self.program("culvert").display()
@@ -147,17 +160,25 @@ impl Provider {
             .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"])
             .arg("-i")
             .arg(self.home.join("user"))
-            .args([
-                "-p",
-                SSH_PORT,
-                "root@server",
-                "echo through $((40 + 2)) the box",
-            ])
+            .args(["-p", SSH_PORT, "root@server", words])
             .env("HOME", &self.home)
             .env("CULVERT_HOME", self.home.join("culvert"))
             .stdin(Stdio::null());
-        let said = String::from_utf8(must_work(&mut ssh)?.stdout)?;
-        ensure!(said.trim() == "through 42 the box", "{said}");
+        ssh
+    }
+
+    /// The key that boxes trust, as it was printed.
+    pub(crate) fn key(&self) -> &str {
+        &self.provider_key
+    }
+
+    /// Waits until the API tells the portal what the box says of itself.
+    pub(crate) fn sees_health(&self, code: &str) -> anyhow::Result<()> {
+        let page = Page::sign_in(&self.home)?;
+        eventually(code, HANGS, || {
+            let told = page.get("/api/v1/gateways")?;
+            Ok(told.contains(&format!("\"code\":\"{code}\"")))
+        })?;
         Ok(())
     }
 

@@ -1,0 +1,58 @@
+//! The watchdog, a real one as far as QEMU goes (i6300esb): whatever hangs, the
+//! board is reset and the box comes back. The supervisor of this image harms
+//! its box on demand (its feature `sabotage`).
+
+use std::fs;
+use std::process::Command;
+
+use culvert_e2e::world::must_work;
+
+use crate::card::Card;
+use crate::machine::Machine;
+use crate::provider::Provider;
+
+/// The words that one run tries, and the full count (`./check --long`).
+const SAMPLE: [&str; 1] = ["gateway"];
+const ALL: [&str; 3] = ["gateway", "init", "panic"];
+
+/// P9: a stopped gateway, a hung process 1 and a panic that does not restart by
+/// itself each end in a reset, and the box is online again with its key.
+#[test]
+#[ignore = "./check --long"]
+fn the_watchdog_brings_back_a_box_that_hangs() -> anyhow::Result<()> {
+    let long = std::env::var_os("CULVERT_LONG").is_some();
+    let words = if long { &ALL[..] } else { &SAMPLE[..] };
+    let provider = Provider::start()?;
+    let image = crate::built()?.join("culvert-qemu-watchdog-1.img");
+    let card = Card::copy(&image, provider.home.join("watchdog.img"))?;
+    card.provision(&provider.settings()?)?;
+    harm(&card, words)?;
+    let dog = ["-device", "i6300esb", "-action", "watchdog=reset"];
+    let mut machine = Machine::boot(&card.path, &dog)?;
+    let boots = "slot a: release 0.1.0 (version 1) for qemu-watchdog";
+    machine.boots(boots)?;
+    let key = machine.online()?;
+    for word in words {
+        machine.says(&format!("sabotage: {word}"))?;
+        machine.boots(boots)?;
+        anyhow::ensure!(machine.online()? == key, "{word}: the key must stay");
+    }
+    machine.healthy()?;
+    machine.never_said("not there: watchdog")?;
+    machine.never_said("sabotage failed")?;
+    provider.session()
+}
+
+/// Writes onto the card what the box shall do to itself, one word each boot.
+fn harm(card: &Card, words: &[&str]) -> anyhow::Result<()> {
+    let list = card.path.with_extension("sabotage");
+    fs::write(&list, words.join("\n"))?;
+    let start = card.place("settings")?.start;
+    let mut copy = Command::new("mcopy");
+    copy.arg("-i")
+        .arg(format!("{}@@{start}", card.path.display()))
+        .arg(list)
+        .arg("::sabotage.txt");
+    must_work(&mut copy)?;
+    Ok(())
+}

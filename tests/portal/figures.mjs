@@ -83,12 +83,14 @@ function armList(wanted) {
 async function frames(duration) {
   const canvas = document.querySelector('.stage.shown canvas');
   const context = canvas.getContext('2d');
-  const draw = CanvasRenderingContext2D.prototype.drawImage;
+  const { drawImage, putImageData } = CanvasRenderingContext2D.prototype;
   let drawn = false;
-  CanvasRenderingContext2D.prototype.drawImage = function (...all) {
-    if (this === context) drawn = true;
-    return draw.apply(this, all);
-  };
+  for (const draw of [drawImage, putImageData]) {
+    CanvasRenderingContext2D.prototype[draw.name] = function (...all) {
+      if (this === context) drawn = true;
+      return draw.apply(this, all);
+    };
+  }
   const look = () => {
     const { data } = context.getImageData(60, 0, 16, canvas.height);
     let hash = 0;
@@ -110,7 +112,7 @@ async function frames(duration) {
     gaps.push(now - before);
     before = now;
   }
-  CanvasRenderingContext2D.prototype.drawImage = draw;
+  Object.assign(CanvasRenderingContext2D.prototype, { drawImage, putImageData });
   return { changed, took: performance.now() - began, gaps, width: canvas.width, height: canvas.height };
 }
 

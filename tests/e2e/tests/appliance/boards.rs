@@ -27,8 +27,8 @@ struct Board {
     name: &'static str,
     arch: &'static str,
     pieces: &'static [Piece],
-    /// What its device tree says it is; none: its firmware brings it.
-    compatible: Option<&'static str>,
+    /// What its device tree says it is.
+    compatible: &'static str,
 }
 
 const ROCK_PI_E: Board = Board {
@@ -46,7 +46,7 @@ const ROCK_PI_E: Board = Board {
             "rock-pi-e-rk3328/u-boot.itb",
         ),
     ],
-    compatible: Some("radxa,rockpi-e"),
+    compatible: "radxa,rockpi-e",
 };
 const NANOPI_NEO2: Board = Board {
     name: "nanopi-neo2",
@@ -59,7 +59,7 @@ const NANOPI_NEO2: Board = Board {
             "nanopi_neo2/u-boot-sunxi-with-spl.fit.itb",
         ),
     ],
-    compatible: Some("friendlyarm,nanopi-neo2"),
+    compatible: "friendlyarm,nanopi-neo2",
 };
 const ORANGEPI_ZERO: Board = Board {
     name: "orangepi-zero",
@@ -69,13 +69,7 @@ const ORANGEPI_ZERO: Board = Board {
         "u-boot-sunxi",
         "orangepi_zero/u-boot-sunxi-with-spl.bin",
     )],
-    compatible: Some("xunlong,orangepi-zero"),
-};
-const RASPBERRY_PI: Board = Board {
-    name: "raspberry-pi",
-    arch: "arm64",
-    pieces: &[],
-    compatible: None,
+    compatible: "xunlong,orangepi-zero",
 };
 /// The files that a Pi's firmware asks for, with the packages' folders.
 const PI_FILES: [(&str, &str, &str); 6] = [
@@ -192,9 +186,7 @@ fn table(image: &Path, hybrid: bool) -> anyhow::Result<()> {
 
 /// The release holds the board's device tree, byte for byte the kernel's.
 fn device_tree(image: &Path, board: &Board) -> anyhow::Result<()> {
-    let Some(compatible) = board.compatible else {
-        return Ok(());
-    };
+    let compatible = board.compatible;
     let tool = culvert_lab::Programs::beside_this_one()?
         .folder()
         .join("culvert-image");

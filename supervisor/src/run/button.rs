@@ -94,11 +94,11 @@ impl Running {
         std::thread::sleep(Duration::from_millis(500));
         // Nothing may write to the data any more when its head is gone.
         self.gateway.kill();
-        if let Err(error) = unmount().and_then(|()| start::spoil_data()) {
-            console::line(&format!("factory reset failed: {error}"));
-            return;
+        match unmount().and_then(|()| start::spoil_data()) {
+            Ok(()) => system::restart("factory reset"),
+            // Without its data nothing can go on here either.
+            Err(error) => system::restart(&format!("factory reset failed: {error}")),
         }
-        system::restart("factory reset");
     }
 
     /// Waits for the gateway's next word, the button, or the turn's end.

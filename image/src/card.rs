@@ -78,8 +78,8 @@ pub(crate) fn format<T: Read + Write + Seek>(
 ) -> anyhow::Result<()> {
     let options = FormatVolumeOptions::new().volume_id(id).volume_label(label);
     fatfs::format_volume(&mut disk, options).context("cannot make a FAT file system")?;
-    disk.seek(SeekFrom::Start(0))?;
     for (name, bytes) in files {
+        disk.seek(SeekFrom::Start(0))?;
         put(&mut disk, name, bytes)?;
     }
     Ok(())
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_file_put_into_a_window_of_a_disk_is_read_back_and_nothing_else_changes() {
         let mut disk = io::Cursor::new(vec![0x5a; 6 << 20]);
-        let settings: [(&str, &[u8]); 1] = [("a.txt", b"1")];
+        let settings: [(&str, &[u8]); 2] = [("a.txt", b"1"), ("b.txt", b"2")];
         format(window(&mut disk), 7, *b"SETTINGS   ", &settings).unwrap();
 
         put(window(&mut disk), "a.txt", b"longer").unwrap();
@@ -132,6 +132,7 @@ mod tests {
         let mut found = |name| read(window(&mut disk), name).unwrap();
         assert_eq!(found("a.txt").as_deref(), Some(&b"longer"[..]));
         assert_eq!(found("culvert.toml").map(|b| b.len()), Some(100_000));
+        assert_eq!(found("b.txt").as_deref(), Some(&b"2"[..]));
         assert_eq!(found("none"), None);
         let bytes = disk.into_inner();
         assert!(

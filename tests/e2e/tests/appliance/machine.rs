@@ -24,9 +24,10 @@ struct Kind {
     loader: &'static str,
 }
 
+/// With ACPI and a boot loader the machine would have no GPIO chip.
 const ARM64: Kind = Kind {
     program: "qemu-system-aarch64",
-    machine: "virt",
+    machine: "virt,acpi=off",
     cpu: "cortex-a53",
     loader: "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
 };

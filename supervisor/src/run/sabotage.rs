@@ -1,6 +1,6 @@
-//! Only in the programs of tests (feature `sabotage`, never in a release): what
-//! `sabotage.txt` on the card names is done once, when the box is healthy, to
-//! see whether the watchdog brings it back.
+//! Only in the programs of tests (feature `sabotage`, never in a release): of
+//! the words in `sabotage.txt` on the card the next one is done, one in each
+//! boot, when the box is healthy, to see whether the watchdog brings it back.
 //!
 //! | word | what happens |
 //! |---|---|
@@ -10,6 +10,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -20,10 +21,12 @@ use crate::{card, console};
 
 /// How many words were done.
 const DONE: &str = "/data/system/sabotage";
+/// This boot has done its word.
+static TURN: AtomicBool = AtomicBool::new(false);
 
 impl Running {
     pub(super) fn sabotage(&mut self) {
-        if self.trial.is_some() {
+        if self.trial.is_some() || TURN.swap(true, Ordering::Relaxed) {
             return;
         }
         let path = format!("{}/sabotage.txt", card::CARD);

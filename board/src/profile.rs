@@ -277,6 +277,19 @@ mod tests {
         }
     }
 
+    /// ext4 asks for its checksum by name: the kernel's list of what needs what
+    /// does not tell of it.
+    #[test]
+    fn whoever_loads_ext4_loads_its_checksum_first() {
+        for (name, _) in BOARDS {
+            let (board, _) = Board::named(name).unwrap();
+            let at = |wanted: &str| board.kernel.modules.iter().position(|one| one == wanted);
+            if let Some(ext4) = at("ext4") {
+                assert!(at("crc32c_generic").is_some_and(|sum| sum < ext4), "{name}");
+            }
+        }
+    }
+
     /// GPT keeps sectors 0 to 33 for itself; the first partition begins at
     /// 16 MiB.
     #[test]

@@ -28,10 +28,8 @@ pub fn mount_at(
     options: Option<&str>,
 ) -> io::Result<()> {
     mount(Some(source), target, Some(kind), flags, options).map_err(|error| {
-        io::Error::other(format!(
-            "cannot mount {} on {target}: {error}",
-            source.display()
-        ))
+        let text = format!("cannot mount {} on {target}: {error}", source.display());
+        io::Error::new(io::Error::from(error).kind(), text)
     })
 }
 

@@ -153,6 +153,9 @@ fn mount_data(troubles: &mut Troubles) {
     let mounted = match disk::partition("/".as_ref(), disk::DATA) {
         None => Err(io::Error::other("there is no data partition")),
         Some(device) => system::mount_at(&device, DATA, "ext4", flags, options).or_else(|error| {
+            if !lacks_file_system(&error) {
+                return Err(error);
+            }
             console::line(&format!("the data is made anew: {error}"));
             make_data(&device)?;
             system::mount_at(&device, DATA, "ext4", flags, options)
@@ -173,6 +176,13 @@ fn mount_data(troubles: &mut Troubles) {
             console::line(&format!("{path}: {error}"));
         }
     }
+}
+
+/// Whether a mount failed for what is on the disk. A kernel that lacks a part
+/// of its driver must not cost a box its identity.
+fn lacks_file_system(error: &io::Error) -> bool {
+    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    error.kind() != io::ErrorKind::NotFound && known.lines().any(|line| line.trim() == "ext4")
 }
 
 /// Copies the empty file system over all that was there. The head, without

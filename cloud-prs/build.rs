@@ -11,7 +11,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 fn main() {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("portal/dist");
+    // Asked now: the folder may have moved since this script was compiled.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo names the package");
+    let dist = Path::new(&package).join("portal/dist");
     // A path that is not there would run this script at every build.
     let watched = if dist.is_dir() {
         "portal/dist"

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use culvert_wire::UnixMs;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::statvfs::statvfs;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 
@@ -80,6 +81,15 @@ pub fn now() -> UnixMs {
 pub fn set_clock(time: UnixMs) -> io::Result<()> {
     let spec = TimeSpec::from_duration(Duration::from_millis(time.0));
     Ok(clock_settime(ClockId::CLOCK_REALTIME, spec)?)
+}
+
+/// Bytes that anybody can still write to a file system.
+///
+/// # Errors
+/// What the system says.
+pub fn free(path: &str) -> io::Result<u64> {
+    let told = statvfs(path)?;
+    Ok(told.blocks_available() * told.fragment_size())
 }
 
 /// Megabytes in use and in all; the kernel's own code is in neither.

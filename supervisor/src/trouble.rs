@@ -15,6 +15,8 @@ const LONGEST: usize = 255;
 pub enum Cause {
     /// Nothing can be kept.
     NoData,
+    /// Nothing more can be kept.
+    FullData,
     /// The settings on the card cannot be used.
     Settings,
     /// The release on the card was not taken.
@@ -25,6 +27,7 @@ impl Cause {
     const fn code(self) -> &'static str {
         match self {
             Self::NoData => "no_data",
+            Self::FullData => "data_full",
             Self::Settings => "settings_refused",
             Self::Release => "release_refused",
         }
@@ -40,6 +43,11 @@ impl Troubles {
     pub fn note(&mut self, cause: Cause, sentence: &str) {
         let end = sentence.floor_char_boundary(LONGEST);
         self.0.insert(cause, sentence[..end].to_owned());
+    }
+
+    /// Whether it was noted.
+    pub fn has(&self, cause: Cause) -> bool {
+        self.0.contains_key(&cause)
     }
 
     /// The gravest, for the gateway.

@@ -29,6 +29,8 @@ use crate::{BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, network, s
 
 /// Where the data partition is mounted.
 pub(super) const DATA: &str = "/data";
+/// Free bytes below which it is full: what the gateway keeps is replaced whole.
+const FULL: u64 = 256 * 1024;
 /// The supervisor's own folder there.
 const OURS: &str = "/data/system";
 /// The gateway's.
@@ -77,7 +79,10 @@ pub(super) fn start() -> anyhow::Result<Running> {
     if system::now() < authentic {
         system::set_clock(authentic)?;
     }
-    let settings = settings(&mut troubles);
+    let mut settings = settings(&mut troubles);
+    if troubles.has(Cause::NoData) && settings.claim.take().is_some() {
+        console::line("the claim code is not used: this box would forget whom it belongs to");
+    }
     prepare_gateway(&settings)?;
     network::busybox(&["ip", "link", "set", "lo", "up"])?;
     let now = Instant::now();
@@ -169,6 +174,12 @@ fn mount_data(troubles: &mut Troubles) {
         if let Err(error) = memory {
             console::line(&format!("{error}"));
         }
+    }
+    if system::free(DATA).is_ok_and(|free| free < FULL) {
+        let sentence =
+            "the data partition is full: nothing new can be kept; a factory reset empties it";
+        console::line(sentence);
+        troubles.note(Cause::FullData, sentence);
     }
     for (path, owner) in [(OURS, 0), (GATEWAY, USER)] {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);

@@ -86,6 +86,29 @@ impl Card {
         Ok(command)
     }
 
+    /// Writes the settings' file as any computer would, which checks nothing.
+    pub(crate) fn write_settings(&self, text: &str) -> anyhow::Result<()> {
+        let file = self.path.with_extension("toml");
+        fs::write(&file, text)?;
+        let mut copy = self.mtools("mcopy")?;
+        must_work(copy.arg("-o").arg(file).arg("::culvert.toml"))?;
+        Ok(())
+    }
+
+    /// Copies a partition into a file.
+    pub(crate) fn take_out(&self, name: &str, to: &Path) -> anyhow::Result<()> {
+        let Place { start, length } = self.place(name)?;
+        let mut bytes = vec![0; usize::try_from(length)?];
+        File::open(&self.path)?.read_exact_at(&mut bytes, start)?;
+        Ok(fs::write(to, bytes)?)
+    }
+
+    /// And back.
+    pub(crate) fn put_in(&self, name: &str, from: &Path) -> anyhow::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        Ok(file.write_all_at(&fs::read(from)?, self.place(name)?.start)?)
+    }
+
     /// What `inspect` prints, checked with the keys of the demonstration.
     pub(crate) fn inspect(&self) -> anyhow::Result<String> {
         self.tool("inspect", &[])

@@ -24,6 +24,15 @@ pub(crate) const SERVER_NAME: &str = "prs.culvert.test";
 /// discovery, management, tunnels.
 const UDP: &str = "53,67,69,123,137,161,500,1900,4500,5353,5355,51820";
 
+/// Whether the site's name server lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// It does.
+    Known,
+    /// Nobody answers.
+    Dead,
+}
+
 /// The cable and its servers.
 pub(crate) struct Lan {
     dnsmasq: Option<Child>,
@@ -54,12 +63,13 @@ impl Lan {
             must_work(&mut ip(words))?;
         }
         let mut lan = Self { dnsmasq: None };
-        lan.plug_servers(home)?;
+        lan.plug_servers(home, Names::Known)?;
         Ok(lan)
     }
 
-    /// Addresses and names from now on.
-    pub(crate) fn plug_servers(&mut self, home: &Path) -> anyhow::Result<()> {
+    /// Addresses from now on, and names if they are known.
+    pub(crate) fn plug_servers(&mut self, home: &Path, names: Names) -> anyhow::Result<()> {
+        self.unplug_servers();
         let leases = home.join("leases");
         fs::write(&leases, "")?;
         let child = Command::new("dnsmasq")
@@ -78,6 +88,9 @@ impl Lan {
             .arg("--local=/culvert.test/")
             .arg(format!("--host-record={SERVER_NAME},{HOST}"))
             .arg("--pid-file")
+            .args((names == Names::Dead).then_some("--port=0"))
+            // Told even when nobody answers there.
+            .arg(format!("--dhcp-option=option:dns-server,{HOST}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -14,6 +14,7 @@ mod cut;
 mod cuts;
 mod figures;
 mod hand;
+mod hardship;
 mod judge;
 mod lan;
 mod logdisk;
@@ -40,7 +41,7 @@ use crate::sabotage::Release;
 #[test]
 fn one_card_lives_through_claim_session_updates_and_sabotage() -> anyhow::Result<()> {
     let built = built()?;
-    let provider = Provider::start()?;
+    let mut provider = Provider::start()?;
     let card = Card::flash(&built, provider.home.join("card.img"))?;
     card.provision(&provider.settings()?)?;
 
@@ -61,11 +62,14 @@ fn one_card_lives_through_claim_session_updates_and_sabotage() -> anyhow::Result
     lost_release(&provider, machine, &built, &key)?;
     cuts::judged(&[new, updates], &card, &key)?;
     published_anew(&provider, &card, &built, &release, &key)?;
-    refused(&card, &release, &key)?;
-    cuts::lived_through(&card, &release, &key, (5, 5))?;
-    dead_slot(&card, &built, &key)?;
-    damaged_root(&card, &built, &key)?;
-    Ok(())
+    refused(&provider, &card, &release, &key)?;
+    cuts::lived_through(&provider, &card, &release, &key, (5, 5))?;
+    dead_slot(&mut provider, &card, &built, &key)?;
+    damaged_root(&provider, &card, &built, &key)?;
+    let used = hardship::destroyed(&provider, &card, &key)?;
+    let other = Card::flash(&built, provider.home.join("other.img"))?;
+    hardship::worthless_codes(&other, &used)?;
+    hardship::no_data(&other, &used)
 }
 
 /// P6, P7: the check of the cuts fails for a box whose supervisor does not sync
@@ -201,14 +205,38 @@ fn came_back(
     provider.session()
 }
 
-/// Bundles that are not taken at version 5, each for its own reason; the box
-/// stays what it is. The clock says 1970: what is expired is known from the
-/// server's time.
-fn refused(card: &Card, release: &Release, key: &str) -> anyhow::Result<()> {
+/// P8, threat 11: a bad server hands out bundles that are not taken, each for
+/// its own reason, and one on the card ends too early; the box stays what it
+/// is. The clock says 1970: what is expired is known from the server's time.
+fn refused(provider: &Provider, card: &Card, release: &Release, key: &str) -> anyhow::Result<()> {
+    hardship::misspell(card)?;
+    let short = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 100_000);
+    card.put_bundle(&release.changed("truncated", 7, short)?)?;
+    let mut machine = Machine::boot(&card.path, &["-rtc", "base=1970-01-01T00:00:00"])?;
+    machine.boots("slot b: release 0.5.0 (version 5)")?;
+    hardship::misspelt(provider, &mut machine)?;
+    ensure!(machine.online()? == key, "the key must stay");
+    machine.says("release refused: the release ends before its last part is whole")?;
+    for (number, (bundle, why)) in bad_bundles(release)?.into_iter().enumerate() {
+        let version = 10 + u64::try_from(number)?;
+        provider.hands_out(&release.version(version)?, &bundle, version)?;
+        machine.boots(&format!("release refused: {why}"))?;
+        provider.lists(&["release", "boxes"], &format!("{version} refused: {why}"))?;
+        provider.did(&["release", "halt", "qemu-virt", &version.to_string()])?;
+    }
+    machine.never_said("is installed")?;
+    ensure!(provider.sees_the_box(true)? == key, "the key must stay");
+    machine.cut();
+    card.provision("")
+}
+
+/// What no box at version 5 takes, and why.
+fn bad_bundles(release: &Release) -> anyhow::Result<[(PathBuf, &'static str); 7]> {
     let flip = |bytes: &mut Vec<u8>, at: usize| bytes[at] ^= 1;
     let signature = |bytes: &mut Vec<u8>| flip(bytes, release.payload_at(bytes) - 1);
     let last = |bytes: &mut Vec<u8>| flip(bytes, bytes.len() - 1);
-    let cases = [
+    let no_key = "the release is signed by a key that is not, or no longer, a release key";
+    Ok([
         (
             release.version(2)?,
             "the release has version 2, this box takes none below 5",
@@ -223,14 +251,8 @@ fn refused(card: &Card, release: &Release, key: &str) -> anyhow::Result<()> {
             })?,
             "the release has expired: publish it anew",
         ),
-        (
-            release.foreign_key(7)?,
-            "the release is signed by a key that is not, or no longer, a release key",
-        ),
-        (
-            release.revoked_key(7)?,
-            "the release is signed by a key that is not, or no longer, a release key",
-        ),
+        (release.foreign_key(7)?, no_key),
+        (release.revoked_key(7)?, no_key),
         (
             release.changed("signature", 7, signature)?,
             "the release's signature is wrong",
@@ -239,43 +261,26 @@ fn refused(card: &Card, release: &Release, key: &str) -> anyhow::Result<()> {
             release.changed("tampered", 7, last)?,
             "the release's hashes is damaged",
         ),
-        (
-            release.changed("truncated", 7, |bytes| {
-                bytes.truncate(bytes.len() - 100_000)
-            })?,
-            "the release ends before its last part is whole",
-        ),
-        (
-            release.changed("endless", 7, |bytes| bytes.extend([0; 100_000]))?,
-            "the release goes on behind its end",
-        ),
-    ];
-    for (bundle, why) in cases {
-        card.put_bundle(&bundle)?;
-        let mut machine = Machine::boot(&card.path, &["-rtc", "base=1970-01-01T00:00:00"])?;
-        machine.boots("slot b: release 0.5.0 (version 5)")?;
-        ensure!(machine.online()? == key, "the key must stay");
-        machine.says(&format!("release refused: {why}"))?;
-        machine.never_said("is installed")?;
-    }
-    Ok(())
+    ])
 }
 
-/// The running slot's header is gone: the other one boots.
-fn dead_slot(card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
+/// The running slot's header is gone: the other one boots. The clock is of
+/// 2099, and the network is late.
+fn dead_slot(provider: &mut Provider, card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
     for part in ["slot-b", "record-1", "record-2"] {
         card.restore(part, &built.join("culvert-qemu-virt-1.img"))?;
     }
     card.zero("slot-a", 4096)?;
-    let mut machine = Machine::boot(&card.path, &[])?;
+    provider.unplug_servers();
+    let mut machine = Machine::boot(&card.path, &["-rtc", "base=2099-01-01T00:00:00"])?;
     machine.boots("slot b: release 0.1.0 (version 1)")?;
-    ensure!(machine.online()? == key, "the other slot must keep the key");
-    Ok(())
+    hardship::late_network(provider, &mut machine, key)
 }
 
 /// A bit of the running slot's root is wrong: no byte of it is believed, and
-/// the other slot is there again.
-fn damaged_root(card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
+/// the other slot is there again. The data is full.
+fn damaged_root(provider: &Provider, card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
+    hardship::fill(card)?;
     for part in ["slot-a", "record-1", "record-2"] {
         card.restore(part, &built.join("culvert-qemu-virt-1.img"))?;
     }
@@ -283,8 +288,9 @@ fn damaged_root(card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.boots("culvert: slot a")?;
     machine.boots("slot b: release 0.1.0 (version 1)")?;
+    machine.says("the data partition is full")?;
     ensure!(machine.online()? == key, "the other slot must keep the key");
-    Ok(())
+    provider.sees_health("data_full")
 }
 
 /// Where `image/boot-test` has built.

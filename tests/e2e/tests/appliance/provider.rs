@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use culvert_e2e::world::{eventually, must_work};
 use culvert_lab::Programs;
 
-use crate::lan::{self, Lan};
+use crate::lan::{self, Lan, Names};
 use crate::machine::HANGS;
 
 /// Everybody's password here.
@@ -24,7 +24,7 @@ const SSH_PORT: &str = "22";
 /// The server and what is around it.
 pub(crate) struct Provider {
     /// The site's network, as long as the provider is there.
-    _lan: Lan,
+    lan: Lan,
     /// A folder that goes when the provider goes.
     pub(crate) home: PathBuf,
     programs: Programs,
@@ -53,7 +53,7 @@ impl Provider {
         let home = std::env::temp_dir().join(format!("culvert-box-{}", std::process::id()));
         fs::create_dir_all(&home)?;
         let mut it = Self {
-            _lan: Lan::lay(&home)?,
+            lan: Lan::lay(&home)?,
             programs,
             home,
             provider_key: String::new(),
@@ -203,6 +203,17 @@ impl Provider {
         Ok(())
     }
 
+    /// As a bad server would: the bytes of a release that was published and
+    /// promoted are others, of the same length, so that only the box can tell.
+    pub(crate) fn hands_out(&self, good: &Path, bad: &Path, version: u64) -> anyhow::Result<()> {
+        self.publishes(good)?;
+        let name = format!("cloud/releases/qemu-virt-{version}.bundle");
+        let mut bytes = fs::read(bad)?;
+        bytes.resize(fs::metadata(good)?.len().try_into()?, 0);
+        fs::write(self.home.join(name), bytes)?;
+        self.promotes(version, "early")
+    }
+
     /// Lets a ring have a release.
     pub(crate) fn promotes(&self, version: u64, ring: &str) -> anyhow::Result<()> {
         let version = version.to_string();
@@ -218,6 +229,27 @@ impl Provider {
             Ok(last.contains(words))
         });
         shown.with_context(|| last).map(drop)
+    }
+
+    /// Waits until the API tells the portal what the box says of itself.
+    pub(crate) fn sees_health(&self, code: &str) -> anyhow::Result<()> {
+        let page = Page::sign_in(&self.home)?;
+        let id = text_of(&page.get("/api/v1/gateways")?, "id").context("a box")?;
+        eventually(code, HANGS, || {
+            let told = page.get(&format!("/api/v1/gateways/{id}"))?;
+            Ok(told.contains(&format!("\"code\":\"{code}\"")))
+        })?;
+        Ok(())
+    }
+
+    /// The site has addresses again, and names or not.
+    pub(crate) fn plug_servers(&mut self, names: Names) -> anyhow::Result<()> {
+        self.lan.plug_servers(&self.home, names)
+    }
+
+    /// The site has neither any more.
+    pub(crate) fn unplug_servers(&mut self) {
+        self.lan.unplug_servers();
     }
 
     /// A command of the owner of the machine; answers what it printed.

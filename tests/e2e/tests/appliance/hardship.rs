@@ -1,0 +1,113 @@
+//! Sites and cards that are not as they should be: a network that comes late, a
+//! dead name server, a wrong clock, settings with a mistake, codes that are
+//! worth nothing, and data that is full, damaged or not there.
+//!
+//! Each ends in one sentence on the screen; what does not stop the box is also
+//! told to the portal.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use culvert_e2e::world::must_work;
+use culvert_wire::claim::ClaimCode;
+use culvert_wire::key::SigningKey;
+
+use crate::card::Card;
+use crate::lan::Names;
+use crate::machine::Machine;
+use crate::provider::Provider;
+
+/// Waits for an address, then for a name, and is online when both are there.
+/// The clock of the machine was of 2099.
+pub(crate) fn late_network(
+    provider: &mut Provider,
+    machine: &mut Machine,
+    key: &str,
+) -> anyhow::Result<()> {
+    machine.says("status: no ")?;
+    provider.plug_servers(Names::Dead)?;
+    machine.says("(dns_")?;
+    machine.never_since("status: online")?;
+    provider.plug_servers(Names::Known)?;
+    ensure!(machine.online()? == key, "the key must stay");
+    Ok(())
+}
+
+/// The card as somebody with a text editor leaves it.
+pub(crate) fn misspell(card: &Card) -> anyhow::Result<()> {
+    card.write_settings("# the pump station\nclam = \"x\"\n")
+}
+
+/// The mistake is told; the box goes on with what it had.
+pub(crate) fn misspelt(provider: &Provider, machine: &mut Machine) -> anyhow::Result<()> {
+    machine
+        .says("settings: culvert.toml: line 2: unknown key \"clam\", did you mean \"claim\"?")?;
+    provider.sees_health("settings_refused")
+}
+
+/// Fills the data partition to the last block.
+pub(crate) fn fill(card: &Card) -> anyhow::Result<()> {
+    let files = ["part", "fill"].map(|end| card.path.with_extension(end));
+    let [part, fill] = &files;
+    card.take_out("data", part)?;
+    // More than there is room for: the tool stops when all is taken.
+    fs::write(
+        fill,
+        vec![0xa5; usize::try_from(fs::metadata(part)?.len())?],
+    )?;
+    let mut write = Command::new("debugfs");
+    write
+        .args(["-w", "-R"])
+        .arg(format!("write {} fill", fill.display()));
+    must_work(write.arg(part))?;
+    card.put_in("data", part)
+}
+
+/// The data is gone: the box is as new, and the card's code claims it again.
+pub(crate) fn destroyed(provider: &Provider, card: &Card, key: &str) -> anyhow::Result<String> {
+    card.zero("data", 1 << 20)?;
+    let settings = provider.settings()?;
+    card.provision(&settings)?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    machine.says("the data is made anew")?;
+    let new = machine.online()?;
+    ensure!(new != key, "a key that was destroyed is there again");
+    Ok(settings)
+}
+
+/// A code that claimed a box claims no other, and one with another provider's
+/// key claims none at all.
+pub(crate) fn worthless_codes(card: &Card, used: &str) -> anyhow::Result<()> {
+    let (_, rest) = used.split_once('"').context("settings hold a code")?;
+    let code: ClaimCode = rest.split('"').next().unwrap_or_default().parse()?;
+    let foreign = ClaimCode {
+        provider: SigningKey::from_seed(&[9; 32]).public(),
+        ..code
+    };
+    let foreign = format!("claim = \"{}\"\n", foreign.reveal().as_str());
+    for (settings, why) in [(used, USED), (foreign.as_str(), FOREIGN)] {
+        card.provision(settings)?;
+        let mut machine = Machine::boot(&card.path, &[])?;
+        let said = machine.says("status: not claimed (unclaimed: ")?;
+        ensure!(said.contains(why), "the screen says {said}");
+        machine.never_said("status: online")?;
+    }
+    Ok(())
+}
+
+const USED: &str = "was used already";
+const FOREIGN: &str = "provider";
+
+/// Without a data partition the box says so and uses no code up.
+pub(crate) fn no_data(card: &Card, settings: &str) -> anyhow::Result<()> {
+    card.provision(settings)?;
+    let mut delete = Command::new("sfdisk");
+    delete.args(["-q", "--delete"]).arg(&card.path).arg("7");
+    must_work(&mut delete)?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    machine.says("no data: there is no data partition; this box forgets everything at its end")?;
+    machine.says("the claim code is not used: this box would forget whom it belongs to")?;
+    machine.says("status: not claimed")?;
+    Ok(())
+}

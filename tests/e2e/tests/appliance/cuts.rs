@@ -93,10 +93,12 @@ fn installed(line: &str) -> Option<u64> {
 
 /// P6, P7: at seeded moments of recorded lives, a whole signed release would
 /// boot, with the same key, and nothing the box had told is forgotten.
-pub(crate) fn judged(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<()> {
+pub(crate) fn judged(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<String> {
     let bad = survey(lives, card, key)?;
     ensure!(bad.is_empty(), "{} cuts broke the box: {bad:#?}", bad.len());
-    Ok(())
+    let sizes: Vec<usize> = lives.iter().map(|l| l.disk.log(<[_]>::len)).collect();
+    let cuts = count().0;
+    Ok(format!("{cuts} cuts judged in logs of {sizes:?} events"))
 }
 
 /// The cuts that broke the box.
@@ -130,8 +132,6 @@ pub(crate) fn survey(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<V
             bad.push(format!("{cut:?}, told {told:?}: {why:#}"));
         }
     }
-    let sizes: Vec<usize> = lives.iter().map(|l| l.disk.log(<[_]>::len)).collect();
-    eprintln!("{} cuts judged in logs of {sizes:?} events", count().0);
     Ok(bad)
 }
 

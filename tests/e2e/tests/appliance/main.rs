@@ -60,7 +60,7 @@ fn one_card_lives_through_claim_session_updates_and_sabotage() -> anyhow::Result
     updated_by_hand(&provider, &mut machine, &key)?;
     updated_by_the_server(&provider, &mut machine, &release, &key)?;
     lost_release(&provider, machine, &built, &key)?;
-    cuts::judged(&[new, updates], &card, &key)?;
+    println!("{}", cuts::judged(&[new, updates], &card, &key)?);
     published_anew(&provider, &card, &built, &release, &key)?;
     refused(&provider, &card, &release, &key)?;
     cuts::lived_through(&provider, &card, &release, &key, (5, 5))?;

@@ -49,7 +49,10 @@ pub(crate) fn lines(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Ve
         let place = disk::named(name);
         let mut bytes = vec![0; usize::try_from(place.length)?];
         file.read_exact_at(&mut bytes, place.start)?;
-        match slot::manifest(&bytes) {
+        // Without its header a slot does not boot: what lies there may be half
+        // of a release.
+        let boots = bytes.get(..LEN).and_then(Environment::decode);
+        match boots.and_then(|_| slot::manifest(&bytes)) {
             None => out.push(format!("{name}    empty")),
             Some(signed) => {
                 parts(&bytes, &signed)?;

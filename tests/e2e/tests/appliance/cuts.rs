@@ -17,7 +17,7 @@ use crate::provider::Provider;
 use crate::sabotage::{self, Release};
 
 /// Moments that are judged, and cuts that are followed by a start.
-const CUTS: (u64, u64) = (24, 3);
+const CUTS: (u64, u64) = (24, 6);
 /// The same in a long run.
 const MANY_CUTS: (u64, u64) = (240, 24);
 /// A real cut falls on one of so many events behind the first sign of life.

@@ -231,17 +231,6 @@ impl Provider {
         shown.with_context(|| last).map(drop)
     }
 
-    /// Waits until the API tells the portal what the box says of itself.
-    pub(crate) fn sees_health(&self, code: &str) -> anyhow::Result<()> {
-        let page = Page::sign_in(&self.home)?;
-        let id = text_of(&page.get("/api/v1/gateways")?, "id").context("a box")?;
-        eventually(code, HANGS, || {
-            let told = page.get(&format!("/api/v1/gateways/{id}"))?;
-            Ok(told.contains(&format!("\"code\":\"{code}\"")))
-        })?;
-        Ok(())
-    }
-
     /// The site has addresses again, and names or not.
     pub(crate) fn plug_servers(&mut self, names: Names) -> anyhow::Result<()> {
         self.lan.plug_servers(&self.home, names)

@@ -102,7 +102,6 @@ pub(crate) fn judged(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<S
 }
 
 /// The cuts that broke the box.
-#[expect(clippy::print_stderr, reason = "a count for whoever looks on")]
 pub(crate) fn survey(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<Vec<String>> {
     let places = places(card)?;
     let identity = judge::key(&card.path, &places.data)?.context("the box has a key")?;

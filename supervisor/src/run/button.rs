@@ -72,7 +72,7 @@ impl Running {
         self.gateway.say(&FromSupervisor::Pause(paused));
         let kept = match paused {
             true => start::replace(PAUSED, b"", 0),
-            false => fs::remove_file(PAUSED),
+            false => fs::remove_file(PAUSED).and_then(|()| start::settle(PAUSED)),
         };
         console::line(match paused {
             true => "button: paused, no sessions until it is pressed again",

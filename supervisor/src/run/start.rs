@@ -309,7 +309,16 @@ pub(super) fn replace(path: &str, bytes: &[u8], owner: u32) -> io::Result<()> {
     file.write_all(bytes)?;
     chown(&beside, Some(owner), Some(owner))?;
     file.sync_all()?;
-    fs::rename(beside, path)
+    fs::rename(beside, path)?;
+    settle(path)
+}
+
+/// Returns when a file's coming or going is there for good.
+pub(super) fn settle(path: &str) -> io::Result<()> {
+    match Path::new(path).parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 fn saved_clock() -> UnixMs {

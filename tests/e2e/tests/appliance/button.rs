@@ -7,6 +7,8 @@ use crate::card::Card;
 use crate::machine::Machine;
 use crate::provider::Provider;
 
+/// What the console says at every start.
+const STARTS: &str = "slot a: release 0.1.0 (version 1) for qemu-virt";
 /// What the console says while sessions are paused.
 const PAUSED: &str = "status: online, paused by the customer's button, key ";
 
@@ -19,6 +21,7 @@ fn a_customer_pauses_the_box_and_makes_it_as_new() -> anyhow::Result<()> {
     let card = Card::flash(&built, provider.home.join("card.img"))?;
     card.provision(&provider.settings()?)?;
     let mut machine = Machine::boot(&card.path, &[])?;
+    machine.boots(STARTS)?;
     let key = machine.online()?;
     machine.healthy()?;
 
@@ -44,7 +47,7 @@ fn paused(provider: &Provider, machine: &mut Machine) -> anyhow::Result<()> {
     );
 
     machine.hand()?.reset()?;
-    machine.boots("slot a: release 0.1.0 (version 1) for qemu-virt")?;
+    machine.boots(STARTS)?;
     machine.says(PAUSED)?;
     provider.sees_health("customer_pause")?;
     ensure!(provider.session().is_err(), "a restart lifted the pause");

@@ -41,7 +41,12 @@ pub enum LinkEvent {
     /// The server has accepted the browser.
     Up,
     /// The route is joined.
-    Joined,
+    Joined {
+        /// The other end is there.
+        peer: bool,
+    },
+    /// The other end has come.
+    Met,
     /// Packets of the other end.
     Packets {
         /// Bytes of each packet but the last.
@@ -258,9 +263,13 @@ impl Link {
                 let wait = Duration::from_millis(refused.retry_after_ms.into());
                 self.lose(Ending::new(refused.reason, &refused.text), wait);
             }
-            Frame::Joined { channel, .. } if channel == CHANNEL => {
-                self.events.push_back(LinkEvent::Joined);
+            Frame::Joined { channel, peer } if channel == CHANNEL => {
+                self.events.push_back(LinkEvent::Joined { peer });
             }
+            Frame::Peer {
+                channel,
+                present: true,
+            } if channel == CHANNEL => self.events.push_back(LinkEvent::Met),
             Frame::Closed(closed) if closed.channel == CHANNEL => {
                 let ending = Ending::new(closed.reason, &closed.text);
                 self.events.push_back(LinkEvent::Closed(ending));

@@ -36,7 +36,9 @@ use crate::link::Link;
 use crate::retry::Retry;
 
 mod coming_back;
+mod early;
 mod renewal;
+use early::Early;
 use renewal::Renewal;
 
 /// What the server has granted.
@@ -99,6 +101,7 @@ pub struct Session {
     wish: Duration,
     retry: Retry,
     engine: Option<Engine>,
+    early: Early,
     handshake_until: Option<Instant>,
     renewal: Renewal,
     meter: Meter,
@@ -136,6 +139,7 @@ impl Session {
             wish: Duration::ZERO,
             retry: Retry::default(),
             engine: None,
+            early: Early::default(),
             handshake_until: None,
             renewal: Renewal::default(),
             meter: Meter::default(),
@@ -178,6 +182,7 @@ impl Session {
         now: Instant,
     ) {
         self.link_at = None;
+        self.early = Early::default();
         self.link = Some(Link::new(ticket, nonce, seed, now));
     }
 
@@ -328,6 +333,10 @@ impl Session {
         if !link.may_join() {
             return false;
         }
+        if let Some(again) = self.early.poll() {
+            self.batch = again;
+            return true;
+        }
         loop {
             self.batch.clear();
             let Some(sent) = engine.poll_transmit(now, &mut self.batch) else {
@@ -337,6 +346,7 @@ impl Session {
             if room && sent.path == PathAddress::RELAY {
                 let head = link.packets_head(sent.segment, now);
                 self.batch.splice(0..0, head);
+                self.early.note(&self.batch);
                 return true;
             }
             self.dropped += 1;

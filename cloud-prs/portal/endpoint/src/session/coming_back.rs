@@ -51,7 +51,13 @@ impl Session {
             // A session's link has come back when it is joined.
             LinkEvent::Up if self.granted.is_none() => self.retry.reset(),
             LinkEvent::Up => {}
-            LinkEvent::Joined => self.rejoined(),
+            LinkEvent::Joined { peer } => {
+                if peer {
+                    self.early.forget();
+                }
+                self.rejoined();
+            }
+            LinkEvent::Met => self.early.repeat(),
             LinkEvent::Packets { segment, payload } => {
                 if let Some(engine) = &mut self.engine {
                     engine.handle_packets(PathAddress::RELAY, segment, &payload, now);

@@ -39,6 +39,28 @@ async fn join_and_first_packet_wait_for_nothing_but_the_servers_nonce() {
     assert!(took < Duration::from_millis(120), "{took:?}");
 }
 
+/// A link that was ready before the click joins before the box does: what was
+/// lost meanwhile is not waited for (a timer of 300 ms would send it again).
+#[tokio::test(start_paused = true)]
+async fn what_was_said_before_the_gateway_joined_is_said_again_when_it_has() {
+    let (mut world, far) = World::new(PERFECT);
+    let _gateway = Gateway::start(far, Options::default());
+    world.absent = true;
+    world.grant();
+    world.run(Duration::from_millis(20)).await;
+    let joined = now();
+    world.arrive();
+
+    world
+        .until(|world| world.session.state() == State::Open)
+        .await;
+
+    let took = now() - joined;
+    assert!(took < Duration::from_millis(120), "{took:?}");
+    let stream = world.stream(target(Lane::Input)).await;
+    assert_eq!(world.echo(stream, b"hello").await, b"hello");
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_gateway_is_refused() {
     let (mut world, far) = World::new(PERFECT);

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) last_words: Vec<Frame>,
     /// The server answers joins and carries packets.
     pub(crate) relays: bool,
+    /// The gateway's end has not joined: packets for it are dropped.
+    pub(crate) absent: bool,
     /// No link is to be had.
     pub(crate) unreachable: bool,
     /// The server says nothing any more.
@@ -86,6 +88,7 @@ impl World {
             joins: Vec::new(),
             last_words: Vec::new(),
             relays: true,
+            absent: false,
             unreachable: false,
             silent: false,
             full: false,
@@ -150,6 +153,13 @@ impl World {
         self.link = None;
         self.to_browser.clear();
         self.session.handle_link_closed(now());
+    }
+
+    /// The gateway's end joins.
+    pub(crate) fn arrive(&mut self) {
+        self.absent = false;
+        let (channel, present) = (Channel(1), true);
+        self.tell(&Frame::Peer { channel, present });
     }
 
     /// The server says something of its own.
@@ -316,12 +326,12 @@ impl World {
                 link.joined = self.relays;
                 self.joins.push(join);
                 if self.relays {
-                    let (channel, peer) = (Channel(1), true);
+                    let (channel, peer) = (Channel(1), !self.absent);
                     self.tell(&Frame::Joined { channel, peer });
                 }
             }
             Frame::Packets(packets) => {
-                if self.relays {
+                if self.relays && !self.absent {
                     self.line.try_send(packets.segment, &packets.payload);
                 }
             }

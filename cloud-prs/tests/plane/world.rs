@@ -287,13 +287,15 @@ pub(crate) async fn receive(route: &Route) -> Result<Vec<u8>, Reason> {
     }
 }
 
-/// Sends until the other end has got it: packets before a join are dropped.
+/// Sends until the other end has got it: packets before a join are dropped. What
+/// was sent twice before, because the machine was slow, may come first.
 pub(crate) async fn through(from: &Route, to: &Route, payload: &[u8]) {
     for _ in 0..1000 {
         from.try_send(1200, payload);
         let next = std::future::poll_fn(|cx| to.poll_recv(cx));
-        if let Ok(Some(got)) = tokio::time::timeout(Duration::from_millis(20), next).await {
-            assert_eq!(&got.payload[..], payload);
+        if let Ok(Some(got)) = tokio::time::timeout(Duration::from_millis(20), next).await
+            && got.payload[..] == *payload
+        {
             return;
         }
     }

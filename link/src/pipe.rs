@@ -173,16 +173,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         }
     }
 
-    /// Sends one last frame, then as [`Pipe::finish`].
-    pub async fn finish_with(mut self, last: &Frame, reason: Reason, text: &str) {
+    /// Sends one last frame, then as [`Pipe::dismiss`].
+    pub async fn dismiss_with(mut self, last: &Frame, reason: Reason, text: &str) {
         if self.ws.has_room() {
             self.ws.send(&[], last.to_bytes());
         }
-        self.finish(reason, text).await;
+        self.dismiss(reason, text).await;
+    }
+
+    /// Says goodbye to an end that may still be talking, and lets it close
+    /// first, in bounded time. A connection closed with something unread in it
+    /// is reset, and whoever writes into a reset connection may never read why
+    /// (RFC 9112 section 9.6).
+    pub async fn dismiss(mut self, reason: Reason, text: &str) {
+        let parting = async {
+            self.say_goodbye(reason, text).await;
+            std::future::poll_fn(|cx| self.ws.poll_discard(cx)).await;
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, parting).await;
     }
 
     /// Says goodbye and drops the connection, in bounded time.
     pub async fn finish(mut self, reason: Reason, text: &str) {
+        // Whoever does not take it in time hears nothing more.
+        let _ = tokio::time::timeout(LAST_WORDS, self.say_goodbye(reason, text)).await;
+    }
+
+    async fn say_goodbye(&mut self, reason: Reason, text: &str) {
         if self.ws.has_room() {
             let goodbye = Frame::Goodbye {
                 reason,
@@ -195,8 +212,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
             ready!(self.ws.poll_flush(cx))?;
             self.ws.poll_shutdown(cx)
         });
-        // Whoever does not take it in time hears nothing more.
-        let _ = tokio::time::timeout(LAST_WORDS, last).await;
+        // It may be gone already.
+        let _ = last.await;
     }
 
     fn note_blocked(&mut self) {
@@ -219,7 +236,8 @@ mod tests {
     use std::collections::VecDeque;
     use std::future::poll_fn;
 
-    use tokio::io::{AsyncReadExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::ws::Role;
@@ -244,5 +262,38 @@ mod tests {
         assert_eq!(waiting.len(), 0);
         drop(pipe);
         assert!(reading.await.unwrap().unwrap() > 20 * 60_000);
+    }
+
+    /// It would else be told by a reset, which costs a browser the reason.
+    #[tokio::test]
+    async fn whoever_is_still_talking_reads_why_it_is_dismissed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut talker = TcpStream::connect(address).await.unwrap();
+        let (near, _) = listener.accept().await.unwrap();
+        let ws = Ws::new(near, Role::Server, MAX_MESSAGE, &[]);
+        let pipe = Pipe::new(ws, Keepalive::server(Instant::now()));
+        talker.write_all(&[0x82; 10_000]).await.unwrap();
+
+        let dismissing = tokio::spawn(async move {
+            pipe.dismiss(Reason::SignedOut, "").await;
+        });
+        let mut first = [0];
+        talker.read_exact(&mut first).await.unwrap();
+        for _ in 0..20 {
+            talker.write_all(&[0x82; 1000]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut rest = Vec::new();
+        talker.read_to_end(&mut rest).await.unwrap();
+        drop(talker);
+
+        dismissing.await.unwrap();
+        let goodbye = Frame::Goodbye {
+            reason: Reason::SignedOut,
+            text: String::new(),
+        };
+        let body = goodbye.to_bytes();
+        assert_eq!(&rest[1..=body.len()], &body[..]);
     }
 }

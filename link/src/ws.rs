@@ -269,6 +269,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Ws<S> {
         Pin::new(&mut self.io).poll_shutdown(cx).map_err(Into::into)
     }
 
+    /// Throws away what still comes, until the other end closes.
+    pub fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut waste = [0; PEEK];
+            let mut room = ReadBuf::new(&mut waste);
+            let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut room));
+            if read.is_err() || room.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
     fn flushed_or_gathering(&self) -> bool {
         self.outbound.has_room() && (self.flushed || !self.outbound.is_empty())
     }

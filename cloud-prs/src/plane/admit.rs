@@ -88,7 +88,8 @@ where
         Err(refused) => {
             info!(reason = refused.reason.slug(), version = %auth.version, "Link refused");
             let reason = refused.reason;
-            pipe.finish_with(&Frame::Refused(refused), reason, "").await;
+            pipe.dismiss_with(&Frame::Refused(refused), reason, "")
+                .await;
             return None;
         }
     };

@@ -116,7 +116,7 @@ where
     }
     drop(jobs);
     drop(member);
-    pipe.finish(reason, &text).await;
+    pipe.dismiss(reason, &text).await;
 }
 
 impl<C: Control> Member<C> {

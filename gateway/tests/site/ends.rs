@@ -95,11 +95,12 @@ fn a_renewal_keeps_the_session_beyond_its_first_end() {
         let technician = Technician::admitted(&prs, &grant).await;
         let mut stream = technician.stream().await;
 
+        let issued = now();
         let renewed = Grant {
             serial: 1,
-            issued: now(),
-            join_by: now().plus_ms(60_000),
-            ends_at: now().plus_ms(60_000),
+            issued,
+            join_by: issued.plus_ms(60_000),
+            ends_at: issued.plus_ms(60_000),
             ..grant
         };
         assert_eq!(prs.invite(renewed).await.refused, None);

@@ -115,6 +115,7 @@ impl Prs {
 
     /// A grant that this server would sign, for changes.
     pub(crate) fn grant(&self, gateway: PublicKey, targets: Vec<Target>) -> Grant {
+        let issued = now();
         Grant {
             broker: node().public(),
             session: SessionId::from_random(rand::random()),
@@ -124,9 +125,9 @@ impl Prs {
             technician_end: key(5).public(),
             targets,
             rights: Rights::ALL,
-            issued: now(),
-            join_by: now().plus_ms(60_000),
-            ends_at: now().plus_ms(HOUR),
+            issued,
+            join_by: issued.plus_ms(60_000),
+            ends_at: issued.plus_ms(HOUR),
         }
     }
 

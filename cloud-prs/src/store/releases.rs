@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 use super::column::{Columns as _, big};
+use super::statement::query;
 use crate::app::rollout::{Member, Release, Ring};
 
 /// Adds a release; one with this board and version must not be there.
@@ -17,18 +18,17 @@ use crate::app::rollout::{Member, Release, Ring};
 pub async fn add(db: &mut AnyConnection, release: &Release) -> Result<(), StoreError> {
     let sql = "INSERT INTO releases (board, version, name, size, published, ring, forced, halted) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    sqlx::query(sql)
+    query(sql)
         .bind(&release.board)
-        .bind(big(release.version))
+        .count(release.version)
         .bind(&release.name)
-        .bind(big(release.size))
-        .bind(big(release.published.0))
+        .count(release.size)
+        .time(release.published)
         .bind(release.ring.map(|ring| big(ring.number())))
-        .bind(i64::from(release.forced))
+        .flag(release.forced)
         .bind(&release.halted)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// Writes ring, force and halt of a release.
@@ -38,15 +38,14 @@ pub async fn add(db: &mut AnyConnection, release: &Release) -> Result<(), StoreE
 pub async fn update(db: &mut AnyConnection, release: &Release) -> Result<(), StoreError> {
     let sql = "UPDATE releases SET ring = $3, forced = $4, halted = $5 \
                WHERE board = $1 AND version = $2";
-    sqlx::query(sql)
+    query(sql)
         .bind(&release.board)
-        .bind(big(release.version))
+        .count(release.version)
         .bind(release.ring.map(|ring| big(ring.number())))
-        .bind(i64::from(release.forced))
+        .flag(release.forced)
         .bind(&release.halted)
-        .execute(db)
-        .await?;
-    Ok(())
+        .run(db)
+        .await
 }
 
 /// All releases, by board and version.
@@ -54,10 +53,9 @@ pub async fn update(db: &mut AnyConnection, release: &Release) -> Result<(), Sto
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &mut AnyConnection) -> Result<Vec<Release>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM releases ORDER BY board, version")
-        .fetch_all(db)
-        .await?;
-    rows.iter().map(release).collect()
+    query("SELECT * FROM releases ORDER BY board, version")
+        .all(db, release)
+        .await
 }
 
 /// A release.
@@ -69,12 +67,11 @@ pub async fn one(
     board: &str,
     version: u64,
 ) -> Result<Option<Release>, StoreError> {
-    let row = sqlx::query("SELECT * FROM releases WHERE board = $1 AND version = $2")
+    query("SELECT * FROM releases WHERE board = $1 AND version = $2")
         .bind(board)
-        .bind(big(version))
-        .fetch_optional(db)
-        .await?;
-    row.as_ref().map(release).transpose()
+        .count(version)
+        .one(db, release)
+        .await
 }
 
 /// Notes what a box says of its system.
@@ -94,18 +91,17 @@ pub async fn note_system(
                board = excluded.board, version = excluded.version, trial = excluded.trial, \
                progress = excluded.progress, progress_version = excluded.progress_version, \
                why = excluded.why, at = excluded.at";
-    sqlx::query(sql)
-        .bind(gateway.to_string())
+    query(sql)
+        .id(gateway)
         .bind(&system.board)
-        .bind(big(system.version))
-        .bind(i64::from(system.trial))
+        .count(system.version)
+        .flag(system.trial)
         .bind(code)
-        .bind(big(of))
+        .count(of)
         .bind(why)
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+        .time(now)
+        .run(db)
+        .await
 }
 
 /// Notes that a box was offered a release.
@@ -120,13 +116,12 @@ pub async fn note_offer(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO gateway_offers (gateway, version, at) VALUES ($1, $2, $3) \
                ON CONFLICT (gateway) DO UPDATE SET version = excluded.version, at = excluded.at";
-    sqlx::query(sql)
-        .bind(gateway.to_string())
-        .bind(big(version))
-        .bind(big(now.0))
-        .execute(db)
-        .await?;
-    Ok(())
+    query(sql)
+        .id(gateway)
+        .count(version)
+        .time(now)
+        .run(db)
+        .await
 }
 
 /// Puts a box into a ring.
@@ -140,12 +135,7 @@ pub async fn set_ring(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO gateway_rings (gateway, ring) VALUES ($1, $2) \
                ON CONFLICT (gateway) DO UPDATE SET ring = excluded.ring";
-    sqlx::query(sql)
-        .bind(gateway.to_string())
-        .bind(big(ring.number()))
-        .execute(db)
-        .await?;
-    Ok(())
+    query(sql).id(gateway).count(ring.number()).run(db).await
 }
 
 /// Every active box that told its system.
@@ -159,8 +149,7 @@ pub async fn members(db: &mut AnyConnection) -> Result<Vec<Member>, StoreError> 
                LEFT JOIN gateway_rings r ON r.gateway = s.gateway \
                LEFT JOIN gateway_offers o ON o.gateway = s.gateway \
                WHERE g.state = 'active' ORDER BY s.gateway";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
-    rows.iter().map(member).collect()
+    query(sql).all(db, member).await
 }
 
 fn release(row: &AnyRow) -> Result<Release, StoreError> {

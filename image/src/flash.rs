@@ -198,6 +198,11 @@ mod tests {
         }
     }
 
+    /// `sdb`, of 1 MiB.
+    fn removable_disk(root: &Path) {
+        disk(root, "sdb", &[("size", "2048\n"), ("removable", "1\n")]);
+    }
+
     fn permit(target: &Target, image: u64, typed: &str) -> Result<(), String> {
         let (mut typed, mut asked) = (typed.as_bytes(), Vec::new());
         let done = target.permit(Path::new("/dev/sdb"), image, &mut typed, &mut asked);
@@ -207,11 +212,7 @@ mod tests {
     #[test]
     fn a_removable_disk_is_written_and_any_other_only_by_its_typed_name() {
         let dir = tempfile::tempdir().unwrap();
-        disk(
-            dir.path(),
-            "sdb",
-            &[("size", "2048\n"), ("removable", "1\n")],
-        );
+        removable_disk(dir.path());
         disk(
             dir.path(),
             "sdc",
@@ -232,11 +233,7 @@ mod tests {
     #[test]
     fn what_is_mounted_too_small_or_a_part_is_never_written() {
         let dir = tempfile::tempdir().unwrap();
-        disk(
-            dir.path(),
-            "sdb",
-            &[("size", "2048\n"), ("removable", "1\n")],
-        );
+        removable_disk(dir.path());
         disk(
             dir.path(),
             "sdb1",

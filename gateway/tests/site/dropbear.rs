@@ -1,13 +1,12 @@
 //! Dropbear on a LAN host: the SSH server of routers, cameras and small boxes.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use tempfile::TempDir;
 
 use crate::net::Net;
-use crate::program::eventually;
-use crate::sshd::{lay_files, stop};
+use crate::sshd::{lay_files, serve, stop};
 
 /// A running server; stops when dropped.
 pub(crate) struct Dropbear {
@@ -37,20 +36,7 @@ impl Dropbear {
              mount -t tmpfs -o mode=755 tmpfs /var/log; : > /var/log/wtmp; : > /var/log/lastlog
              exec /usr/sbin/dropbear -F -E -m -P '' -r \"$0/host\" -p 192.168.77.10:22 {options}"
         );
-        let log = fs::File::create(at.join("log")).unwrap();
-        let child = Command::new("ip")
-            .args(["netns", "exec", &net.lan(), "sh", "-ec", &script])
-            .arg(at)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let log = at.join("log");
-        eventually("dropbear listens", || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains("Not backgrounding"))
-        })
-        .await;
+        let child = serve(net, at, &script, "Not backgrounding").await;
         Self { dir, child }
     }
 

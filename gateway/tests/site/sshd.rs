@@ -45,20 +45,7 @@ impl Sshd {
              mount -t tmpfs -o mode=755 tmpfs /run; mkdir /run/sshd
              mount -t tmpfs -o mode=755 tmpfs /var/log; : > /var/log/wtmp; : > /var/log/lastlog; : > /var/log/btmp
              exec /usr/sbin/sshd -D -e -f \"$0/sshd_config\"";
-        let log = fs::File::create(at.join("log")).unwrap();
-        let child = Command::new("ip")
-            .args(["netns", "exec", &net.lan(), "sh", "-ec", script])
-            .arg(at)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let log = at.join("log");
-        eventually("sshd listens", || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains("Server listening"))
-        })
-        .await;
+        let child = serve(net, at, script, "Server listening").await;
         Self { dir, child }
     }
 
@@ -100,6 +87,25 @@ impl Drop for Sshd {
             println!("--- sshd's log\n{}", self.log());
         }
     }
+}
+
+/// Runs a server's script on the LAN with its folder as `$0`, until it says in
+/// `log` that it listens.
+pub(crate) async fn serve(net: &Net, folder: &Path, script: &str, listens: &str) -> Child {
+    let log = folder.join("log");
+    let child = Command::new("ip")
+        .args(["netns", "exec", &net.lan(), "sh", "-ec", script])
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    eventually("the server listens", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains(listens))
+    })
+    .await;
+    child
 }
 
 pub(crate) fn stop(child: &mut Child) {

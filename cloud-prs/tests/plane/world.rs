@@ -287,16 +287,20 @@ pub(crate) async fn receive(route: &Route) -> Result<Vec<u8>, Reason> {
     }
 }
 
-/// Sends until the other end has got it: packets before a join are dropped. What
-/// was sent twice before, because the machine was slow, may come first.
+/// Sends until the other end has got it: packets before a join are dropped. The
+/// tries are numbered, and it is the last that must come: the relay keeps their
+/// order, so nothing of them comes later, however slow the machine is.
 pub(crate) async fn through(from: &Route, to: &Route, payload: &[u8]) {
-    for _ in 0..1000 {
-        from.try_send(1200, payload);
-        let next = std::future::poll_fn(|cx| to.poll_recv(cx));
-        if let Ok(Some(got)) = tokio::time::timeout(Duration::from_millis(20), next).await
-            && got.payload[..] == *payload
+    for number in 0..1000_u16 {
+        let sent = [&number.to_be_bytes()[..], payload].concat();
+        from.try_send(1200, &sent);
+        let wait = Duration::from_millis(20);
+        while let Ok(Some(got)) =
+            tokio::time::timeout(wait, std::future::poll_fn(|cx| to.poll_recv(cx))).await
         {
-            return;
+            if got.payload[..] == sent {
+                return;
+            }
         }
     }
     panic!("nothing came through");

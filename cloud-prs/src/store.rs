@@ -105,6 +105,12 @@ impl Store {
                     Ok(())
                 })
             })
+            // A full disk makes SQLite end a transaction by itself; sqlx holds it for
+            // open, and begins no other on that connection.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
             .connect(&url(&place))
             .await?;
         Ok(Self {

@@ -9,6 +9,13 @@ use sqlx::AssertSqlSafe;
 
 use crate::world::{From, World, console, on_both};
 
+/// More rows for the provider's own chain.
+async fn grow(world: &World) {
+    for name in ["Carlo", "Delta", "Echo", "Foxtrot"] {
+        world.app.add_team(&console(), name).await.unwrap();
+    }
+}
+
 async fn tamper(world: &World, sql: String) {
     let mut db = world.app.store().read().await.unwrap();
     let done = sqlx::query(AssertSqlSafe(sql))
@@ -24,6 +31,7 @@ async fn fault(world: &World) -> Fault {
 
 on_both! {
     an_untouched_trail_is_whole, world => {
+        grow(&world).await;
         world.session(&world.ann, &world.a).await;
 
         let rows = world.app.audit_verify(&[]).await.unwrap().unwrap();
@@ -44,6 +52,7 @@ on_both! {
 
 on_both! {
     a_row_taken_from_the_middle_names_its_place, world => {
+        grow(&world).await;
         let chain = Chain::Provider;
         tamper(&world, "DELETE FROM audit WHERE chain = 'provider' AND seq = 2".into()).await;
 
@@ -53,6 +62,7 @@ on_both! {
 
 on_both! {
     swapped_rows_name_the_first, world => {
+        grow(&world).await;
         let chain = Chain::Provider;
         for (from, to) in [(2, 1000), (3, 2), (1000, 3)] {
             let sql = format!("UPDATE audit SET seq = {to} WHERE chain = 'provider' AND seq = {from}");
@@ -65,6 +75,7 @@ on_both! {
 
 on_both! {
     a_dropped_tail_shows_against_the_databases_own_head, world => {
+        grow(&world).await;
         let chain = Chain::Provider;
         let head = world.app.audit_heads().await.unwrap();
         let last = head.iter().find(|head| head.chain == chain).unwrap().seq;

@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use culvert_cloud_prs::app::Caller;
+use culvert_cloud_prs::app::{App, Caller};
 use culvert_cloud_prs::store::tokens::Token;
 use culvert_cloud_prs::store::users::User;
 use culvert_cloud_prs::store::{tokens, users};
-use culvert_wire::api::{SessionAnswer, TokenKind};
+use culvert_wire::api::{Secret, SessionAnswer, TokenKind};
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::id::{GatewayId, HostId, InvitationId, SessionId, SiteId, TokenId, UserId};
 use culvert_wire::key::{PublicKey, SigningKey};
@@ -27,25 +27,68 @@ pub(crate) struct Quick {
 impl Quick {
     /// A person without any role, her password [`PASSWORD`].
     pub(crate) async fn new(world: &World) -> Self {
+        let name = format!("quick {:016x}", rand::random::<u64>());
+        let device = SigningKey::from_seed(&rand::random()).public();
+        let signed_in = Known::new(&world.app, &name, device).await;
+        let secret = secret();
+        let browser = signed_in.token(&world.app, TokenKind::Browser, &secret);
+        let mut write = world.app.store().write().await.unwrap();
+        tokens::add(&mut write, &browser).await.unwrap();
+        write.commit().await.unwrap();
+        let cookie = format!("__Host-culvert={}", secret.reveal());
+        let (id, token) = (signed_in.id, signed_in.token);
+        Self {
+            id,
+            token,
+            link: Arc::new(Caller::new(device, from(), Some((token, id)))),
+            page: Page::default().but("cookie", Some(&cookie)),
+        }
+    }
+}
+
+/// An account and its sign-in on a device, as the store holds them.
+pub(crate) struct Known {
+    pub(crate) id: UserId,
+    pub(crate) token: TokenId,
+    pub(crate) secret: Secret,
+    device: PublicKey,
+}
+
+impl Known {
+    pub(crate) async fn new(app: &App, name: &str, device: PublicKey) -> Self {
         let user = User {
             id: UserId::from_random(rand::random()),
-            name: format!("quick {:016x}", rand::random::<u64>()),
+            name: name.into(),
             password: password(),
             disabled: false,
-            created: world.app.now(),
+            created: app.now(),
         };
-        let device = SigningKey::from_seed(&rand::random()).public();
-        let secret = format!("culvert_{:032x}", rand::random::<u128>());
-        let now = world.app.now();
-        let row = |kind, secret: &str| Token {
+        let mut signed_in = Self {
+            id: user.id,
+            token: TokenId::from_random(rand::random()),
+            secret: secret(),
+            device,
+        };
+        let program = signed_in.token(app, TokenKind::SignIn, &signed_in.secret);
+        signed_in.token = program.id;
+        let mut write = app.store().write().await.unwrap();
+        users::add(&mut write, &user).await.unwrap();
+        tokens::add(&mut write, &program).await.unwrap();
+        write.commit().await.unwrap();
+        signed_in
+    }
+
+    fn token(&self, app: &App, kind: TokenKind, secret: &Secret) -> Token {
+        let now = app.now();
+        Token {
             id: TokenId::from_random(rand::random()),
-            user: user.id,
+            user: self.id,
             kind,
             hash: BASE32_NOPAD
-                .encode(&Sha256::digest(secret.as_bytes()))
+                .encode(&Sha256::digest(secret.reveal().as_bytes()))
                 .to_ascii_lowercase(),
-            device: (kind == TokenKind::SignIn).then_some(device),
-            label: String::new(),
+            device: (kind == TokenKind::SignIn).then_some(self.device),
+            label: "laptop".into(),
             scopes: vec![],
             customers: vec![],
             created: now,
@@ -54,22 +97,12 @@ impl Quick {
             revoked: None,
             source: String::new(),
             stepped_up: Some(now),
-        };
-        let program = row(TokenKind::SignIn, &format!("{secret}x"));
-        let mut write = world.app.store().write().await.unwrap();
-        users::add(&mut write, &user).await.unwrap();
-        tokens::add(&mut write, &program).await.unwrap();
-        let browser = row(TokenKind::Browser, &secret);
-        tokens::add(&mut write, &browser).await.unwrap();
-        write.commit().await.unwrap();
-        let cookie = format!("__Host-culvert={secret}");
-        Self {
-            id: user.id,
-            token: program.id,
-            link: Arc::new(Caller::new(device, from(), Some((program.id, user.id)))),
-            page: Page::default().but("cookie", Some(&cookie)),
         }
     }
+}
+
+fn secret() -> Secret {
+    Secret::new(format!("culvert_{:032x}", rand::random::<u128>()))
 }
 
 /// The hash of everybody's password, made once.

@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderMap;
-use culvert_cloud_prs::app::accounts::Account;
 use culvert_cloud_prs::app::assignments::{Holder, NewAssignment};
 use culvert_cloud_prs::app::claims::ClaimFor;
 use culvert_cloud_prs::app::tree::HostSpec;
-use culvert_cloud_prs::app::{App, Call, Caller, Clock, Installation, Via};
+use culvert_cloud_prs::app::{App, Call, Caller, Clock, Installation};
 use culvert_cloud_prs::http;
 use culvert_cloud_prs::plane::ConnInfo;
 use culvert_cloud_prs::store::assignments::Filter;
 use culvert_cloud_prs::store::{Place, Store};
 use culvert_wire::api::{
-    NewSession, NewToken, NodeRef, Role, Secret, SessionAnswer, SignIn, SignInAnswer, SignedIn,
+    NewSession, NewToken, NodeRef, Role, Secret, SessionAnswer, SignInAnswer, SignedIn,
     TokenScope,
 };
 use culvert_wire::claim::ClaimCode;
@@ -31,6 +30,7 @@ use http_body_util::BodyExt as _;
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
 
+use crate::quick::Known;
 use crate::wires::Wires;
 
 /// Everybody's password.
@@ -403,23 +403,21 @@ async fn branch(app: &App, wires: &Wires, name: &str, seed: u8) -> Branch {
     }
 }
 
+/// Somebody who has signed in with `culvert`; that signing in works is held elsewhere.
 async fn person(app: &App, wires: &Wires, name: &str, seed: u8) -> Person {
-    let password = Secret::new(PASSWORD.into());
-    let account: Account = app.add_account(&console(), name, &password).await.unwrap();
     let device = SigningKey::from_seed(&[seed; 32]).public();
-    let link = Arc::new(Caller::new(device, from(), None));
-    let ask = SignIn {
-        name: name.into(),
-        password,
-        label: "laptop".into(),
-    };
-    let answer = signed(app.sign_in(Via::Link(&link), &ask).await.unwrap());
+    let signed_in = Known::new(app, name, device).await;
+    let link = Arc::new(Caller::new(
+        device,
+        from(),
+        Some((signed_in.token, signed_in.id)),
+    ));
     wires.callers.lock().unwrap().push(Arc::clone(&link));
     Person {
-        id: account.id,
+        id: signed_in.id,
         link,
-        token: answer.id,
-        secret: answer.token.unwrap(),
+        token: signed_in.token,
+        secret: signed_in.secret,
     }
 }
 

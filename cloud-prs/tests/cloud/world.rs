@@ -16,8 +16,7 @@ use culvert_cloud_prs::plane::ConnInfo;
 use culvert_cloud_prs::store::assignments::Filter;
 use culvert_cloud_prs::store::{Place, Store};
 use culvert_wire::api::{
-    NewSession, NewToken, NodeRef, Role, Secret, SessionAnswer, SignInAnswer, SignedIn,
-    TokenScope,
+    NewSession, NewToken, NodeRef, Role, Secret, SessionAnswer, SignInAnswer, SignedIn, TokenScope,
 };
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::grant::Protocol;

@@ -58,7 +58,7 @@ impl Environment {
         self.vars.get(name).map(String::as_str)
     }
 
-    /// A value as the number that U-Boot's `setexpr` writes: hexadecimal.
+    /// A value as a number as U-Boot reads it: hexadecimal.
     pub fn number(&self, name: &str) -> Option<u64> {
         u64::from_str_radix(self.value(name)?, 16).ok()
     }

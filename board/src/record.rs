@@ -42,8 +42,12 @@ impl Place {
     }
 }
 
-/// Counts the changes; the higher copy holds.
+/// Counts the changes; the higher copy holds. Hexadecimal digits, the lowest
+/// first, each a word of its own: a boot loader without arithmetic looks the
+/// next digit up and carries.
 const SEQ: &str = "seq";
+/// So many digits; more changes than a card lives to see.
+const DIGITS: usize = 8;
 /// Names every name, so that the boot loader writes all of them back.
 const KEYS: &str = "keys";
 
@@ -102,7 +106,7 @@ pub fn change(
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] when it is too long.
 pub fn sealed(record: &mut Environment, seq: u64) -> io::Result<[u8; LEN]> {
-    record.put_number(SEQ, seq);
+    record.put(SEQ, &digits(seq));
     record.put(KEYS, "");
     let names: Vec<&str> = record.names().collect();
     let names = names.join(" ");
@@ -115,8 +119,23 @@ pub fn sealed(record: &mut Environment, seq: u64) -> io::Result<[u8; LEN]> {
     })
 }
 
-fn seq(record: &Environment) -> u64 {
-    record.number(SEQ).unwrap_or(0)
+/// The number of a record; 0 if it carries none.
+pub fn seq(record: &Environment) -> u64 {
+    let digits = record.value(SEQ).unwrap_or_default().split_whitespace();
+    let highest_first: String = digits.rev().collect();
+    u64::from_str_radix(&highest_first, 16).unwrap_or(0)
+}
+
+/// A number as `seq` carries it.
+pub fn digits(seq: u64) -> String {
+    let highest_first = format!("{seq:0DIGITS$x}");
+    let lowest: Vec<String> = highest_first
+        .chars()
+        .rev()
+        .take(DIGITS)
+        .map(String::from)
+        .collect();
+    lowest.join(" ")
 }
 
 #[cfg(test)]

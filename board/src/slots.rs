@@ -26,9 +26,12 @@ const NOTE: &str = "note";
 /// First byte and length of a part of a slot.
 pub type Extent = (u64, u64);
 
-/// The header of a slot: what the boot loader needs, in its own numbers.
+/// The header of a slot that begins at byte `start` of the disk: what the boot
+/// loader needs, in its own numbers. Sectors are the disk's, not the slot's:
+/// not every boot loader can add.
 pub fn header(
     version: u64,
+    start: u64,
     kernel: Option<Extent>,
     initramfs: Option<Extent>,
     device_tree: Option<Extent>,
@@ -41,7 +44,7 @@ pub fn header(
         ("dtb", device_tree),
     ] {
         let (offset, size) = extent.unwrap_or_default();
-        header.put_number(&format!("h_{name}_at"), offset / SECTOR);
+        header.put_number(&format!("h_{name}_at"), (start + offset) / SECTOR);
         header.put_number(&format!("h_{name}_count"), size.div_ceil(SECTOR));
         header.put_number(&format!("h_{name}_bytes"), size);
     }

@@ -92,7 +92,7 @@ impl Build {
                 firmware: firmware.as_ref(),
                 kernel: &kernel,
                 script: &script,
-                slot: &release.slot()?,
+                release: &release,
                 version: self.version,
                 generation: signer.trusted.generation,
                 epoch: self.epoch,

@@ -15,6 +15,7 @@ use culvert_board::slots::Slots;
 use crate::card::{self, Window};
 use crate::packages::Package;
 use crate::root::{DATA_MIB, device_trees, uuid};
+use crate::slot::Release;
 use crate::tool;
 
 /// Bytes of a MiB.
@@ -74,8 +75,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) kernel: &'a Package,
     /// The boot script.
     pub(crate) script: &'a [u8],
-    /// A slot as it lies on the disk.
-    pub(crate) slot: &'a [u8],
+    /// What both slots hold.
+    pub(crate) release: &'a Release,
     /// Version of its release.
     pub(crate) version: u64,
     /// Generation of its keys.
@@ -86,13 +87,6 @@ pub(crate) struct Contents<'a> {
 
 /// Writes a disk image.
 pub(crate) fn write(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> {
-    let slot = named("slot-a").length;
-    if contents.slot.len() as u64 > slot {
-        bail!(
-            "the release has {} bytes, a slot {slot}",
-            contents.slot.len()
-        );
-    }
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -121,7 +115,12 @@ pub(crate) fn write(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> 
         &readme,
     )?;
     for name in ["slot-a", "slot-b"] {
-        file.write_all_at(contents.slot, named(name).start)?;
+        let Place { start, length, .. } = named(name);
+        let slot = contents.release.slot(start)?;
+        if slot.len() as u64 > length {
+            bail!("the release has {} bytes, a slot {length}", slot.len());
+        }
+        file.write_all_at(&slot, start)?;
     }
     let mut record = Environment::default();
     Slots::flashed(contents.version, contents.generation).write(&mut record);

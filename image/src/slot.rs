@@ -81,11 +81,12 @@ impl Release {
         })
     }
 
-    /// Writes the slot as it lies on a disk: header, manifest, parts.
-    pub(crate) fn slot(&self) -> anyhow::Result<Vec<u8>> {
+    /// The slot as it lies on a disk from byte `start` on: header, manifest,
+    /// parts.
+    pub(crate) fn slot(&self, start: u64) -> anyhow::Result<Vec<u8>> {
         let manifest = self.signed.unverified();
         let mut out = vec![0; usize::try_from(manifest.end())?];
-        let header = header(manifest);
+        let header = header(manifest, start);
         let mut put = |at: u64, bytes: &[u8]| -> anyhow::Result<()> {
             let at = usize::try_from(at)?;
             out[at..at + bytes.len()].copy_from_slice(bytes);
@@ -105,10 +106,11 @@ impl Release {
     }
 }
 
-fn header(manifest: &Manifest) -> Vec<u8> {
+fn header(manifest: &Manifest, start: u64) -> Vec<u8> {
     let place = |kind| manifest.part(kind).map(|part| (part.offset, part.size));
     let header: Environment = culvert_board::slots::header(
         manifest.version,
+        start,
         place(PartKind::Kernel),
         place(PartKind::Initramfs),
         place(PartKind::DeviceTree),

@@ -5,10 +5,12 @@
 //! `tests/cuts.rs` are about: every write of slots and records goes through
 //! here, to a real device or to one that remembers the order.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
 
+use nix::sys::stat::{major, minor};
 use nix::unistd::{Whence, lseek};
 
 /// A partition.
@@ -37,7 +39,16 @@ pub trait Device {
     /// # Errors
     /// What the system says.
     fn capacity(&self) -> io::Result<u64>;
+
+    /// Where it begins on its disk, in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn start(&self) -> io::Result<u64>;
 }
+
+/// Sectors of the kernel's lists, whatever the disk's own are.
+const SECTOR: u64 = 512;
 
 impl Device for File {
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
@@ -56,5 +67,41 @@ impl Device for File {
         // A device's length is where its end is; metadata says 0.
         let end = lseek(self, 0, Whence::SeekEnd).map_err(io::Error::from)?;
         u64::try_from(end).map_err(io::Error::other)
+    }
+
+    fn start(&self) -> io::Result<u64> {
+        let about = self.metadata()?;
+        match about.file_type().is_block_device() {
+            true => start(Path::new("/sys/dev/block"), about.rdev()),
+            // A slot in a file of its own.
+            false => Ok(0),
+        }
+    }
+}
+
+/// The kernel's word on where a partition begins.
+fn start(devices: &Path, device: u64) -> io::Result<u64> {
+    let path = devices.join(format!("{}:{}/start", major(device), minor(device)));
+    let told = fs::read_to_string(&path).map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    })?;
+    let sectors: u64 = told.trim().parse().map_err(io::Error::other)?;
+    Ok(sectors * SECTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::makedev;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_begins_where_the_kernel_says() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("253:5")).unwrap();
+        fs::write(dir.path().join("253:5/start"), "151552\n").unwrap();
+
+        assert_eq!(start(dir.path(), makedev(253, 5)).unwrap(), 74 << 20);
+        assert!(start(dir.path(), makedev(253, 6)).is_err());
     }
 }

@@ -9,11 +9,12 @@ use culvert_wire::{Decode as _, Encode as _};
 
 use crate::device::Device;
 
-/// The header for a release.
-pub fn header(manifest: &Manifest) -> Environment {
+/// The header for a release in a slot that begins at byte `start` of the disk.
+fn header(manifest: &Manifest, start: u64) -> Environment {
     let place = |kind| manifest.part(kind).map(|part| (part.offset, part.size));
     culvert_board::slots::header(
         manifest.version,
+        start,
         place(PartKind::Kernel),
         place(PartKind::Initramfs),
         place(PartKind::DeviceTree),
@@ -31,7 +32,7 @@ pub fn seal(slot: &impl Device, signed: &SignedManifest) -> io::Result<()> {
     slot.write_at(&length.to_be_bytes(), MANIFEST_AT)?;
     slot.write_at(&bytes, MANIFEST_AT + 4)?;
     slot.sync()?;
-    let header = header(signed.unverified())
+    let header = header(signed.unverified(), slot.start()?)
         .encode()
         .ok_or_else(|| io::Error::other("the slot's header is too long"))?;
     slot.write_at(&header, 0)?;

@@ -102,6 +102,25 @@ fn only_the_older_copy_is_replaced_and_unknown_names_stay() {
     }
 }
 
+/// As the boot script counts (image/src/boot.rs): a digit, and a carry.
+#[test]
+fn a_number_is_digits_that_can_be_counted_up_one_by_one() {
+    let mut record = Environment::default();
+    for (number, words) in [
+        (0, "0 0 0 0 0 0 0 0"),
+        (0xf, "f 0 0 0 0 0 0 0"),
+        (0x10, "0 1 0 0 0 0 0 0"),
+        (0x1234_abcd, "d c b a 4 3 2 1"),
+    ] {
+        sealed(&mut record, number).unwrap();
+
+        assert_eq!(record.value("seq"), Some(words));
+        assert_eq!(seq(&record), number);
+    }
+    record.put("seq", "what");
+    assert_eq!(seq(&record), 0);
+}
+
 #[test]
 fn nothing_is_written_when_nothing_changes() {
     let mut disk = Disk::new();

@@ -194,6 +194,10 @@ impl Device for Part {
     fn capacity(&self) -> io::Result<u64> {
         Ok(self.disk.log().live[self.part].len() as u64)
     }
+
+    fn start(&self) -> io::Result<u64> {
+        Ok((self.part as u64) << 20)
+    }
 }
 
 /// The product's record over this disk.
@@ -221,7 +225,7 @@ impl Places for Records {
         } else {
             self.disk.write(place, bytes)?;
         }
-        let written = Environment::decode(bytes).and_then(|record| record.number("seq"));
+        let written = Environment::decode(bytes).map(|record| record::seq(&record));
         self.whole.relied(written.unwrap());
         Ok(())
     }

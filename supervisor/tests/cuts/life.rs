@@ -68,8 +68,8 @@ impl Life {
         let mut slots = Slots::read(&record);
         assert_eq!(slots.choose(|_| true), Some(slot));
         slots.write(&mut record);
-        let seq = record.number("seq").unwrap();
-        let bytes: [u8; LEN] = record::sealed(&mut record, seq + 1).unwrap();
+        let seq = record::seq(&record) + 1;
+        let bytes: [u8; LEN] = record::sealed(&mut record, seq).unwrap();
         let older = match place {
             Place::First => RECORD + 1,
             Place::Second => RECORD,

@@ -126,7 +126,7 @@ impl<'a> Replay<'a> {
         let copies = [RECORD, RECORD + 1].map(|copy| environment(&part(copy)));
         let [first, second] = copies;
         let (_, record) = record::newest(first, second).ok_or("there is no state record")?;
-        let seq = record.number("seq").unwrap_or(0);
+        let seq = record::seq(&record);
         if seq < self.relied {
             return Err(format!("the state went back from {} to {seq}", self.relied));
         }
@@ -215,6 +215,10 @@ impl Device for Cut<'_> {
 
     fn capacity(&self) -> io::Result<u64> {
         Ok(self.replay.durable[self.part].len() as u64)
+    }
+
+    fn start(&self) -> io::Result<u64> {
+        unreachable!("after a cut nothing is written here")
     }
 }
 

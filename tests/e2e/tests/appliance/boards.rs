@@ -48,6 +48,32 @@ const ROCK_PI_E: Board = Board {
     ],
     compatible: "radxa,rockpi-e",
 };
+const ROCK64: Board = Board {
+    name: "rock64",
+    arch: "arm64",
+    pieces: &[
+        piece(64 * 512, "u-boot-rockchip", "rock64-rk3328/idbloader.img"),
+        piece(16384 * 512, "u-boot-rockchip", "rock64-rk3328/u-boot.itb"),
+    ],
+    compatible: "pine64,rock64",
+};
+const ROCKPRO64: Board = Board {
+    name: "rockpro64",
+    arch: "arm64",
+    pieces: &[
+        piece(
+            64 * 512,
+            "u-boot-rockchip",
+            "rockpro64-rk3399/idbloader.img",
+        ),
+        piece(
+            16384 * 512,
+            "u-boot-rockchip",
+            "rockpro64-rk3399/u-boot.itb",
+        ),
+    ],
+    compatible: "pine64,rockpro64",
+};
 const NANOPI_NEO2: Board = Board {
     name: "nanopi-neo2",
     arch: "arm64",
@@ -115,7 +141,13 @@ const fn piece(at: u64, package: &'static str, file: &'static str) -> Piece {
 #[ignore = "./check --long"]
 fn an_image_of_a_real_board_is_what_its_rom_looks_for() -> anyhow::Result<()> {
     let built = crate::built()?;
-    for board in [&ROCK_PI_E, &NANOPI_NEO2, &ORANGEPI_ZERO] {
+    for board in [
+        &ROCK64,
+        &ROCKPRO64,
+        &ROCK_PI_E,
+        &NANOPI_NEO2,
+        &ORANGEPI_ZERO,
+    ] {
         let image = built.join(format!("culvert-{}-1.img", board.name));
         rom(&image, board).with_context(|| board.name)?;
         table(&image, false).with_context(|| board.name)?;

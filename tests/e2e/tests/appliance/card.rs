@@ -172,17 +172,27 @@ impl Card {
     /// Makes the state record longer than what a disk writes whole, by a name
     /// that the box does not know and keeps: so that a cut can tear it.
     pub(crate) fn lengthen_records(&self) -> anyhow::Result<()> {
-        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
         for name in ["record-1", "record-2"] {
-            let Place { start, .. } = self.place(name)?;
-            let mut bytes = [0; LEN];
-            file.read_exact_at(&mut bytes, start)?;
-            let mut record = Environment::decode(&bytes).context("a record")?;
-            let seq = record.number("seq").context("a record has a number")?;
+            let mut record = self.record(name)?.context("a record")?;
+            let seq = record::seq(&record);
             record.put("filler", &"x".repeat(600));
-            file.write_all_at(&record::sealed(&mut record, seq)?, start)?;
+            self.put_record(name, &record::sealed(&mut record, seq)?)?;
         }
         Ok(())
+    }
+
+    /// One copy of the state record; none if it is worthless.
+    pub(crate) fn record(&self, name: &str) -> anyhow::Result<Option<Environment>> {
+        let mut bytes = [0; LEN];
+        let start = self.place(name)?.start;
+        File::open(&self.path)?.read_exact_at(&mut bytes, start)?;
+        Ok(Environment::decode(&bytes))
+    }
+
+    /// And another in its place.
+    pub(crate) fn put_record(&self, name: &str, bytes: &[u8; LEN]) -> anyhow::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        Ok(file.write_all_at(bytes, self.place(name)?.start)?)
     }
 
     /// Whether a text stands anywhere in a partition.

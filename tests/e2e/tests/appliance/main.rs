@@ -21,6 +21,7 @@ mod logdisk;
 mod machine;
 mod provider;
 mod sabotage;
+mod script;
 mod second;
 mod watchdog;
 

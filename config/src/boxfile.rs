@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use culvert_wire::claim::ClaimCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use crate::gateway::{Gateway, Network as Subnet};
@@ -19,6 +20,8 @@ use crate::{ConfigError, file};
 pub const FILE_NAME: &str = "culvert.toml";
 /// Name servers one box may ask.
 const MAX_DNS: usize = 3;
+/// docs/decisions/0041 says why.
+const NO_WIFI: &str = "this box has no Wi-Fi: connect it by a cable and remove this part";
 /// Keys of `[gateway]` that the image itself decides.
 const FIXED: [&str; 2] = ["data_dir", "claim_file"];
 
@@ -56,6 +59,9 @@ impl BoxFile {
     /// [`ConfigError`], one sentence.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let raw: Raw = file::parse(text)?;
+        if raw.wifi.is_some() {
+            return Err(ConfigError::value("wifi", NO_WIFI.to_owned()));
+        }
         let claim = raw.claim.filter(|code| !code.trim().is_empty());
         if let Some(code) = &claim {
             code.parse::<ClaimCode>()
@@ -111,6 +117,8 @@ struct Raw {
     claim: Option<String>,
     network: Option<RawNetwork>,
     gateway: Option<toml::Table>,
+    /// Not understood, so that it can be refused by name.
+    wifi: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -240,7 +248,10 @@ mod tests {
             "line 1: unknown key \"clam\", did you mean \"claim\"?"
         );
         assert!(refused("claim = \"culvert-claim-1:abc\"").starts_with("claim: "));
-        assert!(refused("[wifi]\nname = \"x\"").contains("unknown key \"wifi\""));
+        assert_eq!(
+            refused("[wifi]\nname = \"x\"\nkey = \"y\""),
+            "wifi: this box has no Wi-Fi: connect it by a cable and remove this part"
+        );
         assert!(refused("[network]\ngateway = \"10.0.0.1\"").starts_with("network.address: "));
         assert!(refused("[network]\naddress = \"10.0.0.2/24\"").starts_with("network.gateway: "));
         let outside = "[network]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.1.1\"";

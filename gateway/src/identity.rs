@@ -17,6 +17,7 @@ use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 use crate::files;
+use crate::state::State;
 
 /// The file's name in the data folder.
 const FILE: &str = "identity.key";
@@ -34,14 +35,20 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the keys, or makes them if there are none.
+    /// Reads the keys, or makes them on a box that belongs to nobody yet.
     ///
     /// # Errors
-    /// [`IdentityError`]; keys that cannot be read are never overwritten.
+    /// [`IdentityError`]; keys that cannot be read are never overwritten, and
+    /// keys that are gone are not replaced by others.
     pub fn load_or_make(dir: &Path) -> Result<Self, IdentityError> {
-        match Self::load(dir)? {
-            Some(identity) => Ok(identity),
-            None => Self::make(dir),
+        if let Some(identity) = Self::load(dir)? {
+            return Ok(identity);
+        }
+        match State::load(dir) {
+            Ok(State { claim: None, .. }) => Self::make(dir),
+            Ok(_) | Err(_) => Err(IdentityError::Gone {
+                path: dir.join(FILE),
+            }),
         }
     }
 
@@ -131,10 +138,21 @@ pub enum IdentityError {
     },
     /// The file holds something else.
     #[error(
-        "{} is damaged: to make a new identity remove it and claim the box again",
+        "{} is damaged: to make a new identity remove it and state.json beside it, \
+         and claim the box again",
         path.display()
     )]
     Damaged {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The box belongs to somebody, and its keys are not there.
+    #[error(
+        "{} is gone: to make a new identity remove state.json beside it and claim the \
+         box again",
+        path.display()
+    )]
+    Gone {
         /// Which file.
         path: PathBuf,
     },
@@ -146,6 +164,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::state::Claim;
 
     #[test]
     fn keys_are_made_once_and_stay() {
@@ -192,6 +211,33 @@ mod tests {
             assert!(matches!(error, IdentityError::Damaged { .. }), "{error}");
             assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), damaged);
         }
+    }
+
+    /// P6: a box that belongs to somebody does not become another one by itself.
+    #[test]
+    fn keys_that_are_gone_are_not_replaced_once_the_box_is_claimed() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Identity::load_or_make(dir.path()).unwrap();
+        let claim = Claim {
+            provider: made.signing.public(),
+            servers: vec!["prs.example.com:443".into()],
+            epoch_floor: 0,
+            gateway: None,
+            confirmed: true,
+        };
+        let state = State {
+            claim: Some(claim),
+            ..State::default()
+        };
+        state.store(dir.path()).unwrap();
+        fs::remove_file(dir.path().join(FILE)).unwrap();
+
+        let error = Identity::load_or_make(dir.path()).unwrap_err();
+
+        assert!(matches!(error, IdentityError::Gone { .. }), "{error}");
+        fs::write(dir.path().join("state.json"), "{").unwrap();
+        assert!(Identity::load_or_make(dir.path()).is_err());
+        assert!(!dir.path().join(FILE).exists());
     }
 
     #[test]

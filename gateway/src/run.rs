@@ -6,6 +6,7 @@
 
 mod effects;
 mod health;
+mod keys;
 mod link;
 mod presence;
 mod task;
@@ -68,11 +69,15 @@ pub async fn run(settings: Gateway, stop: impl Future<Output = ()>) -> Result<()
     let _running = Running::claim(&dir)
         .map_err(data)?
         .ok_or_else(|| RunError::AlreadyRunning { path: dir.clone() })?;
-    let identity = Identity::load_or_make(&dir)?;
-    info!(fingerprint = %identity.signing.public().fingerprint(), "Culvert gateway starts");
-    let fingerprint = identity.signing.public().fingerprint().to_string();
-    let mut supervised = Supervised::attach(fingerprint).map_err(RunError::Supervisor)?;
+    let mut supervised = Supervised::attach().map_err(RunError::Supervisor)?;
     tokio::pin!(stop);
+    let identity = tokio::select! {
+        () = &mut stop => return Ok(()),
+        identity = keys::ready(&dir, &mut supervised) => identity?,
+    };
+    let fingerprint = identity.signing.public().fingerprint().to_string();
+    info!(fingerprint, "Culvert gateway starts");
+    supervised.prove(fingerprint);
     tokio::select! {
         () = &mut stop => return Ok(()),
         claimed = unclaimed::wait(&settings, &identity, &mut supervised) => claimed?,

@@ -63,13 +63,23 @@ impl Supervised {
     ///
     /// # Errors
     /// What the system says.
-    pub fn attach(fingerprint: String) -> io::Result<Self> {
+    pub fn attach() -> io::Result<Self> {
         let inherited = std::env::var_os(VARIABLE).is_some_and(|value| value == "stdin");
         let socket = inherited.then(|| {
             let own = io::stdin().as_fd().try_clone_to_owned()?;
             Ok::<_, io::Error>(Pair::from(own))
         });
-        Self::over(socket.transpose()?, fingerprint)
+        Self::over(socket.transpose()?, String::new())
+    }
+
+    /// Names the box's key to the supervisor from now on.
+    pub fn prove(&mut self, fingerprint: String) {
+        self.fingerprint = fingerprint;
+    }
+
+    /// Whether a supervisor runs this process.
+    pub fn present(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// Over a packet socket that is there already.

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use crate::profile;
 use crate::watchdog::Watchdog;
 
+/// How the kernel marks a hardware address that it made up.
+const RANDOM: &str = "1";
+
 /// What a light tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Light {
@@ -68,7 +71,8 @@ pub trait Panel {
     /// The board's serial number, if it has one.
     fn serial(&self) -> Option<String>;
 
-    /// The hardware address of a network interface.
+    /// The hardware address of a network interface; none if it was made up at
+    /// this start.
     fn mac(&self, interface: &str) -> Option<String>;
 }
 
@@ -157,7 +161,11 @@ impl Panel for Sysfs {
         if interface.contains(['/', '.']) {
             return None;
         }
-        self.text(&format!("sys/class/net/{interface}/address"))
+        let about = |file| self.text(&format!("sys/class/net/{interface}/{file}"));
+        match about("addr_assign_type").as_deref() {
+            Some(RANDOM) => None,
+            _ => about("address"),
+        }
     }
 }
 
@@ -243,6 +251,9 @@ mod tests {
         assert_eq!(board.serial().as_deref(), Some("0123abcd"));
         assert_eq!(board.mac("eth0").as_deref(), Some("52:54:00:12:34:56"));
         assert_eq!(board.mac("../../../etc"), None);
+        let made_up = dir.path().join("sys/class/net/eth0/addr_assign_type");
+        fs::write(made_up, "1\n").unwrap();
+        assert_eq!(board.mac("eth0"), None);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub enum LinkStatus {
     /// No link yet, or none any more.
     Down,
     /// A server keeps the link but gives no sessions: two boxes use this
-    /// identity.
+    /// identity, or its card was moved.
     Quarantined,
     /// A server accepted the box.
     Up {

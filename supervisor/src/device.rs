@@ -82,9 +82,8 @@ impl Device for File {
 /// The kernel's word on where a partition begins.
 fn start(devices: &Path, device: u64) -> io::Result<u64> {
     let path = devices.join(format!("{}:{}/start", major(device), minor(device)));
-    let told = fs::read_to_string(&path).map_err(|error| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    })?;
+    let told = fs::read_to_string(&path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     let sectors: u64 = told.trim().parse().map_err(io::Error::other)?;
     Ok(sectors * SECTOR)
 }

@@ -5,10 +5,12 @@
 //! read as an address or dropped, and none reaches a shell.
 
 use std::env;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use crate::network::{busybox, resolvers};
+use crate::names::{Names, Source};
+use crate::network::busybox;
 
 /// A lease, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct Lease {
     /// The ways out, best first.
     pub routers: Vec<Ipv4Addr>,
     /// Name servers.
-    pub dns: Vec<IpAddr>,
+    pub dns: Vec<Ipv4Addr>,
 }
 
 impl Lease {
@@ -45,7 +47,7 @@ impl Lease {
             address,
             length,
             routers: list("router"),
-            dns: list("dns").into_iter().map(IpAddr::V4).collect(),
+            dns: list("dns"),
         })
     }
 }
@@ -59,7 +61,8 @@ pub fn event() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let done = match event.as_str() {
-        "deconfig" => busybox(&["ip", "-4", "addr", "flush", "dev", &interface]),
+        "deconfig" => busybox(&["ip", "-4", "addr", "flush", "dev", &interface])
+            .and_then(|()| tell(&interface, &[])),
         "bound" | "renew" => match Lease::read(|name| env::var(name).ok()) {
             Some(lease) => apply(&interface, &lease),
             None => return ExitCode::FAILURE,
@@ -75,7 +78,7 @@ pub fn event() -> ExitCode {
     }
 }
 
-fn apply(interface: &str, lease: &Lease) -> std::io::Result<()> {
+fn apply(interface: &str, lease: &Lease) -> io::Result<()> {
     let own = format!("{}/{}", lease.address, lease.length);
     busybox(&["ip", "-4", "addr", "replace", &own, "dev", interface])?;
     if let Some(router) = lease.routers.first() {
@@ -84,7 +87,12 @@ fn apply(interface: &str, lease: &Lease) -> std::io::Result<()> {
             "ip", "-4", "route", "replace", "default", "via", &way, "dev", interface,
         ])?;
     }
-    resolvers(&lease.dns)
+    tell(interface, &lease.dns)
+}
+
+fn tell(interface: &str, servers: &[Ipv4Addr]) -> io::Result<()> {
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    Names::of_the_box().tell(Source::Dhcp(interface), &servers)
 }
 
 #[cfg(test)]

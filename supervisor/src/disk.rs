@@ -35,6 +35,28 @@ pub fn partition(root: &Path, name: &str) -> Option<PathBuf> {
     found.into_iter().next()
 }
 
+/// Bytes of a partition, as the kernel shows it.
+pub fn length(root: &Path, partition: &Path) -> Option<u64> {
+    sectors(&class(root, partition)?.join("size"))
+}
+
+/// Bytes of the disk that a partition is on, and where the partition ends on it.
+pub fn room(root: &Path, partition: &Path) -> Option<(u64, u64)> {
+    let own = fs::canonicalize(class(root, partition)?).ok()?;
+    let end = sectors(&own.join("start"))? + sectors(&own.join("size"))?;
+    Some((sectors(&own.parent()?.join("size"))?, end))
+}
+
+fn class(root: &Path, partition: &Path) -> Option<PathBuf> {
+    Some(root.join("sys/class/block").join(partition.file_name()?))
+}
+
+/// The kernel counts in 512 bytes, whatever the disk's own sectors are.
+fn sectors(path: &Path) -> Option<u64> {
+    let count: u64 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+    count.checked_mul(512)
+}
+
 /// Reads the whole of a small file or the head of a device.
 ///
 /// # Errors
@@ -118,5 +140,23 @@ mod tests {
 
         assert_eq!(found, Some(dir.path().join("dev/vda4")));
         assert_eq!(partition(dir.path(), "slot-c"), None);
+    }
+
+    #[test]
+    fn a_partition_s_length_and_its_disk_s_are_the_kernel_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("sys/devices/soc/mmcblk0");
+        fs::create_dir_all(disk.join("mmcblk0p6")).unwrap();
+        fs::write(disk.join("size"), "400000\n").unwrap();
+        fs::write(disk.join("mmcblk0p6/start"), "249856\n").unwrap();
+        fs::write(disk.join("mmcblk0p6/size"), "131072\n").unwrap();
+        let class = dir.path().join("sys/class/block");
+        fs::create_dir_all(&class).unwrap();
+        std::os::unix::fs::symlink(disk.join("mmcblk0p6"), class.join("mmcblk0p6")).unwrap();
+        let settings = Path::new("/dev/mmcblk0p6");
+
+        assert_eq!(length(dir.path(), settings), Some(64 << 20));
+        assert_eq!(room(dir.path(), settings), Some((400_000 * 512, 186 << 20)));
+        assert_eq!(room(dir.path(), Path::new("/dev/sda1")), None);
     }
 }

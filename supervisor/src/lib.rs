@@ -19,8 +19,10 @@
 //! | [`verity`] | the device-mapper calls for a checked root |
 //! | [`card`] | the settings partition |
 //! | [`dhcp`], [`network`] | addresses |
+//! | [`names`], [`routers`] | name servers; what routers announce by IPv6 |
 //! | [`ports`] | what can be reached from outside: nothing |
 //! | [`gateway`] | the gateway's process and its socket |
+//! | [`origin`] | which board the card belongs to (pure) |
 //! | [`console`] | the screen |
 //! | [`trouble`] | what is wrong and does not stop the box, for the portal (pure) |
 
@@ -33,8 +35,11 @@ pub mod early;
 pub mod gateway;
 pub mod health;
 pub mod install;
+pub mod names;
 pub mod network;
+pub mod origin;
 pub mod ports;
+pub mod routers;
 pub mod run;
 pub mod slot;
 pub mod system;

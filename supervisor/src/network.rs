@@ -1,5 +1,6 @@
 //! Addresses: busybox's DHCP client per interface, or what the settings say.
-//! IPv6 comes from the kernel's own router discovery.
+//! IPv6 addresses and routes come from the kernel's own router discovery, name
+//! servers by [`crate::routers`].
 
 use std::fs;
 use std::io;
@@ -12,13 +13,10 @@ use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
 use crate::console;
+use crate::names::{Names, Source};
 
-/// Where name servers are written; `/etc/resolv.conf` points here.
-pub const RESOLV_CONF: &str = "/run/resolv.conf";
 /// The one foreign program of the image.
 pub const BUSYBOX: &str = "/bin/busybox";
-/// Name servers tell three at most to the resolver.
-const MAX_DNS: usize = 3;
 
 /// The interfaces that can have a cable, lowest name first.
 pub fn interfaces(root: &Path) -> Vec<String> {
@@ -107,26 +105,12 @@ pub fn start(interface: &str, settings: &Network) -> io::Result<Option<u32>> {
             busybox(&[
                 "ip", family, "route", "replace", "default", "via", &way, "dev", interface,
             ])?;
-            resolvers(dns)?;
+            let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
+            Names::of_the_box().tell(Source::Settings, &dns)?;
             console::line(&format!("{interface}: static address"));
             Ok(None)
         }
     }
-}
-
-/// Writes the name servers.
-///
-/// # Errors
-/// What the system says.
-pub fn resolvers(servers: &[IpAddr]) -> io::Result<()> {
-    let text: String = servers
-        .iter()
-        .take(MAX_DNS)
-        .map(|server| format!("nameserver {server}\n"))
-        .collect();
-    let beside = format!("{RESOLV_CONF}.new");
-    fs::write(&beside, text)?;
-    fs::rename(beside, RESOLV_CONF)
 }
 
 /// The option of `ip` for an address.

@@ -4,6 +4,8 @@
 //! the loop: a box that cannot do something says so and goes on.
 
 mod button;
+mod data;
+mod home;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod start;
@@ -30,6 +32,8 @@ use crate::disk::RecordDisk;
 use crate::gateway::Gateway;
 use crate::health::{Facts, Trial, Verdict};
 use crate::install::{self, Install, Judge};
+use crate::names::{Names, Source};
+use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
 use crate::{card, console, network, ports, system};
 
@@ -85,6 +89,8 @@ struct Running {
     /// The customer wants no sessions.
     paused: bool,
     hung: bool,
+    home: home::Home,
+    routers: Option<Routers>,
 }
 
 /// Where the link stands, as the gateway said last.
@@ -102,6 +108,7 @@ impl Running {
             let now = Instant::now();
             self.reap(now);
             self.start_interfaces();
+            self.hear_routers(now);
             match self.gateway.keep_running(&self.gateway_config, now) {
                 Ok(true) => {
                     self.sessions = 0;
@@ -118,6 +125,7 @@ impl Running {
                 self.obey(message);
             }
             self.judge_boot(now);
+            self.look_at_board(now);
             self.update_from_card();
             self.finish_when_idle();
             self.look_at_button();
@@ -182,6 +190,16 @@ impl Running {
                 }
                 Err(error) => console::line(&format!("{name}: {error}")),
             }
+        }
+    }
+
+    /// Name servers of routers come and go.
+    fn hear_routers(&mut self, now: Instant) {
+        let changed = self.routers.as_mut().and_then(|all| all.changed(now));
+        if let Some(servers) = changed
+            && let Err(error) = Names::of_the_box().tell(Source::Routers, &servers)
+        {
+            console::line(&format!("the name servers cannot be written: {error}"));
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use culvert_wire::frame::CARD_MOVED;
 use culvert_wire::supervisor::FromSupervisor;
 
 /// Longest sentence, in bytes: what one health report carries.
@@ -15,6 +16,9 @@ const LONGEST: usize = 255;
 pub enum Cause {
     /// Nothing can be kept.
     NoData,
+    /// The card was in another board before; the server knows the code and puts
+    /// the box aside.
+    Moved,
     /// Nothing more can be kept.
     FullData,
     /// The settings on the card cannot be used.
@@ -27,6 +31,7 @@ impl Cause {
     const fn code(self) -> &'static str {
         match self {
             Self::NoData => "no_data",
+            Self::Moved => CARD_MOVED,
             Self::FullData => "data_full",
             Self::Settings => "settings_refused",
             Self::Release => "release_refused",
@@ -43,6 +48,11 @@ impl Troubles {
     pub fn note(&mut self, cause: Cause, sentence: &str) {
         let end = sentence.floor_char_boundary(LONGEST);
         self.0.insert(cause, sentence[..end].to_owned());
+    }
+
+    /// It is no more; answers whether it was.
+    pub fn forget(&mut self, cause: Cause) -> bool {
+        self.0.remove(&cause).is_some()
     }
 
     /// Whether it was noted.

@@ -25,7 +25,7 @@ use crate::reason::Reason;
 use crate::revocation::SignedRevocation;
 use crate::{Decode, DecodeError, Encode, Reader, Writer};
 
-pub use health::{Health, MAX_HEALTH};
+pub use health::{CARD_MOVED, Health, MAX_HEALTH};
 pub use host_key::{HostKey, HostKeyEvent};
 pub use http::{ApiRequest, ApiResponse, MAX_BODY, MAX_PATH, Method};
 pub use invite::{Invite, InviteResult, SessionEnded};

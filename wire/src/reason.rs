@@ -114,7 +114,7 @@ reasons! {
     406 GrantForAnother "grant_for_another" "the grant is for another gateway";
     407 GrantTooOld "grant_too_old" "the grant was made before the gateway started";
     408 ClaimRefused "claim_refused" "the claim code is unknown, was used already or has expired";
-    409 Quarantined "quarantined" "two boxes use this gateway's identity: an administrator has to decide";
+    409 Quarantined "quarantined" "this gateway's identity was copied, or its card moved: an administrator has to decide";
     410 Unclaimed "unclaimed" "this gateway is not claimed or not assigned to a site";
     411 PeerKey "peer_key" "the other end is not the one that was announced";
     412 Throttled "throttled" "too many tries: wait a moment";

@@ -21,6 +21,7 @@ use crate::authz::Identity;
 use crate::plane::{KEEPALIVE, VERSION};
 use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
+use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Write, revocations};
 
@@ -153,21 +154,46 @@ impl App {
                 Ok(Some(lease))
             }
             Judged::Clone => {
-                gateway.state = GatewayState::Quarantined;
                 let doer = Doer::gateway(&hello.identity, from.ip().to_string());
-                let event = Event::refused(
-                    "gateway.quarantine",
-                    gateway.customer,
-                    gateway.id,
-                    Reason::Quarantined,
-                );
-                self.record(write, &doer, event).await?;
-                let why = Reason::Quarantined;
-                self.end_live_at(write, gateway.id, &doer, why).await?;
+                self.put_aside(write, gateway, &doer).await?;
                 tracing::error!(gateway = %gateway.id, "Two boxes use one identity, both quarantined");
                 Ok(None)
             }
         }
+    }
+
+    /// A box says for the first time that its card was in another board. What
+    /// an administrator has decided is not asked again.
+    pub(super) async fn card_moved(
+        &self,
+        write: &mut Write,
+        gateway: &mut Gateway,
+    ) -> Result<(), StoreError> {
+        if gateway.state != GatewayState::Active {
+            return Ok(());
+        }
+        let doer = Doer::gateway(&gateway.identity, String::new());
+        self.put_aside(write, gateway, &doer).await?;
+        gateways::update(write, gateway).await?;
+        // It comes back and hears where it stands.
+        let order = Order::CloseGateway(gateway.identity);
+        orders::add(write, order, Reason::Quarantined, self.now()).await?;
+        tracing::error!(gateway = %gateway.id, "A box's card was moved to another board, quarantined");
+        Ok(())
+    }
+
+    /// Its link stays; its sessions end and no others begin.
+    async fn put_aside(
+        &self,
+        write: &mut Write,
+        gateway: &mut Gateway,
+        doer: &Doer,
+    ) -> Result<(), StoreError> {
+        gateway.state = GatewayState::Quarantined;
+        let why = Reason::Quarantined;
+        let event = Event::refused("gateway.quarantine", gateway.customer, gateway.id, why);
+        self.record(write, doer, event).await?;
+        self.end_live_at(write, gateway.id, doer, why).await
     }
 
     async fn end_live_at(

@@ -96,7 +96,7 @@ impl App {
     pub async fn health_told(&self, key: &PublicKey, told: frame::Health) {
         let outcome: Result<(), StoreError> = async {
             let mut write = self.store.write().await?;
-            let Some(gateway) = gateways::by_key(&mut write, key).await? else {
+            let Some(mut gateway) = gateways::by_key(&mut write, key).await? else {
                 return Ok(());
             };
             let before = health::of(&mut write, gateway.id).await?;
@@ -107,7 +107,11 @@ impl App {
                 at: self.now(),
             };
             health::set(&mut write, gateway.id, &now).await?;
-            write.commit().await?;
+            let said = |before: &Health| before.code == frame::CARD_MOVED;
+            if now.code == frame::CARD_MOVED && !before.as_ref().is_some_and(said) {
+                self.card_moved(&mut write, &mut gateway).await?;
+            }
+            self.commit(write).await?;
             let same = |before: Health| before.code == now.code && before.text == now.text;
             if before.is_some_and(same) {
                 return Ok(());

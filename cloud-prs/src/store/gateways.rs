@@ -16,7 +16,8 @@ use crate::authz::Node;
 pub enum GatewayState {
     /// It does.
     Active,
-    /// Two boxes used its identity: its link stays, it gets no grants.
+    /// Two boxes used its identity, or its card was moved: its link stays, it
+    /// gets no grants.
     Quarantined,
     /// Its key serves never again.
     Revoked,

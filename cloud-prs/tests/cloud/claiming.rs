@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use culvert_cloud_prs::app::claims::ClaimFor;
+use culvert_wire::frame::{CARD_MOVED, Health};
 use culvert_wire::hello::GatewayHello;
 use culvert_wire::id::BootId;
 use culvert_wire::key::SigningKey;
@@ -171,6 +172,46 @@ on_both! {
         app.release_gateway(&console(), world.a.gateway).await.unwrap();
         assert!(boots(3, Some(copy)).await.lease.is_some());
         assert!(app.start_session(&call, &ask).await.is_ok());
+    }
+}
+
+on_both! {
+    /// S27: a card in another board is put aside once; what an administrator
+    /// has decided is not asked again while the box still says so.
+    a_moved_card_is_quarantined_until_somebody_decides, world => {
+        let app = &world.app;
+        let key = world.a.box_key.public();
+        let says = async |code: &str| {
+            let told = Health {
+                code: code.into(),
+                text: "a sentence".into(),
+                version: "1".into(),
+                uptime_s: 1,
+            };
+            app.health_told(&key, told).await;
+        };
+        let call = world.call(&world.ann).await;
+        let ask = crate::world::ask(&world.a);
+        says("ok").await;
+        let running = world.session(&world.ann, &world.a).await;
+
+        says(CARD_MOVED).await;
+
+        app.carry_out().await.unwrap();
+        let ended = world.wires.ended.lock().unwrap().clone();
+        assert_eq!(ended, vec![(running.session, Reason::Quarantined)]);
+        let refused = app.start_session(&call, &ask).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::Quarantined);
+        let rows = app.audit_rows(&console(), None, None, 100).await.unwrap();
+        assert!(rows.iter().any(|row| row.action == "gateway.quarantine"));
+
+        app.release_gateway(&console(), world.a.gateway).await.unwrap();
+        says(CARD_MOVED).await;
+        assert!(app.start_session(&call, &ask).await.is_ok());
+
+        says("ok").await;
+        says(CARD_MOVED).await;
+        assert!(app.start_session(&call, &ask).await.is_err(), "moved again");
     }
 }
 

@@ -165,7 +165,7 @@ impl Loop {
             None => LinkStatus::Quarantined,
         };
         if self.status.link == LinkStatus::Quarantined {
-            warn!("The server gave no lease: two boxes use this gateway's identity");
+            warn!("The server gave no lease: this box is in quarantine");
             let reason = Reason::Quarantined;
             self.fault(reason.slug(), reason.sentence());
         }

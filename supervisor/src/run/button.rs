@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
 
-use super::{Running, TURN, start};
+use super::{Running, TURN, data, start};
 use crate::{console, system};
 
 /// Is there while the customer wants no sessions.
@@ -94,7 +94,7 @@ impl Running {
         std::thread::sleep(Duration::from_millis(500));
         // Nothing may write to the data any more when its head is gone.
         self.gateway.kill();
-        match unmount().and_then(|()| start::spoil_data()) {
+        match unmount().and_then(|()| data::spoil()) {
             Ok(()) => system::restart("factory reset"),
             // Without its data nothing can go on here either.
             Err(error) => system::restart(&format!("factory reset failed: {error}")),

@@ -1,8 +1,8 @@
 //! What is done once, before the loop: mounts, clock, settings.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,33 +16,26 @@ use culvert_config::boxfile::{self, BoxFile};
 use culvert_wire::supervisor::LinkState;
 use culvert_wire::update::{KeyList, Purpose};
 use culvert_wire::{Decode as _, UnixMs};
-use nix::mount::MsFlags;
 
-use super::{Link, Running, button};
+use super::home::Home;
+use super::{Link, Running, button, data};
 use crate::card::Unusable;
 use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
 use crate::health::Trial;
 use crate::install::Judge;
+use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
 use crate::{BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, network, slot, system};
 
 /// Where the data partition is mounted.
 pub(super) const DATA: &str = "/data";
-/// Free bytes below which it is full: what the gateway keeps is replaced whole.
-const FULL: u64 = 256 * 1024;
-/// The supervisor's own folder there.
-const OURS: &str = "/data/system";
 /// The gateway's.
-const GATEWAY: &str = "/data/gateway";
-/// A data file system as it is when it was just made.
-const EMPTY_DATA: &str = "/usr/lib/culvert/data.ext4";
+pub(super) const GATEWAY: &str = "/data/gateway";
 /// The last authenticated time.
 const CLOCK_FILE: &str = "/data/system/clock";
 /// The last settings that could be used, without a claim code.
 const LAST_GOOD: &str = "/data/system/culvert.toml";
-/// Bytes of a data partition that hold its file system's head.
-const HEAD: usize = 4096;
 /// The settings that the gateway gets.
 const GATEWAY_TOML: &str = "/run/gateway.toml";
 
@@ -74,7 +67,7 @@ pub(super) fn start() -> anyhow::Result<Running> {
     let (manifest, keys) = signed.verify(&trusted, &board.name, Purpose::Boot)?;
 
     let mut troubles = Troubles::default();
-    mount_data(&mut troubles);
+    data::mount(&mut troubles);
     let authentic = manifest.issued.max(saved_clock());
     if system::now() < authentic {
         system::set_clock(authentic)?;
@@ -123,6 +116,8 @@ pub(super) fn start() -> anyhow::Result<Running> {
         presses: Button::default(),
         paused: button::was_paused(),
         hung: false,
+        home: Home::Unknown,
+        routers: routers(),
         board,
     };
     it.trial = Some(Trial {
@@ -138,6 +133,16 @@ fn on_trial(it: &mut Running) -> bool {
     matches!(read, Some(Ok(Some((_, record)))) if Slots::read(&record).on_trial(it.judge.running))
 }
 
+fn routers() -> Option<Routers> {
+    Routers::listen()
+        .inspect_err(|error| {
+            console::line(&format!(
+                "routers cannot be heard: {error}; name servers come from DHCP or the settings"
+            ));
+        })
+        .ok()
+}
+
 fn records() -> Option<RecordDisk> {
     match RecordDisk::open("/".as_ref()) {
         Ok(records) => Some(records),
@@ -148,95 +153,6 @@ fn records() -> Option<RecordDisk> {
             None
         }
     }
-}
-
-/// Mounts the data; makes a new file system where there is none; goes on in
-/// memory where there is no partition.
-fn mount_data(troubles: &mut Troubles) {
-    let flags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
-    let options = Some("errors=remount-ro,commit=30");
-    let mounted = match disk::partition("/".as_ref(), disk::DATA) {
-        None => Err(io::Error::other("there is no data partition")),
-        Some(device) => system::mount_at(&device, DATA, "ext4", flags, options).or_else(|error| {
-            if !lacks_file_system(&error) {
-                return Err(error);
-            }
-            console::line(&format!("the data is made anew: {error}"));
-            make_data(&device)?;
-            system::mount_at(&device, DATA, "ext4", flags, options)
-        }),
-    };
-    if let Err(error) = mounted {
-        let sentence = format!("no data: {error}; this box forgets everything at its end");
-        console::line(&sentence);
-        troubles.note(Cause::NoData, &sentence);
-        let memory = system::mount_at("tmpfs".as_ref(), DATA, "tmpfs", flags, Some("size=8m"));
-        if let Err(error) = memory {
-            console::line(&format!("{error}"));
-        }
-    }
-    if system::free(DATA).is_ok_and(|free| free < FULL) {
-        let sentence =
-            "the data partition is full: nothing new can be kept; a factory reset empties it";
-        console::line(sentence);
-        troubles.note(Cause::FullData, sentence);
-    }
-    for (path, owner) in [(OURS, 0), (GATEWAY, USER)] {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        if let Err(error) = made.and_then(|()| chown(path, Some(owner), Some(owner))) {
-            console::line(&format!("{path}: {error}"));
-        }
-    }
-}
-
-/// Whether a mount failed for what is on the disk. A kernel that lacks a part
-/// of its driver must not cost a box its identity.
-fn lacks_file_system(error: &io::Error) -> bool {
-    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    error.kind() != io::ErrorKind::NotFound && known.lines().any(|line| line.trim() == "ext4")
-}
-
-/// Copies the empty file system over all that was there. The head, without
-/// which nothing can be mounted, comes last: a cut before it, and this is done
-/// again at the next boot.
-fn make_data(device: &Path) -> io::Result<()> {
-    let from = File::open(EMPTY_DATA)?;
-    let to = OpenOptions::new().read(true).write(true).open(device)?;
-    overwrite(&from, &to)
-}
-
-fn overwrite(from: &File, to: &File) -> io::Result<()> {
-    let mut wanted = vec![0; 256 * 1024];
-    let mut found = vec![0; wanted.len()];
-    to.write_all_at(&wanted[..HEAD], 0)?;
-    to.sync_all()?;
-    let mut head = vec![0; HEAD];
-    from.read_exact_at(&mut head, 0)?;
-    let mut at = HEAD as u64;
-    loop {
-        let length = from.read_at(&mut wanted, at)?;
-        if length == 0 {
-            break;
-        }
-        to.read_exact_at(&mut found[..length], at)?;
-        // What is the same already is left alone.
-        if wanted[..length] != found[..length] {
-            to.write_all_at(&wanted[..length], at)?;
-        }
-        at += length as u64;
-    }
-    to.sync_all()?;
-    to.write_all_at(&head, 0)?;
-    to.sync_all()
-}
-
-/// Makes the data unmountable, so that the next boot makes it anew.
-pub(super) fn spoil_data() -> io::Result<()> {
-    let device = disk::partition("/".as_ref(), disk::DATA)
-        .ok_or_else(|| io::Error::other("there is no data partition"))?;
-    let to = OpenOptions::new().write(true).open(device)?;
-    to.write_all_at(&vec![0; HEAD], 0)?;
-    to.sync_all()
 }
 
 /// The settings on the card, or the last good ones, or none.
@@ -329,26 +245,4 @@ fn saved_clock() -> UnixMs {
 /// Keeps an authenticated time as the next boot's floor.
 pub(super) fn save_clock(time: UnixMs) -> io::Result<()> {
     replace(CLOCK_FILE, time.0.to_string().as_bytes(), 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// S27: after a factory reset nothing of what was there can be read back
-    /// from the partition, and it is the same as a new one.
-    #[test]
-    fn data_made_anew_keeps_nothing_of_what_was_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let (empty, data) = (dir.path().join("empty"), dir.path().join("data"));
-        let mut new = vec![0; 700_000];
-        new[1024..1030].copy_from_slice(b"super!");
-        fs::write(&empty, &new).unwrap();
-        fs::write(&data, vec![0x5a; 700_000]).unwrap();
-        let to = OpenOptions::new().read(true).write(true).open(&data);
-
-        overwrite(&File::open(&empty).unwrap(), &to.unwrap()).unwrap();
-
-        assert!(fs::read(&data).unwrap() == new);
-    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use culvert_board::environment::{Environment, LEN};
-use culvert_board::record::{Place, Places};
+use culvert_board::record::{self, Place, Places};
 use culvert_supervisor::device::Device;
 use culvert_supervisor::disk::RecordDisk;
 

@@ -1,5 +1,6 @@
 //! What a box reads from its disk and from an update.
 
+use culvert_supervisor::routers::announced;
 use culvert_wire::key::SigningKey;
 use culvert_wire::update::{
     KeyList, MAX_SLOT, Manifest, Payload, Purpose, SignedManifest, UpdateError,
@@ -22,6 +23,17 @@ pub(crate) fn manifest(input: &[u8]) {
         };
         let board = signed.unverified().board.clone();
         assert!(signed.verify(&trusted, &board, install).is_err());
+    }
+}
+
+/// Announcements of routers, as the kernel hands them on: few servers, each one
+/// that can be asked.
+pub(crate) fn routers(input: &[u8]) {
+    let told = announced(input);
+    assert!(told.len() <= 8, "{} servers", told.len());
+    for one in told {
+        let server = one.server;
+        assert!(!server.is_unspecified() && !server.is_loopback() && !server.is_multicast());
     }
 }
 

@@ -116,6 +116,10 @@ pub const TARGETS: &[Target] = &[
         run: appliance::payload,
     },
     Target {
+        name: "routers",
+        run: appliance::routers,
+    },
+    Target {
         name: "from_gateway",
         run: canonical::<FromGateway>,
     },

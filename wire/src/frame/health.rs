@@ -8,6 +8,10 @@ const MAX_CODE: usize = 64;
 /// Longest sentence of a [`Health`], in bytes.
 pub const MAX_HEALTH: usize = 255;
 
+/// The code of a box whose card was in another board before. The server puts
+/// such a box aside when it first says so.
+pub const CARD_MOVED: &str = "card_moved";
+
 /// What a gateway says of its own way to the server; a server that does not
 /// know it skips it.
 #[derive(Debug, Clone, PartialEq, Eq)]

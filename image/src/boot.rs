@@ -176,9 +176,9 @@ mod tests {
             .map(str::trim)
             .filter_map(|piece| {
                 let words = piece.split_whitespace();
-                words.clone().find(|word| {
-                    !["if", "then", "else", "elif", "fi", "do", "done"].contains(word)
-                })
+                words
+                    .clone()
+                    .find(|word| !["if", "then", "else", "elif", "fi", "do", "done"].contains(word))
             })
             .collect()
     }
@@ -189,10 +189,18 @@ mod tests {
             let (board, _) = Board::named(name).unwrap();
             let script = script(&board).unwrap();
             let known = |word: &str| {
-                let ours = COMMANDS.iter().any(|(name, _)| name.split(' ').next() == Some(word));
+                let ours = COMMANDS
+                    .iter()
+                    .any(|(name, _)| name.split(' ').next() == Some(word));
                 // Words of `keys` stand in quotes; `for` is no command.
-                ours || [board.arch.boot_command(), "mmc", "${devtype}", "for", "a_tries"]
-                    .contains(&word)
+                ours || [
+                    board.arch.boot_command(),
+                    "mmc",
+                    "${devtype}",
+                    "for",
+                    "a_tries",
+                ]
+                .contains(&word)
             };
             for word in commands(&script) {
                 assert!(known(word), "{name}: nobody asks for {word}");

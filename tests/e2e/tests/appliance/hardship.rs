@@ -64,6 +64,34 @@ pub(crate) fn fill(card: &Card) -> anyhow::Result<()> {
     card.put_in("data", part)
 }
 
+/// A key that is damaged, on data that can be mounted, is told and kept: the box
+/// becomes no other by itself.
+pub(crate) fn damaged_key(card: &Card) -> anyhow::Result<()> {
+    let part = card.path.with_extension("part");
+    card.take_out("data", &part)?;
+    let asked = |words: &str| -> anyhow::Result<String> {
+        let mut debugfs = Command::new("debugfs");
+        let said = must_work(debugfs.args(["-R", words]).arg(&part))?.stdout;
+        Ok(String::from_utf8(said)?)
+    };
+    let block: u64 = asked("blocks /gateway/identity.key")?.trim().parse()?;
+    let about = asked("stats -h")?;
+    let size = about
+        .lines()
+        .find_map(|line| line.strip_prefix("Block size:"))
+        .context("debugfs tells no size of blocks")?;
+    let at = block * size.trim().parse::<u64>()?;
+    card.flip("data", at)?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    machine.says("(identity_damaged: this box cannot prove who it is any more")?;
+    machine.healthy()?;
+    machine.never_since("status: not claimed")?;
+    machine.never_since("status: online")?;
+    machine.cut();
+    // As it was: the next boots want the data, whatever it holds.
+    card.flip("data", at)
+}
+
 /// The data is gone: the box is as new, and the card's code claims it again.
 pub(crate) fn destroyed(provider: &Provider, card: &Card, key: &str) -> anyhow::Result<String> {
     card.zero("data", 1 << 20)?;
@@ -93,6 +121,32 @@ pub(crate) fn worthless_codes(card: &Card, used: &str) -> anyhow::Result<()> {
         ensure!(said.contains(why), "the screen says {said}");
         machine.never_said("status: online")?;
     }
+    Ok(())
+}
+
+/// A card that ends behind the settings, its table mended by somebody's tool: one
+/// sentence says so.
+pub(crate) fn too_small(card: &Card) -> anyhow::Result<()> {
+    let mut dump = Command::new("sfdisk");
+    let table = String::from_utf8(must_work(dump.arg("--dump").arg(&card.path))?.stdout)?;
+    let kept = table
+        .lines()
+        .filter(|line| !line.contains("name=\"data\"") && !line.starts_with("last-lba"));
+    let script = card.path.with_extension("table");
+    fs::write(&script, kept.collect::<Vec<_>>().join("\n"))?;
+    let end = card.place("settings")?;
+    let file = fs::OpenOptions::new().write(true).open(&card.path)?;
+    file.set_len(end.start + end.length + (5 << 20))?;
+    let mut write = Command::new("sfdisk");
+    write
+        .arg("-q")
+        .arg(&card.path)
+        .stdin(fs::File::open(&script)?);
+    must_work(&mut write)?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    machine.says(
+        "no data: this card is too small: it has 5 MB for data, 33 MB are needed; take another card",
+    )?;
     Ok(())
 }
 

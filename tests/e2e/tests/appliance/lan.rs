@@ -17,6 +17,10 @@ pub(crate) const CABLE: &str = "cable";
 pub(crate) const HOST: &str = "10.77.0.1";
 /// The box's address, as the address server gives it.
 pub(crate) const BOX: &str = "10.77.0.50";
+/// The box's address where its file gives it one.
+pub(crate) const FIXED: &str = "10.77.0.51";
+/// This end of the cable for those who have IPv6 alone.
+const HOST6: &str = "fd77::1";
 /// The server's name, which only the site's name server knows.
 pub(crate) const SERVER_NAME: &str = "prs.culvert.test";
 
@@ -31,6 +35,8 @@ pub(crate) enum Names {
     Known,
     /// Nobody answers.
     Dead,
+    /// It does, on a site with IPv6 alone.
+    Ipv6,
 }
 
 /// The cable and its servers.
@@ -58,6 +64,7 @@ impl Lan {
             &["link", "set", "lo", "up"][..],
             &["tuntap", "add", CABLE, "mode", "tap"],
             &["addr", "add", &format!("{HOST}/24"), "dev", CABLE],
+            &["addr", "add", &format!("{HOST6}/64"), "dev", CABLE, "nodad"],
             &["link", "set", CABLE, "up"],
         ] {
             must_work(&mut ip(words))?;
@@ -83,14 +90,9 @@ impl Lan {
                 format!("--interface={CABLE}"),
                 "--except-interface=lo".into(),
             ])
-            .arg(format!("--dhcp-range={BOX},{BOX},10m"))
             .arg(format!("--dhcp-leasefile={}", leases.display()))
-            .arg("--local=/culvert.test/")
-            .arg(format!("--host-record={SERVER_NAME},{HOST}"))
-            .arg("--pid-file")
-            .args((names == Names::Dead).then_some("--port=0"))
-            // Told even when nobody answers there.
-            .arg(format!("--dhcp-option=option:dns-server,{HOST}"))
+            .args(["--local=/culvert.test/", "--pid-file"])
+            .args(served(names))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -120,6 +122,29 @@ pub(crate) fn nothing_listens() -> anyhow::Result<()> {
     ensure!(said.contains("Status: Up"), "nmap saw no box:\n{said}");
     ensure!(!said.contains("/open/"), "the box listens:\n{said}");
     Ok(())
+}
+
+/// What the site gives, in dnsmasq's words.
+fn served(names: Names) -> Vec<String> {
+    let record = |address| format!("--host-record={SERVER_NAME},{address}");
+    match names {
+        Names::Known | Names::Dead => vec![
+            format!("--dhcp-range={BOX},{BOX},10m"),
+            record(HOST),
+            // Told even when nobody answers there.
+            format!("--dhcp-option=option:dns-server,{HOST}"),
+            match names {
+                Names::Dead => "--port=0".to_owned(),
+                Names::Known | Names::Ipv6 => "--port=53".to_owned(),
+            },
+        ],
+        Names::Ipv6 => vec![
+            "--enable-ra".to_owned(),
+            "--dhcp-range=fd77::,ra-only,64,10m".to_owned(),
+            record(HOST6),
+            format!("--dhcp-option=option6:dns-server,[{HOST6}]"),
+        ],
+    }
 }
 
 fn ip(words: &[&str]) -> Command {

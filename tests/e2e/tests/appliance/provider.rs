@@ -49,6 +49,11 @@ impl Drop for Provider {
 impl Provider {
     /// Makes and starts all of it.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_at(lan::HOST)
+    }
+
+    /// The same with the server at another address of this machine.
+    pub(crate) fn start_at(address: &str) -> anyhow::Result<Self> {
         let programs = Programs::beside_this_one()?;
         let home = std::env::temp_dir().join(format!("culvert-box-{}", std::process::id()));
         fs::create_dir_all(&home)?;
@@ -61,7 +66,7 @@ impl Provider {
             sshd: None,
         };
         let mut init = it.prs("init");
-        init.arg(format!("--listen={}:443", lan::HOST))
+        init.arg(format!("--listen={address}:443"))
             .arg(format!("--public-address={}:443", lan::SERVER_NAME));
         let printed = String::from_utf8(must_work(&mut init)?.stdout)?;
         it.provider_key = printed
@@ -239,6 +244,12 @@ impl Provider {
     /// The site has neither any more.
     pub(crate) fn unplug_servers(&mut self) {
         self.lan.unplug_servers();
+    }
+
+    /// Whether somebody has a DHCP lease.
+    pub(crate) fn gave_an_address(&self) -> anyhow::Result<bool> {
+        let leases = fs::read_to_string(self.home.join("leases"))?;
+        Ok(leases.contains(lan::BOX))
     }
 
     /// A command of the owner of the machine; answers what it printed.

@@ -85,7 +85,10 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
         None => (0, Slots::flashed(0, 0)),
     };
     let spent = expected.tries.iter().filter(|&&tries| tries > 0).count() as u64;
-    ensure!(expected.choose(|_| false).is_none(), "nothing can be loaded");
+    ensure!(
+        expected.choose(|_| false).is_none(),
+        "nothing can be loaded"
+    );
 
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.says("culvert: choosing a slot")?;
@@ -96,7 +99,10 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
     let after = record::newest(card.record("record-1")?, card.record("record-2")?);
     let (place, after) = after.context("the script left no record")?;
     ensure!(place == before.written, "it wrote {place:?}");
-    ensure!(Slots::read(&after) == expected, "{after:?}, not {expected:?}");
+    ensure!(
+        Slots::read(&after) == expected,
+        "{after:?}, not {expected:?}"
+    );
     // Each try, and at the end the turn.
     let counted = record::seq(&after);
     ensure!(counted == seq + spent + 1, "{counted:x} after {seq:x}");

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, api, fits, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
+import { accessible, api, fits, harbour, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
 
 const LONG = 'x'.repeat(10_000);
 /** The whole text is one that must not turn the line around it, nor break it. */
@@ -14,7 +14,7 @@ const ODD = [LONG, 'מחשב הקבלה \u202Etxt.exe', '😀🚰👩🏽‍🔧
 export async function a_name_that_is_too_long_or_hides_something_is_refused_in_words(world, browser) {
   const page = await open(browser);
   await signIn(world, page);
-  const site = (await api(page, 'GET', '/api/v1/tree')).body.customers[0].sites[0];
+  const site = harbour((await api(page, 'GET', '/api/v1/tree')).body).sites[0];
   await page.goto(`${world.url}/sites/${site.id}`);
   await page.click('button:has-text("Host"):not(:has-text("Hosts"))');
   const dialog = page.locator('dialog[open]');
@@ -29,11 +29,13 @@ export async function a_name_that_is_too_long_or_hides_something_is_refused_in_w
   await fits(page, 'a long name in the form');
 }
 
-/** As if an older or other server had let them in. */
+/** As if an older or other server had let them in; which of them is the one that every test may work at. */
 async function oddTree(page) {
+  const known = {};
   await page.route('**/api/v1/tree', async (route) => {
     const answer = await route.fetch();
     const tree = await answer.json();
+    known.customer = harbour(tree).id;
     let n = 0;
     const odd = () => ODD[n++ % ODD.length];
     for (const customer of tree.customers) {
@@ -42,6 +44,7 @@ async function oddTree(page) {
     }
     await route.fulfill({ response: answer, json: tree });
   });
+  return known;
 }
 
 /** No text runs out of the box it stands in, and no row is higher than its neighbours. */
@@ -59,11 +62,11 @@ const torn = (page) => page.evaluate(() => {
 export async function names_of_any_length_and_script_break_no_page(world, browser) {
   for (const viewport of [{ width: 1280, height: 720 }, { width: 390, height: 844 }]) {
     const page = await open(browser, { viewport });
-    await oddTree(page);
+    const known = await oddTree(page);
     await signIn(world, page);
-    const tree = (await api(page, 'GET', '/api/v1/tree')).body;
-    const site = tree.customers[0].sites[0];
-    for (const path of ['/', `/c/${tree.customers[0].id}`, `/sites/${site.id}`, `/h/${site.hosts[0].id}`, '/boxes']) {
+    const customer = (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.id === known.customer);
+    const site = customer.sites[0];
+    for (const path of ['/', `/c/${customer.id}`, `/sites/${site.id}`, `/h/${site.hosts[0].id}`, '/boxes']) {
       await page.goto(world.url + path);
       await page.waitForSelector('h1');
       await page.waitForTimeout(300);
@@ -167,9 +170,7 @@ export async function a_clock_five_minutes_off_is_said_and_stops_nothing(world, 
     await reads(page, /works-42/);
     // Times are the server's: the session has just begun.
     await page.evaluate(() => { history.pushState(null, '', '/live'); dispatchEvent(new PopStateEvent('popstate')); });
-    const row = page.locator('tr', { hasText: 'you' }).first();
-    await row.waitFor();
-    assert.match(await row.innerText(), /\s\d+ s\s/);
+    await page.locator('tr', { hasText: 'you' }).filter({ hasText: /\s\d+ s\s/ }).first().waitFor();
     await accessible(page, 'a wrong clock');
     await page.context().close();
   }

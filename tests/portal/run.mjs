@@ -1,6 +1,6 @@
 //! Runs the portal's tests in Chromium: `cargo test -p culvert-e2e --test portal`
 //! starts it with a world. Those of `live` stop and start programs, so they come
-//! last.
+//! last and alone.
 
 import * as bars from './bars.mjs';
 import * as badInput from './bad_input.mjs';
@@ -11,4 +11,4 @@ import * as tests from './tests.mjs';
 import * as typing from './typing.mjs';
 import { launch } from './world.mjs';
 
-await suite({ ...tests, ...typing, ...bars, ...badInput, ...tabs, ...live }, launch);
+await suite({ ...tests, ...typing, ...bars, ...badInput, ...tabs }, launch, live);

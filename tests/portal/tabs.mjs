@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { api, intoShell, open, palette, reads, signIn, typed } from './world.mjs';
+import { api, harbour, intoShell, open, palette, reads, signIn, typed } from './world.mjs';
 
 /** HTTP/1.1 gives a browser six connections to a server. */
 const TABS = 8;
@@ -29,19 +29,22 @@ export async function eight_tabs_hear_what_happens_work_and_end_together(world, 
   await first.close();
   await api(rest[0], 'DELETE', `/api/v1/customers/${made.id}`);
   await Promise.all(rest.map((page) => row(page).waitFor({ state: 'detached' })));
-  // A session starts in one of them, and all others show who is there.
+  // A session starts in one of them, and all others show who is there: on a host where nobody else works.
   const worker = rest.at(-1);
-  await palette(worker, 'harb serv');
+  const site = harbour((await api(worker, 'GET', '/api/v1/tree')).body).sites[0];
+  const own = (await api(worker, 'POST', `/api/v1/sites/${site.id}/hosts`, { name: 'one of tabs', address: '192.168.77.10', services: [{ protocol: 'ssh', port: 22 }] })).body;
+  await palette(worker, 'one of tabs');
   await intoShell(worker, world.account);
   await typed(worker, 'echo tab-$((6*7))\r');
   await reads(worker, /tab-42/);
-  const present = (page) => page.locator('[role=row].host', { hasText: 'server' }).first().locator(`.tag[title*="${world.owner.name}"]`);
+  const present = (page) => page.locator('[role=row].host', { hasText: 'one of tabs' }).locator(`.tag[title*="${world.owner.name}"]`);
   await Promise.all(rest.slice(0, -1).map((page) => present(page).waitFor()));
   // Whoever opens one more hears of what began before.
   const late = await worker.context().newPage();
   late.setDefaultTimeout(45_000);
   await late.goto(`${world.url}/`);
   await present(late).waitFor();
+  assert.equal((await api(late, 'DELETE', `/api/v1/hosts/${own.id}`)).status, 204);
   // The sign-in ends everywhere at once.
   assert.equal((await api(late, 'POST', '/api/v1/sign-out')).status, 204);
   await Promise.all([...rest, late].map((page) => page.waitForSelector('input[name=password]')));

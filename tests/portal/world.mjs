@@ -153,5 +153,8 @@ export const api = (page, method, path, body) => page.evaluate(async ([m, p, b])
   return { status: answer.status, body: text ? JSON.parse(text) : null };
 }, [method, path, body]);
 
+/** The customer of the tree that every test may work at and none changes. */
+export const harbour = (tree) => tree.customers.find((customer) => customer.name === 'Harbour');
+
 /** The tab of the session that is shown, in the strip. */
 export const tabOf = (page, name) => page.locator('nav[aria-label="Open sessions"] .tab', { hasText: name });

@@ -59,6 +59,8 @@ impl Scripts {
         for line in BufReader::new(node.stdout.take().context("piped")?).lines() {
             let line = line?;
             let Some(question) = line.strip_prefix("? ") else {
+                // At once, past the capture of tests: these take minutes.
+                let _ = writeln!(std::io::stderr(), "{name}: {line}");
                 said += &line;
                 said.push('\n');
                 continue;
@@ -75,13 +77,6 @@ impl Scripts {
             status.success() && said.contains(" passed, 0 failed"),
             "{said}"
         );
-        print_report(&said);
         Ok(())
     }
-}
-
-/// Shown with `--nocapture`: what was measured.
-#[expect(clippy::print_stdout, reason = "the report of a test")]
-fn print_report(said: &str) {
-    println!("{said}");
 }

@@ -24,6 +24,7 @@ mod ending;
 mod error;
 pub mod factors;
 pub mod feed;
+pub mod fleet;
 pub mod gateways;
 pub mod hand_over;
 mod heard;

@@ -23,6 +23,7 @@ mod people;
 mod portal;
 mod refusal;
 mod refused;
+mod releases;
 mod sessions;
 mod trail;
 mod tree;
@@ -134,6 +135,10 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(gateways::revoke))
         .routes(routes!(gateways::release))
         .routes(routes!(gateways::replace))
+        .routes(routes!(releases::releases))
+        .routes(routes!(releases::promote))
+        .routes(routes!(releases::halt))
+        .routes(routes!(releases::set_ring))
         .routes(routes!(gateways::claims, gateways::add_claim))
         .routes(routes!(gateways::void_claim))
         .routes(routes!(sessions::sessions, sessions::start))

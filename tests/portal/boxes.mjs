@@ -3,21 +3,8 @@
 
 import assert from 'node:assert/strict';
 
-import { home, ownersPage } from './colleague.mjs';
+import { home, ownersPage, site } from './colleague.mjs';
 import { api, ask, intoShell, palette, reads, shown, typed } from './world.mjs';
-
-/** A place of its own: customer, site and hosts. */
-async function site(page, name, hosts) {
-  const customer = (await api(page, 'POST', '/api/v1/customers', { name: `${name} ${Date.now()}` })).body;
-  const made = (await api(page, 'POST', `/api/v1/customers/${customer.id}/sites`, { name: 'Yard' })).body;
-  const ids = {};
-  for (const [host, address, services] of hosts) {
-    const answer = await api(page, 'POST', `/api/v1/sites/${made.id}/hosts`, { name: host, address, services: services.map(([protocol, port]) => ({ protocol, port })) });
-    assert.equal(answer.status, 201, JSON.stringify(answer));
-    ids[host] = answer.body.id;
-  }
-  return { id: made.id, hosts: ids };
-}
 
 /** Makes a code on the page and claims a box with it; the page shows it without a reload. */
 async function claim(page, world, place, button) {

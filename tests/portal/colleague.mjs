@@ -1,4 +1,7 @@
-//! A colleague of the owner's: invited on the page, in by her link.
+//! A colleague of the owner's: invited on the page, in by her link; and places of
+//! their own to work at.
+
+import assert from 'node:assert/strict';
 
 import { api, open, signIn } from './world.mjs';
 
@@ -46,4 +49,17 @@ export async function home(page, world) {
 export async function signOut(page) {
   await page.evaluate(() => fetch('/api/v1/sign-out', { method: 'POST' }));
   await page.context().clearCookies();
+}
+
+/** A place of its own: customer, site and hosts. */
+export async function site(page, name, hosts) {
+  const customer = (await api(page, 'POST', '/api/v1/customers', { name: `${name} ${Date.now()}` })).body;
+  const made = (await api(page, 'POST', `/api/v1/customers/${customer.id}/sites`, { name: 'Yard' })).body;
+  const ids = {};
+  for (const [host, address, services] of hosts) {
+    const answer = await api(page, 'POST', `/api/v1/sites/${made.id}/hosts`, { name: host, address, services: services.map(([protocol, port]) => ({ protocol, port })) });
+    assert.equal(answer.status, 201, JSON.stringify(answer));
+    ids[host] = answer.body.id;
+  }
+  return { id: made.id, hosts: ids };
 }

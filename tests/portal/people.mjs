@@ -8,5 +8,6 @@ import * as signingIn from './signing-in.mjs';
 import * as boxes from './boxes.mjs';
 import * as handingOver from './handing-over.mjs';
 import * as leaving from './leaving.mjs';
+import * as releases from './releases.mjs';
 
-await suite({ ...doors, ...signingIn, ...boxes, ...handingOver, ...leaving }, launch);
+await suite({ ...doors, ...signingIn, ...boxes, ...handingOver, ...leaving, ...releases }, launch);

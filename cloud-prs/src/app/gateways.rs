@@ -11,6 +11,7 @@ use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
 use serde_json::json;
 
+use super::fleet::BoxSystem;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Node};
@@ -49,6 +50,9 @@ pub struct GatewayInfo {
     /// What it says of its way to the server; in the details only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// What the box's system is, when it is one of ours; in the details only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<BoxSystem>,
 }
 
 impl App {
@@ -80,8 +84,10 @@ impl App {
             .reachable_gateway(&mut db, call, Action::TreeSee, id)
             .await?;
         let health = health::of(&mut db, gateway.id).await?;
+        let system = self.system_of(&mut db, gateway.id).await?;
         Ok(GatewayInfo {
             health,
+            system,
             label: labels(&mut db).await?.remove(&gateway.identity),
             ..self.info(gateway)
         })
@@ -240,6 +246,7 @@ impl App {
             online,
             last_seen: gateway.last_seen,
             health: None,
+            system: None,
         }
     }
 }

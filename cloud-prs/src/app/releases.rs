@@ -190,7 +190,7 @@ impl App {
         let found = found.ok_or_else(AppError::not_found)?;
         releases::set_ring(&mut write, gateway, ring).await?;
         let event = Event::done("release.ring", found.customer, gateway)
-            .after(json!({ "ring": ring.name() }));
+            .after(json!({ "site": found.site_name, "ring": ring.name() }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
@@ -205,7 +205,7 @@ impl App {
     /// # Errors
     /// [`AppError`].
     pub async fn releases(&self, call: &Call) -> Result<(Vec<Release>, Vec<Member>), AppError> {
-        call.needs(Action::ReleaseManage)?;
+        call.needs(Action::ReleaseSee)?;
         let mut db = self.store.read().await?;
         let all = releases::all(&mut db).await?;
         Ok((all, releases::members(&mut db).await?))
@@ -243,11 +243,8 @@ impl App {
         if !all.iter().any(|r| r.ring.is_some() && r.halted.is_empty()) {
             return Ok(());
         }
-        let mut members = releases::members(&mut db).await?;
+        let members = self.with_links(releases::members(&mut db).await?);
         drop(db);
-        for member in &mut members {
-            member.online = links.gateway_online(&member.key);
-        }
         let now = self.now();
         for step in rollout::plan(&all, &members, now) {
             match step {
@@ -313,8 +310,10 @@ impl App {
         release: &Release,
     ) -> Result<(), AppError> {
         let subject = file_name(&release.board, release.version);
-        let event = Event::done(what, None, subject)
-            .after(json!({ "ring": release.ring.map(Ring::name), "forced": release.forced }));
+        let event = Event::done(what, None, subject).after(json!({
+            "name": format!("{} for {}", release.name, release.board),
+            "ring": release.ring.map(Ring::name), "forced": release.forced
+        }));
         Ok(self.record(write, &call.into(), event).await?)
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! No I/O, no clock. Driven by `app::releases`.
 
+pub mod overview;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -27,7 +29,19 @@ const LOST_ONE_IN: usize = 100;
 const AT_ONCE_ONE_IN: usize = 20;
 
 /// A ring of boxes; lower ones get releases first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Ring {
     /// The provider's own.
     First,
@@ -172,7 +186,7 @@ pub fn plan(releases: &[Release], members: &[Member], now: UnixMs) -> Vec<Step> 
             let way = |m: &Member| standing(release, m, now) == Standing::OnTheWay;
             let busy = ours.iter().filter(|m| way(m.1)).count();
             let room = (ours.len() / AT_ONCE_ONE_IN).max(1).saturating_sub(busy);
-            let newest = |m: &Member| newest_for(releases, m) == Some(index);
+            let newest = |m: &Member| newest_for(releases, &m.system.board, m.ring) == Some(index);
             let next = ours.iter().filter(|m| {
                 newest(m.1) && m.1.online && standing(release, m.1, now) == Standing::Wants
             });
@@ -203,12 +217,12 @@ pub fn lost_in(release: &Release, members: &[Member], upto: Ring, now: UnixMs) -
         })
 }
 
-/// The newest release that a box may have.
-fn newest_for(releases: &[Release], member: &Member) -> Option<usize> {
+/// The newest release that boxes of a board and a ring may have.
+fn newest_for(releases: &[Release], board: &str, of: Ring) -> Option<usize> {
     let open = releases.iter().enumerate().filter(|(_, release)| {
-        release.board == member.system.board
+        release.board == board
             && release.halted.is_empty()
-            && release.ring.is_some_and(|ring| member.ring <= ring)
+            && release.ring.is_some_and(|ring| of <= ring)
     });
     let (index, _) = open.max_by_key(|(_, release)| release.version)?;
     Some(index)

@@ -121,6 +121,7 @@ actions! {
     ClaimList "claim.list" Node ADMINISTRATORS MANAGE SignIn;
     ClaimAdd "claim.add" Node ADMINISTRATORS MANAGE SignIn;
     ClaimVoid "claim.void" Node ADMINISTRATORS MANAGE SignIn;
+    ReleaseSee "release.see" Root OWNERS READ SignIn;
     ReleaseManage "release.manage" Root OWNERS PERSON Fresh;
     SessionSee "session.see" Node TECHNICIANS READ SignIn;
     SessionSeeAll "session.see-all" Node ADMINISTRATORS READ SignIn;

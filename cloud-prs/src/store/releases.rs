@@ -138,18 +138,34 @@ pub async fn set_ring(
     query(sql).id(gateway).count(ring.number()).run(db).await
 }
 
+const MEMBERS: &str = "SELECT s.*, g.identity AS identity, g.online AS online, r.ring AS ring, \
+                       o.version AS offered, o.at AS offered_at FROM gateway_systems s \
+                       JOIN gateways g ON g.id = s.gateway \
+                       LEFT JOIN gateway_rings r ON r.gateway = s.gateway \
+                       LEFT JOIN gateway_offers o ON o.gateway = s.gateway";
+
 /// Every active box that told its system.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn members(db: &mut AnyConnection) -> Result<Vec<Member>, StoreError> {
-    let sql = "SELECT s.*, g.identity AS identity, g.online AS online, r.ring AS ring, \
-               o.version AS offered, o.at AS offered_at FROM gateway_systems s \
-               JOIN gateways g ON g.id = s.gateway \
-               LEFT JOIN gateway_rings r ON r.gateway = s.gateway \
-               LEFT JOIN gateway_offers o ON o.gateway = s.gateway \
-               WHERE g.state = 'active' ORDER BY s.gateway";
-    query(sql).all(db, member).await
+    let sql = format!("{MEMBERS} WHERE g.state = 'active' ORDER BY s.gateway");
+    query(sqlx::AssertSqlSafe(sql)).all(db, member).await
+}
+
+/// One of them, whatever its state.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn member_of(
+    db: &mut AnyConnection,
+    gateway: GatewayId,
+) -> Result<Option<Member>, StoreError> {
+    let sql = format!("{MEMBERS} WHERE s.gateway = $1");
+    query(sqlx::AssertSqlSafe(sql))
+        .id(gateway)
+        .one(db, member)
+        .await
 }
 
 fn release(row: &AnyRow) -> Result<Release, StoreError> {

@@ -16,11 +16,12 @@ use culvert_wire::key::{PublicKey, SigningKey};
 use serde_json::{Value, json};
 
 use crate::quick::Quick;
+use crate::releases::manifest;
 use crate::world::{Branch, From, PASSWORD, Person, World, assign, console, grant};
 
 mod rows;
 
-use rows::{Ids, Row, Things, rows};
+use rows::{BOARD, Ids, Row, Things, rows};
 
 /// Routes that need no sign-in, or whose one-time ticket decides; other tests
 /// hold what they do.
@@ -62,6 +63,8 @@ fn path(route: &str, things: &Things) -> (String, String) {
         .replace("{token}", &things.token.to_string())
         .replace("{user}", &things.user.to_string())
         .replace("{webhook}", &things.webhook.to_string())
+        .replace("{board}", BOARD)
+        .replace("{version}", &things.version.to_string())
         .replace("{member}", &things.member.to_string())
         .replace("{passkey}", &things.member.to_string())
         .replace("{invitation}", &things.invitation.to_string())
@@ -99,6 +102,9 @@ async fn things(world: &World, branch: &Branch, who: &Person) -> Things {
         .invite(&console, &name("Nina"), &[], None)
         .await
         .unwrap();
+    let version = rand::random();
+    let release = manifest(BOARD, u64::from(version));
+    app.publish_release(&console, &release, 1).await.unwrap();
     Things {
         customer: branch.customer,
         site,
@@ -116,6 +122,7 @@ async fn things(world: &World, branch: &Branch, who: &Person) -> Things {
         invitation: invited.id,
         assignment,
         webhook: webhook.id,
+        version,
     }
 }
 
@@ -144,6 +151,7 @@ fn missing() -> Things {
         invitation: id(),
         assignment: id(),
         webhook: id(),
+        version: rand::random(),
     }
 }
 

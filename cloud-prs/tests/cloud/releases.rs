@@ -6,21 +6,23 @@ use axum::http::{Request, StatusCode};
 use culvert_cloud_prs::app::releases::file_name;
 use culvert_cloud_prs::app::rollout::Ring;
 use culvert_wire::UnixMs;
+use culvert_wire::api::{NodeRef, Role};
 use culvert_wire::frame::{Offer, Progress, System};
 use culvert_wire::reason::Reason;
 use culvert_wire::update::{Manifest, Verity};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
+use crate::quick::Quick;
 use crate::world::on_both;
-use crate::world::{Branch, World, console};
+use crate::world::{Branch, From, World, assign, console};
 
 const BOARD: &str = "rock64";
 const MINUTE: u64 = 60_000;
 
-fn manifest(version: u64) -> Manifest {
+pub(crate) fn manifest(board: &str, version: u64) -> Manifest {
     Manifest {
-        board: BOARD.into(),
+        board: board.into(),
         version,
         name: format!("0.{version}.0"),
         issued: UnixMs(1),
@@ -39,7 +41,7 @@ async fn published(world: &World, version: u64, bytes: &[u8]) {
     std::fs::write(folder.join(file_name(BOARD, version)), bytes).unwrap();
     world
         .app
-        .publish_release(&console(), &manifest(version), bytes.len() as u64)
+        .publish_release(&console(), &manifest(BOARD, version), bytes.len() as u64)
         .await
         .unwrap();
 }
@@ -169,6 +171,52 @@ the_stop_switch_works_at_once_and_only_the_console_and_owners_have_it, world => 
     world.app.halt_release(&console(), (BOARD, 2)).await.unwrap();
 
     assert!(offers(&world).await.is_empty());
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+an_owner_sees_the_fleet_promotes_and_stops_in_the_portal_and_the_audit_tells, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    tells(&world, &world.b, 1, Progress::None).await;
+    let olga = Quick::new(&world).await;
+    assign(&world.app, olga.id, Role::Owner, NodeRef::All).await;
+    let page = From::Page(&olga.page);
+    let release = format!("/api/v1/releases/{BOARD}/2");
+    let gateway = format!("/api/v1/gateways/{}", world.a.gateway);
+
+    let (status, body) = world.send(&page, "PUT", &format!("{gateway}/ring"), r#"{"ring":"first"}"#).await;
+    assert_eq!(status, 204, "{body}");
+    let (status, body) = world.send(&page, "POST", &format!("{release}/promote"), r#"{"ring":"first"}"#).await;
+    assert_eq!(status, 204, "{body}");
+    assert_eq!(offers(&world).await.len(), 1);
+    tells(&world, &world.a, 1, Progress::Failed { version: 2 }).await;
+
+    let (status, body) = world.send(&page, "GET", "/api/v1/releases", "").await;
+    assert_eq!(status, 200, "{body}");
+    let fleet: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let expected = serde_json::json!([{ "ring": "first", "boxes": 1, "have": 0, "coming": 0, "failed": 1 }]);
+    assert_eq!(fleet["releases"][0]["reach"], expected);
+    assert_eq!(fleet["behind_in_all"], 1);
+    assert_eq!(fleet["behind"][0]["gateway"], world.a.gateway.to_string());
+    assert_eq!(fleet["behind"][0]["state"], "failed");
+    let (_, body) = world.send(&page, "GET", &gateway, "").await;
+    let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(shown["system"]["ring"], "first");
+    assert_eq!((&shown["system"]["version"], &shown["system"]["wants"]), (&1.into(), &2.into()));
+
+    // What a ring did not survive goes no further, whoever asks.
+    let (status, body) = world.send(&page, "POST", &format!("{release}/promote"), r#"{"ring":"all"}"#).await;
+    assert_eq!(status, 409, "{body}");
+    let (status, body) = world.send(&page, "POST", &format!("{release}/halt"), "").await;
+    assert_eq!(status, 204, "{body}");
+    let call = world.call(&world.olga).await;
+    let rows = world.app.audit_rows(&call, None, None, 100).await.unwrap();
+    for what in ["release.ring", "release.promote", "release.halt"] {
+        let found = rows.iter().filter(|row| row.action == what && row.outcome == "done");
+        assert!(found.count() == 1, "{what} is not in the audit trail once");
+    }
     std::fs::remove_dir_all(world.app.bundles()).unwrap();
 }
 }

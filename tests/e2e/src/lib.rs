@@ -14,6 +14,7 @@ pub mod programs;
 pub mod script;
 pub mod signed_in;
 pub mod stubborn;
+pub mod supervised;
 pub mod tshark;
 pub mod world;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use culvert_e2e::portal::{self, World};
+use culvert_e2e::supervised;
 use culvert_e2e::world::{eventually, must_work};
 use culvert_lab::{Programs, Running, Site};
 
@@ -38,16 +39,29 @@ fn run(world: &mut World<'_>) -> anyhow::Result<()> {
             stack.claim_another(code)?;
             Ok("null".to_owned())
         }
+        ["claim-box", code, what] => {
+            supervised::claim(stack, code, *what == "healthy")?;
+            Ok("null".to_owned())
+        }
+        ["fall-back", version] => {
+            supervised::fall_back(stack, version.parse()?)?;
+            Ok("null".to_owned())
+        }
+        ["publish", version] => {
+            let bundle = supervised::bundle(site.temp_dir(), version.parse()?)?;
+            stack.admin(&["release", "publish", &bundle.display().to_string()])?;
+            Ok("null".to_owned())
+        }
         ["login", name] => computers.login(name, stack.provider_key()),
         ["logged-in", name] => computers.logged_in(name),
         ["open", name, url] => computers.open(name, url),
         ["web", name, url] => computers.web(name, url),
-        // As if the minute had passed.
+        // As if the minute had passed, for links to this program.
         ["expire-launches"] => {
             let database = stack.data("cloud").join("culvert.db");
             let mut sqlite = Command::new("sqlite3");
             sqlite.arg("-cmd").arg(".timeout 20000").arg(database);
-            must_work(sqlite.arg("UPDATE launches SET expires = 1"))?;
+            must_work(sqlite.arg("UPDATE launches SET expires = 1 WHERE protocol = 'rdp'"))?;
             Ok("null".to_owned())
         }
         _ => bail!("an unknown question: {words:?}"),

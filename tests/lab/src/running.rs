@@ -28,10 +28,20 @@ pub struct Running {
 impl Running {
     /// Starts a command made by `Site::command`; its output goes to `log`.
     pub(crate) fn start(name: &str, log: PathBuf, command: &mut Command) -> Result<Self, LabError> {
+        Self::start_with(name, log, command, Stdio::null())
+    }
+
+    /// The same; the program's standard input is `input`.
+    pub(crate) fn start_with(
+        name: &str,
+        log: PathBuf,
+        command: &mut Command,
+        input: Stdio,
+    ) -> Result<Self, LabError> {
         let file = File::create(&log).map_err(LabError::file(&log))?;
         let again = file.try_clone().map_err(LabError::file(&log))?;
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(file)
             .stderr(again)
             .process_group(0)

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
@@ -83,6 +83,16 @@ impl Site {
     /// file `name` in the site's folder.
     pub fn spawn(&self, name: &str, command: &mut Command) -> Result<Running, LabError> {
         Running::start(name, self.log_path(name), command)
+    }
+
+    /// The same; the program's standard input is `input`.
+    pub(crate) fn spawn_with(
+        &self,
+        name: &str,
+        command: &mut Command,
+        input: Stdio,
+    ) -> Result<Running, LabError> {
+        Running::start_with(name, self.log_path(name), command, input)
     }
 
     /// Where the output of [`Site::spawn`] goes.

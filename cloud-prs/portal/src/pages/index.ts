@@ -29,6 +29,7 @@ const all: readonly Page[] = [
   { path: '/audit', title: 'Audit', icon: 'scroll', group: 'know', right: 'audit.see', load: () => import('./Audit.svelte') },
   { path: '/boxes', title: 'Sites and boxes', icon: 'box', group: 'manage', right: 'tree.see', load: () => import('./Boxes.svelte') },
   { path: '/sites/:site', title: 'Site', load: () => import('./Site.svelte') },
+  { path: '/releases', title: 'Releases', icon: 'rings', group: 'manage', right: 'release.see', needs: '/api/v1/releases', load: () => import('./releases/Releases.svelte') },
   { path: '/people', title: 'People', icon: 'people', group: 'manage', right: 'user.list', load: () => import('./people/People.svelte') },
   { path: '/people/invite', title: 'Invite', right: 'invitation.add', needs: '/api/v1/invitations', load: () => import('./people/Invite.svelte') },
   { path: '/people/:user', title: 'Person', right: 'user.list', load: () => import('./people/Person.svelte') },

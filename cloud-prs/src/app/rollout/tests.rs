@@ -4,9 +4,9 @@ use culvert_wire::key::SigningKey;
 
 use super::*;
 
-const NOW: UnixMs = UnixMs(1_800_000_000_000);
+pub(super) const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
-fn release(version: u64, ring: Ring) -> Release {
+pub(super) fn release(version: u64, ring: Ring) -> Release {
     Release {
         board: "rock64".into(),
         version,
@@ -19,7 +19,7 @@ fn release(version: u64, ring: Ring) -> Release {
     }
 }
 
-fn member(number: u8, ring: Ring) -> Member {
+pub(super) fn member(number: u8, ring: Ring) -> Member {
     Member {
         gateway: GatewayId::from_random([number; 16]),
         key: SigningKey::from_seed(&[number; 32]).public(),

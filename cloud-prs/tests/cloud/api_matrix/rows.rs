@@ -27,7 +27,12 @@ pub(super) struct Things {
     /// A role at the customer.
     pub(super) assignment: AssignmentId,
     pub(super) webhook: WebhookId,
+    /// The version of a release for [`BOARD`].
+    pub(super) version: u32,
 }
+
+/// The board of the matrix's releases.
+pub(super) const BOARD: &str = "qemu-virt";
 
 /// How a route's answer depends on its ids.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -183,6 +188,20 @@ pub(super) fn rows() -> Vec<Row> {
         // The gateway is not in quarantine: seen, but nothing to do.
         of_customer("POST /gateways/{gateway}/release", A::GatewayRelease, 409),
         of_customer("POST /gateways/{gateway}/replace", A::GatewayReplace, 201),
+        plain("GET /releases", A::ReleaseSee, 200),
+        of_root(
+            "POST /releases/{board}/{version}/promote",
+            A::ReleaseManage,
+            204,
+        )
+        .body(|_| json!({ "ring": "first" })),
+        of_root(
+            "POST /releases/{board}/{version}/halt",
+            A::ReleaseManage,
+            204,
+        ),
+        of_root("PUT /gateways/{gateway}/ring", A::ReleaseManage, 204)
+            .body(|_| json!({ "ring": "early" })),
         plain("GET /claims", A::ClaimList, 200),
         of_customer("POST /claims", A::ClaimAdd, 201).body(|t| json!({ "site": t.empty_site })),
         of_customer("DELETE /claims/{claim}", A::ClaimVoid, 204),

@@ -7,10 +7,12 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
 
 use super::{SITE, Stack, TECHNICIAN, run_to_end};
 use crate::network::{DESKTOP_IP, DEVICE_IP, GATEWAY_IP, SERVER_IP};
-use crate::{LabError, Programs, Site};
+use crate::{LabError, Programs, Running, Site};
 
 /// Where the portal is opened, and who may.
 pub struct Portal {
@@ -115,6 +117,15 @@ impl<'a> Stack<'a> {
 
     /// Claims another box with a code, with files of its own, and starts it.
     pub fn claim_another(&mut self, code: &str) -> Result<(), LabError> {
+        self.claim_with(code, None)
+    }
+
+    /// The same; at the other end of `supervisor` is the box's supervisor.
+    pub fn claim_box(&mut self, code: &str, supervisor: OwnedFd) -> Result<(), LabError> {
+        self.claim_with(code, Some(supervisor))
+    }
+
+    fn claim_with(&mut self, code: &str, supervisor: Option<OwnedFd>) -> Result<(), LabError> {
         let name = format!("gateway-{}", self.more_gateways.len() + 2);
         let file = self.data(&format!("{name}-claim.txt"));
         std::fs::write(&file, code).map_err(LabError::file(&file))?;
@@ -125,11 +136,33 @@ impl<'a> Stack<'a> {
         claim.arg("claim").arg("--config").arg(&settings);
         claim.arg("--file").arg(&file);
         run_to_end("claiming another gateway", &mut claim)?;
-        let mut run = self.gateway_command();
-        run.arg("run").arg("--config").arg(&settings);
-        let running = self.site.spawn(&name, &mut run)?;
+        let running = self.run_box(&name, supervisor)?;
         self.more_gateways.push(running);
         Ok(())
+    }
+
+    /// Stops the box that was claimed last and starts it again, with another
+    /// supervisor: as if it had booted anew.
+    pub fn reboot_box(&mut self, supervisor: OwnedFd) -> Result<(), LabError> {
+        let name = format!("gateway-{}", self.more_gateways.len() + 1);
+        drop(self.more_gateways.pop());
+        let running = self.run_box(&name, Some(supervisor))?;
+        self.more_gateways.push(running);
+        Ok(())
+    }
+
+    fn run_box(&self, name: &str, supervisor: Option<OwnedFd>) -> Result<Running, LabError> {
+        let settings = self.data(&format!("{name}.toml"));
+        let mut run = self.gateway_command();
+        run.arg("run").arg("--config").arg(&settings);
+        let input = match supervisor {
+            Some(socket) => {
+                run.env("CULVERT_SUPERVISOR", "stdin");
+                Stdio::from(socket)
+            }
+            None => Stdio::null(),
+        };
+        self.site.spawn_with(name, &mut run, input)
     }
 }
 

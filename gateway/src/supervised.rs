@@ -117,7 +117,9 @@ impl Supervised {
                 continue;
             };
             tokio::select! {
-                _ = self.beat.tick() => self.say(&FromGateway::Health),
+                _ = self.beat.tick() => {
+                    self.say(&FromGateway::Health);
+                }
                 got = socket.recv(&mut buffer) => match got {
                     Ok(0) => self.lost("it closed the socket"),
                     Ok(length) => match FromSupervisor::from_bytes(&buffer[..length]) {
@@ -198,25 +200,27 @@ impl Supervised {
             fingerprint: self.fingerprint.clone(),
             link_time: status.link_time_ms.map(UnixMs),
         };
-        if self.told.as_ref() != Some(&message) {
-            self.say(&message);
+        // What could not be told is told the next time.
+        if self.told.as_ref() != Some(&message) && self.say(&message) {
             self.told = Some(message);
         }
-        if self.sessions != Some(status.sessions) {
+        let count = u32::try_from(status.sessions).unwrap_or(u32::MAX);
+        if self.sessions != Some(status.sessions) && self.say(&FromGateway::Session(count)) {
             self.sessions = Some(status.sessions);
-            let count = u32::try_from(status.sessions).unwrap_or(u32::MAX);
-            self.say(&FromGateway::Session(count));
         }
     }
 
     /// A supervisor whose socket is full is busy writing to flash: it judges
-    /// by the next beat.
-    fn say(&self, message: &FromGateway) {
-        if let Some(socket) = &self.socket
-            && let Err(error) = socket.try_send(&message.to_bytes())
-        {
+    /// by the next beat. Answers whether nobody is left to be told.
+    fn say(&self, message: &FromGateway) -> bool {
+        let Some(socket) = &self.socket else {
+            return true;
+        };
+        let said = socket.try_send(&message.to_bytes());
+        if let Err(error) = &said {
             debug!(%error, "The supervisor was not told");
         }
+        said.is_ok()
     }
 
     fn lost(&mut self, why: &str) {

@@ -69,6 +69,11 @@ pub(crate) fn fill(card: &Card) -> anyhow::Result<()> {
 pub(crate) fn damaged_key(card: &Card) -> anyhow::Result<()> {
     let part = card.path.with_extension("part");
     card.take_out("data", &part)?;
+    // What the cut left in the journal comes to its place; 1: mended.
+    let mut mend = Command::new("e2fsck");
+    let mended = mend.args(["-p", "-f"]).arg(&part).output()?.status.code();
+    ensure!(matches!(mended, Some(0 | 1)), "e2fsck says {mended:?}");
+    card.put_in("data", &part)?;
     let asked = |words: &str| -> anyhow::Result<String> {
         let mut debugfs = Command::new("debugfs");
         let said = must_work(debugfs.args(["-R", words]).arg(&part))?.stdout;

@@ -174,7 +174,11 @@ pub struct Proxy {
 #[derive(Debug, Args)]
 pub struct OpenAddress {
     /// culvert://open/TICKET
-    pub address: String,
+    #[arg(required_unless_present = "register")]
+    pub address: Option<String>,
+    /// Make this program answer culvert:// links of this user's browsers.
+    #[arg(long, conflicts_with_all = ["address", "yes", "print"])]
+    pub register: bool,
     /// Do not ask before a program is started.
     #[arg(long)]
     pub yes: bool,

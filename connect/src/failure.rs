@@ -12,6 +12,7 @@ use crate::known::ChangedKey;
 use crate::launch::LaunchError;
 use crate::local::listen::ListenError;
 use crate::pick::PickError;
+use crate::scheme::RegisterError;
 use crate::viewer::ViewerError;
 use crate::word::WordError;
 
@@ -104,6 +105,9 @@ pub enum Failure {
     /// A native program.
     #[error(transparent)]
     Viewer(#[from] ViewerError),
+    /// `culvert open --register`.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// Another gateway key than before.
     #[error(transparent)]
     ChangedKey(#[from] ChangedKey),
@@ -211,6 +215,7 @@ impl Failure {
             Self::Home(_)
             | Self::Listen(_)
             | Self::Viewer(_)
+            | Self::Register(_)
             | Self::Answer { .. }
             | Self::Local { .. } => Exit::Failed,
         };
@@ -229,6 +234,7 @@ impl Failure {
             | Self::Launch(_)
             | Self::Listen(_)
             | Self::Viewer(_)
+            | Self::Register(_)
             | Self::ChangedKey(_)
             | Self::NoAccount
             | Self::NoSignIn { .. }

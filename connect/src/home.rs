@@ -43,6 +43,11 @@ impl Home {
         !self.named
     }
 
+    /// The folder, when it is not the user's usual one.
+    pub fn named(&self) -> Option<&Path> {
+        self.named.then_some(self.dir.as_path())
+    }
+
     fn from_variable(variable: Option<OsString>) -> Result<Self, HomeError> {
         if let Some(dir) = variable.filter(|dir| !dir.is_empty()) {
             return Ok(Self::at(dir));

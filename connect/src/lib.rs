@@ -11,7 +11,7 @@
 //! | [`cli`] | what can be typed |
 //! | [`commands`] | what each command does |
 //! | [`word`], [`pick`] | from a typed word to one host (pure) |
-//! | [`launch`] | `culvert://` addresses (pure) |
+//! | [`launch`], [`scheme`] | `culvert://` addresses (pure), and who answers them on this system |
 //! | [`home`], [`account`], [`keyring`], [`known`] | what is remembered between commands |
 //! | [`reach`], [`api`] | the server: links to it, its API over them |
 //! | [`tunnel`], [`streams`], [`carry`] | a session, its streams, and local connections in them |
@@ -34,6 +34,7 @@ pub mod launch;
 pub mod local;
 pub mod pick;
 pub mod reach;
+pub mod scheme;
 pub mod signals;
 pub mod socks;
 pub mod streams;

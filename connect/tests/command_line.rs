@@ -27,6 +27,43 @@ fn commands_before_the_first_sign_in_say_what_to_do() {
     }
 }
 
+/// S18: the system's own tools find the program that answers links.
+#[cfg(target_os = "linux")]
+#[test]
+fn links_of_the_portal_are_registered_for_this_user_only() {
+    let home = tempfile::tempdir().unwrap();
+    let desk = |command: &mut Command| {
+        command
+            .env("HOME", home.path())
+            .env("XDG_DATA_HOME", home.path().join("data"))
+            .env("XDG_CONFIG_HOME", home.path().join("config"))
+            .env_remove("XDG_CURRENT_DESKTOP")
+            .output()
+    };
+
+    for _ in 0..2 {
+        let out = desk(&mut command(home.path(), &["open", "--register"])).unwrap();
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+    }
+
+    let entry = home.path().join("data/applications/culvert-open.desktop");
+    let entry = std::fs::read_to_string(entry).unwrap();
+    let program = format!("\"{}\" open %u\n", env!("CARGO_BIN_EXE_culvert"));
+    assert!(entry.contains(&program), "{entry}");
+    let mut query = Command::new("xdg-mime");
+    // Where there is no such tool, the entry alone is what can be done.
+    if let Ok(out) = desk(query.args(["query", "default", "x-scheme-handler/culvert"])) {
+        assert_eq!(text(&out.stdout).trim(), "culvert-open.desktop");
+    }
+    for args in [&["open"][..], &["open", "--register", &launch()]] {
+        assert_eq!(
+            culvert(home.path(), args).status.code(),
+            Some(2),
+            "{args:?}"
+        );
+    }
+}
+
 #[test]
 fn doctor_names_what_is_missing_first() {
     let home = tempfile::tempdir().unwrap();

@@ -26,17 +26,18 @@ async function login(page, world, home) {
 /** The portal's button; nothing answers the link here, and the page says what to do. */
 async function button(page, world, name, protocol) {
   await page.goto(`${world.url}/h/${await host(page, name)}`);
-  await page.click(`section[aria-label=Open] button:has-text("${protocol}")`);
   const launched = page.waitForResponse((r) => r.url().endsWith('/api/v1/launches'));
   const asked = [];
   page.on('request', (r) => asked.push(new URL(r.url()).origin));
-  await page.locator(`${shown} .native button:has-text("Open")`).click();
+  // One click, and no other.
+  await page.click(`section[aria-label=Open] button:has-text("${protocol}")`);
   const { url } = await (await launched).json();
   assert.match(url, /^culvert:\/\/open\/[a-z2-7]{52}$/);
   await page.waitForSelector(`${shown} :text("Nothing answered")`);
   // What to do instead: a command to copy, and the link for the program itself.
   assert.match(await page.locator(`${shown} .native .cmd`).innerText(), /^culvert (rdp desktop|web device)/);
   await page.waitForSelector(`${shown} .native button:has-text("Copy command")`);
+  assert.match(await page.locator(`${shown} .native`).innerText(), /culvert open --register/);
   // The portal never polls a loopback port.
   const elsewhere = asked.filter((origin) => ![new URL(world.url).origin, 'null'].includes(origin));
   assert.deepEqual(elsewhere, []);

@@ -12,13 +12,17 @@ use crate::home::Home;
 use crate::launch;
 use crate::local::listen::{Limit, Listener};
 use crate::reach::Server;
+use crate::scheme;
 use crate::text::{note, plain};
 use crate::tunnel::{Launched, Tunnel};
 use crate::viewer::{browser, choose, desktop, ssh};
 
 /// Opens what a ticket stands for.
 pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure> {
-    let ticket = launch::parse(&address.address)?;
+    let Some(link) = address.address.filter(|_| !address.register) else {
+        return registered(&home);
+    };
+    let ticket = launch::parse(&link)?;
     let mut server = Server::known(home)?;
     if !address.yes && !prompt::is_there() {
         let text = "nobody to ask whether this may be opened: use a terminal, or --yes";
@@ -32,6 +36,15 @@ pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure
     let (tunnel, what) = Tunnel::redeem(&server, link, ticket).await?;
     note(&format!("{} on {}", what.protocol, plain(&what.host)));
     start(tunnel, what, address.print).await
+}
+
+/// Makes this program the one for links of the portal.
+fn registered(home: &Home) -> Result<(), Failure> {
+    let program = std::env::current_exe().map_err(scheme::RegisterError::Program)?;
+    for said in scheme::register(&program, home.named())? {
+        note(&said);
+    }
+    Ok(())
 }
 
 async fn start(tunnel: Tunnel, what: Launched, print: bool) -> Result<(), Failure> {

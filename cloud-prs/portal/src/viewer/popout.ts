@@ -8,7 +8,11 @@ import { sessions, type Resume, type Tab } from './sessions.svelte';
 const KEY = 'culvert.pop.';
 interface Popped { host: string; protocol: string; port: number; resume: Resume | null; at: number }
 
-export function popOut(tab: Tab): void {
+/** What does not go on where it was: only a terminal by SSH is kept by the gateway. */
+export function startsAnew(protocol: string): boolean { return protocol !== 'ssh'; }
+
+export async function popOut(tab: Tab): Promise<void> {
+  if (startsAnew(tab.protocol) && !(await asks.confirm({ title: 'Start anew in a window of its own?', text: tab.protocol === 'telnet' ? 'Telnet cannot be taken along: this session ends, with what runs in it, and the new window signs in again.' : 'The desktop is connected again in the new window, which may ask for its password. What runs on it goes on.', yes: 'Start anew' }))) return;
   const id = crypto.randomUUID();
   const popped: Popped = { host: tab.host, protocol: tab.protocol, port: tab.port, resume: tab.resume, at: Date.now() };
   localStorage.setItem(KEY + id, JSON.stringify(popped));

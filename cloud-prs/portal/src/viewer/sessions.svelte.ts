@@ -49,6 +49,14 @@ export class Tab {
     if (this.viewer === 'native') this.state = 'open';
   }
 
+  #begun = false;
+  /** True once: the tab was opened by a person a moment ago. */
+  begin(): boolean {
+    const first = !this.#begun;
+    this.#begun = true;
+    return first;
+  }
+
   /** Something would be lost if the tab went now. */
   get live(): boolean { return this.viewer !== 'native' && (this.state === 'opening' || this.state === 'open' || this.state === 'reconnecting'); }
 

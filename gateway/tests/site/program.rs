@@ -49,6 +49,8 @@ impl Gateway {
             claim: Some(claim),
             ..State::default()
         };
+        // A box makes its key before it is claimed, and no other afterwards.
+        Identity::load_or_make(&gateway.data()).unwrap();
         state.store(&gateway.data()).unwrap();
         gateway
     }

@@ -123,6 +123,7 @@ impl Tunnel {
             end,
             id: answer.session,
             ends_at: answer.ends_at,
+            waits: keep::Waits::new(),
         };
         let keeper = tokio::spawn(kept.keep(session.clone()));
         Ok(Self {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use culvert_link::backoff::Backoff;
 use culvert_link::{Event, Events, Link};
 use culvert_session::Ending;
 use culvert_session::ending::is_final;
@@ -20,10 +21,9 @@ use crate::failure::Failure;
 use crate::reach::Server;
 use crate::text::note;
 
-/// First pause after a failed try for a new link; doubles up to [`LONGEST`].
-const FIRST: Duration = Duration::from_millis(250);
-/// Longest pause: the gateway gives us up 25 s after our last word.
-const LONGEST: Duration = Duration::from_secs(4);
+/// A server's wish to be left alone is kept this long: the gateway gives us up 25 s
+/// after our last word.
+const LONGEST_WISH: Duration = Duration::from_secs(15);
 
 /// What keeping a session takes.
 pub(super) struct Kept {
@@ -33,6 +33,44 @@ pub(super) struct Kept {
     pub(super) end: SigningKey,
     pub(super) id: SessionId,
     pub(super) ends_at: UnixMs,
+    pub(super) waits: Waits,
+}
+
+/// When to come back, and since when the link is there.
+pub(super) struct Waits {
+    backoff: Backoff,
+    since: Instant,
+}
+
+impl Waits {
+    /// A link is up now.
+    pub(super) fn new() -> Self {
+        Self {
+            backoff: Backoff::default(),
+            since: Instant::now(),
+        }
+    }
+
+    /// The server named a time before it ended the link.
+    fn handle_event(&mut self, event: &Event) {
+        let wish = match event {
+            Event::Drain { come_back_ms, .. } => *come_back_ms,
+            Event::Refused(refused) => refused.retry_after_ms,
+            Event::Welcome(_) | Event::Invite(_) | Event::Revoke(_) | Event::Offer(_) => return,
+        };
+        let wish = Duration::from_millis(wish.into());
+        self.backoff.handle_wish(wish.min(LONGEST_WISH));
+    }
+
+    fn handle_down(&mut self) {
+        self.backoff.handle_down(self.since.elapsed());
+    }
+
+    /// How long to wait before the next try; `random` is in 0..1. All technicians of a
+    /// server lose it at the same moment, and do not return at the same moment.
+    fn next(&mut self, random: f64) -> Duration {
+        self.backoff.next_hurried(random)
+    }
 }
 
 impl Kept {
@@ -46,14 +84,16 @@ impl Kept {
                     self.renew().await;
                     renewal = self.renewal();
                 }
-                event = self.events.next() => {
-                    if let Some(Event::Drain { .. }) = event {
-                        note("the server is restarting; the session goes on when it is back");
+                event = self.events.next() => match event {
+                    Some(event) => {
+                        self.waits.handle_event(&event);
+                        if let Event::Drain { .. } = event {
+                            note("the server is restarting; the session goes on when it is back");
+                        }
                     }
-                    if event.is_none() && !self.lost_link(&session).await {
-                        return;
-                    }
-                }
+                    None if self.lost_link(&session).await => {}
+                    None => return,
+                },
                 ending = session.route_lost() => {
                     let ending = ending.unwrap_or_else(|| Ending::new(Reason::LinkLost, ""));
                     // A route that closes on a link that lives was closed on purpose.
@@ -96,8 +136,13 @@ impl Kept {
     /// Opens another link and rejoins; false when the session is over.
     async fn follow(&mut self, session: &Session) -> bool {
         note("the connection to the server was lost; connecting again");
-        let mut pause = FIRST;
+        self.waits.handle_down();
         loop {
+            let wait = self.waits.next(rand::random());
+            tokio::select! {
+                _ = session.closed() => return false,
+                () = sleep(wait) => {}
+            }
             tokio::select! {
                 _ = session.closed() => return false,
                 linked = self.server.link() => match linked.and_then(|l| self.rejoin(session, l)) {
@@ -114,10 +159,6 @@ impl Kept {
                     }
                 },
             }
-            tokio::select! {
-                _ = session.closed() => return false,
-                () = sleep(pause) => pause = (pause * 2).min(LONGEST),
-            }
         }
     }
 
@@ -125,6 +166,7 @@ impl Kept {
         let route = link.join(self.id, None, &self.end)?;
         session.replace_route(route);
         (self.link, self.events) = (link, events);
+        self.waits.since = Instant::now();
         Ok(())
     }
 }
@@ -135,4 +177,47 @@ fn refusal(failure: &Failure) -> Option<Reason> {
         return None;
     };
     is_final(closed.reason).then_some(closed.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use culvert_wire::frame::Refused;
+
+    use super::*;
+
+    fn refused(retry_after_ms: u32) -> Event {
+        Event::Refused(Refused {
+            reason: Reason::ServerFull,
+            retry_after_ms,
+            text: String::new(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_takes_the_link_and_refuses_is_asked_less_and_less() {
+        let mut waits = Waits::new();
+        let mut heard = Vec::new();
+        for _ in 0..4 {
+            waits.since = Instant::now();
+            waits.handle_event(&refused(0));
+            waits.handle_down();
+            heard.push(waits.next(1.0).as_secs());
+        }
+        assert_eq!(heard, [2, 4, 5, 5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_the_server_names_is_kept_as_long_as_the_session_lives() {
+        let mut waits = Waits::new();
+        waits.handle_event(&refused(3000));
+        assert_eq!(waits.next(0.0), Duration::from_secs(3));
+        // Once only.
+        assert_eq!(waits.next(0.0), Duration::ZERO);
+
+        waits.handle_event(&Event::Drain {
+            come_back_ms: 60_000,
+            sessions_end_ms: 0,
+        });
+        assert_eq!(waits.next(0.0), LONGEST_WISH);
+    }
 }

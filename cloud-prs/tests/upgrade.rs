@@ -1,5 +1,6 @@
 //! Upgrading is replacing the program: an older database is brought up to date
-//! when it starts, a copy of it stays, and a newer one is not touched (P24).
+//! when it starts, a copy of it stays, and a newer one is not touched (P24). And what a
+//! backup keeps of a server whose database is PostgreSQL's.
 //!
 //! `fixtures/schema-1.db` was written by the first version itself: a customer
 //! with a site and three hosts, two people, a claimed gateway, a sign-in and two
@@ -58,6 +59,29 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_and_a_copy_of_it_
     assert_eq!(rows(&copy).await, rows_of_schema_1().await);
 }
 
+/// A copy is there already: of an upgrade that was stopped, or from before a backup was
+/// put back. It does not stand in the way, and the newer copy is the one that stays.
+#[tokio::test]
+async fn an_upgrade_that_was_stopped_can_be_made_again() {
+    let installation = Installation::new();
+    fs::write(installation.database(), SCHEMA_1).unwrap();
+    let former = installation.0.path().join("data/keys/former-nodes");
+    fs::write(former, ITS_NODE).unwrap();
+    let copy = installation.database().with_extension("schema-1.db");
+    fs::write(&copy, &SCHEMA_1[..8192]).unwrap();
+
+    good(&installation.run(&["admin", "report", "--csv"]));
+
+    assert_eq!(schema(&installation.database()).await, SCHEMA);
+    assert_eq!(rows(&copy).await, rows_of_schema_1().await);
+    let left: Vec<_> = fs::read_dir(copy.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".part"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_with_a_sentence_and_left_alone() {
     let installation = Installation::new();
@@ -83,15 +107,60 @@ async fn a_database_of_a_newer_version_is_refused_with_a_sentence_and_left_alone
     assert_eq!(schema(&path).await, SCHEMA + 1);
 }
 
+/// Settings and keys are kept and put back; who keeps the database is said. Run by
+/// `./check postgres`.
+#[tokio::test]
+async fn a_backup_of_a_server_on_postgres_holds_settings_and_keys() {
+    let Ok(server) = std::env::var("CULVERT_TEST_POSTGRES") else {
+        return;
+    };
+    sqlx::any::install_default_drivers();
+    let name = format!("t{:016x}", rand::random::<u64>());
+    let mut root = AnyConnection::connect(&server).await.unwrap();
+    let sql = format!("CREATE DATABASE {name}");
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .execute(&mut root)
+        .await
+        .unwrap();
+    let address = server.replacen("/postgres?", &format!("/{name}?"), 1);
+    assert_ne!(address, server);
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("database");
+    fs::write(&file, address).unwrap();
+    let more = ["--database-address-file", file.to_str().unwrap()];
+    let installation = Installation::with(&more);
+    let folder = installation.0.path().join("backup");
+    let folder = folder.to_str().unwrap();
+
+    let said = good(&installation.run(&["admin", "backup", folder]));
+
+    assert!(said.contains("settings, keys"), "{said}");
+    assert!(said.contains("pg_dump"), "{said}");
+    let key = |of: &Path| fs::read(of.join("keys/node.key")).unwrap();
+    let data = installation.0.path().join("data");
+    assert_eq!(key(Path::new(folder)), key(&data));
+
+    // Another machine, its PostgreSQL put back: the same server.
+    fs::remove_dir_all(&data).unwrap();
+    let said = good(&installation.run(&["admin", "restore", folder]));
+    assert!(said.contains("restored"), "{said}");
+    assert_eq!(key(Path::new(folder)), key(&data));
+}
+
 /// A data folder of this version.
 struct Installation(tempfile::TempDir);
 
 impl Installation {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Self {
         let installation = Self(tempfile::tempdir().unwrap());
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = free.local_addr().unwrap().to_string();
-        good(&installation.run(&["init", "--listen", &listen, "--public-address", &listen]));
+        let args = ["init", "--listen", &listen, "--public-address", &listen];
+        good(&installation.run(&[&args, more].concat()));
         installation
     }
 

@@ -77,6 +77,7 @@ impl From<StoreError> for AppError {
             | StoreError::Value { .. }
             | StoreError::Newer { .. }
             | StoreError::Copy { .. }
+            | StoreError::File(_)
             | StoreError::NotHere { .. } => reason.sentence().to_owned(),
         };
         Self {

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use culvert_config::prs::FILE_NAME;
+use culvert_config::prs::{FILE_NAME, Prs};
 
 use super::out;
 use crate::app::{App, Call};
 use crate::data::Data;
 use crate::serve;
+use crate::store::Place;
 
 /// The database's name in a backup.
 const DATABASE: &str = "culvert.db";
@@ -34,16 +35,25 @@ impl Backup {
         );
         let copy = Data::at(&self.folder);
         copy.make()?;
-        app.store().copy_to(&copy.path(DATABASE)).await?;
+        let mut kept = vec![];
+        let own = matches!(app.store().place(), Place::File(_));
+        if own {
+            app.store().copy_to(&copy.path(DATABASE)).await?;
+            kept.push("database");
+        }
         copy.write(FILE_NAME, &data.read(FILE_NAME)?)?;
-        let mut kept = vec!["database", "settings"];
+        kept.push("settings");
         if !self.without_keys {
             for folder in ["keys", "tls"] {
                 copy_folder(data, &copy, folder)?;
             }
             kept.push("keys");
         }
-        out::line(&format!("{}: {}", self.folder.display(), kept.join(", ")))
+        out::line(&format!("{}: {}", self.folder.display(), kept.join(", ")))?;
+        if !own {
+            out::line("the database is PostgreSQL's: keep a pg_dump of it, made after this")?;
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +85,10 @@ impl Restore {
         let Some(_lock) = data.lock()? else {
             bail!("a server runs on {}: stop it first", data.dir().display());
         };
-        if let Some(folder) = &self.folder {
+        // That of PostgreSQL is put back by its own tools, before this.
+        if let Some(folder) = &self.folder
+            && !elsewhere(data)?
+        {
             put_back(&folder.join(DATABASE), data)?;
         }
         let (_, _, app) = serve::open(data).await?;
@@ -90,6 +103,11 @@ impl Restore {
             voided.sessions
         ))
     }
+}
+
+/// Whether the settings name a database that is no file of this folder.
+fn elsewhere(data: &Data) -> anyhow::Result<bool> {
+    Ok(Prs::load(data.dir())?.database_address_file.is_some())
 }
 
 /// An empty folder gets settings and keys from the backup as well.

@@ -34,6 +34,9 @@ pub enum StoreError {
         /// What this version knows.
         known: i64,
     },
+    /// A file beside the database.
+    #[error("a file beside the database cannot be written")]
+    File(#[source] std::io::Error),
     /// The copy before a migration could not be made.
     #[error("the copy of the database before its update could not be made at {path}")]
     Copy {
@@ -59,9 +62,11 @@ impl StoreError {
             Self::Taken(_) | Self::InUse(_) => Reason::Conflict,
             Self::Full(_) => Reason::StorageFull,
             Self::Down(_) => Reason::DatabaseDown,
-            Self::Value { .. } | Self::Newer { .. } | Self::Copy { .. } | Self::NotHere { .. } => {
-                Reason::Internal
-            }
+            Self::File(_)
+            | Self::Value { .. }
+            | Self::Newer { .. }
+            | Self::Copy { .. }
+            | Self::NotHere { .. } => Reason::Internal,
         }
     }
 }

@@ -113,11 +113,22 @@ async fn keep_copy(store: &Store, found: i64) -> Result<(), StoreError> {
     let Place::File(path) = store.place() else {
         return Ok(());
     };
+    // An upgrade that was stopped before its end left a copy, or half of one; so did
+    // one whose backup was put back since. The newest takes the place when it is whole.
     let target = path.with_extension(format!("schema-{found}.db"));
-    let whole = store.copy_to(&target).await;
-    whole.map_err(|error| StoreError::Copy {
-        path: target.display().to_string(),
-        source: Box::new(error),
+    let name = format!("schema-{found}.{:08x}.part", rand::random::<u32>());
+    let part = path.with_extension(name);
+    let mut whole = store.copy_to(&part).await;
+    if whole.is_ok() {
+        whole = std::fs::rename(&part, &target).map_err(StoreError::File);
+    }
+    whole.map_err(|error| {
+        // What there is of it is of no use.
+        let _ = std::fs::remove_file(&part);
+        StoreError::Copy {
+            path: target.display().to_string(),
+            source: Box::new(error),
+        }
     })
 }
 

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::dial::Dialer;
+use crate::outcome::Outcome;
 use crate::session::{Permits, Refusal};
 use crate::terminal::{Context, Terminals};
 
@@ -33,6 +34,8 @@ pub struct Bridge {
     pub permits: watch::Receiver<Permits>,
     /// Bytes of all streams.
     pub counters: Arc<Counters>,
+    /// Whether any of them reached its host.
+    pub outcome: Arc<Outcome>,
     /// The terminals of this process.
     pub terminals: Terminals,
 }
@@ -78,12 +81,13 @@ impl Bridge {
         };
         let needed = if test { Rights::CONNECT } else { USE };
         if let Err(refusal) = self.permits(index, needed) {
-            return refuse(stream, index, refusal).await;
+            return self.refuse(stream, index, refusal).await;
         }
         let tcp = match self.connect(index, ahead).await {
             Ok(tcp) => tcp,
-            Err(refusal) => return refuse(stream, index, refusal).await,
+            Err(refusal) => return self.refuse(stream, index, refusal).await,
         };
+        self.outcome.handle_reached();
         if stream.reply(Answer::Accepted).await.is_err() {
             return;
         }
@@ -108,13 +112,14 @@ impl Bridge {
     /// The terminal's own rules follow; here only that the target exists.
     async fn terminal(self, index: usize, stream: Stream, ahead: Option<Ahead>) {
         if let Err(refusal) = self.permits(index, USE) {
-            return refuse(stream, index, refusal).await;
+            return self.refuse(stream, index, refusal).await;
         }
         let context = Context {
             grant: self.grant,
             index,
             permits: self.permits,
             counters: self.counters,
+            outcome: self.outcome,
         };
         self.terminals.serve(context, stream, ahead).await;
     }
@@ -126,6 +131,16 @@ impl Bridge {
             return dialled;
         }
         self.dialer.dial(&self.grant.targets[index]).await
+    }
+
+    async fn refuse(&self, mut stream: Stream, index: usize, refusal: Refusal) {
+        let reason = refusal.reason;
+        debug!(index, reason = reason.slug(), "Target not reached");
+        self.outcome.handle_refused(reason);
+        let mut text = refusal.text;
+        text.truncate(text.floor_char_boundary(MAX_ANSWER_TEXT));
+        // Fails only when the technician has gone meanwhile.
+        let _ = stream.reply(Answer::Refused { reason, text }).await;
     }
 
     fn permits(&self, index: usize, needed: Rights) -> Result<(), Refusal> {
@@ -155,15 +170,6 @@ pub(crate) async fn taken_away(permits: &mut watch::Receiver<Permits>, index: us
         // The session is ending and takes its streams with it.
         std::future::pending::<()>().await;
     }
-}
-
-async fn refuse(mut stream: Stream, index: usize, refusal: Refusal) {
-    let reason = refusal.reason;
-    debug!(index, reason = reason.slug(), "Target not reached");
-    let mut text = refusal.text;
-    text.truncate(text.floor_char_boundary(MAX_ANSWER_TEXT));
-    // Fails only when the technician has gone meanwhile.
-    let _ = stream.reply(Answer::Refused { reason, text }).await;
 }
 
 /// A test passes no byte: both ways end cleanly.

@@ -9,7 +9,7 @@
 //! | [`identity`], [`state`], [`memory`], [`files`] | keys and memory of the box |
 //! | [`guard`] | which addresses may be dialled (pure) |
 //! | [`session`] | which sessions are accepted, kept and ended (pure) |
-//! | [`dial`], [`bridge`] | connections to LAN hosts, and streams over them |
+//! | [`dial`], [`bridge`], [`outcome`] | connections to LAN hosts, streams over them, and what came of those |
 //! | [`terminal`] | terminals, and what outlives their streams |
 //! | [`worker`] | processes that speak to hosts, confined |
 //! | [`pins`] | the host keys that technicians have accepted |
@@ -33,6 +33,7 @@ pub mod files;
 pub mod guard;
 pub mod identity;
 pub mod memory;
+pub mod outcome;
 pub mod pins;
 pub mod renewal;
 pub mod reports;

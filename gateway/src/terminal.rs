@@ -36,6 +36,7 @@ use crate::bridge::Ahead;
 use crate::clock::Clock;
 use crate::dial::Dialer;
 use crate::identity::Identity;
+use crate::outcome::Outcome;
 use crate::pins::Pins;
 use crate::session::{Permits, Refusal};
 use crate::worker::{Slot, Workers};
@@ -92,6 +93,8 @@ pub struct Context {
     pub permits: watch::Receiver<Permits>,
     /// The session's bytes.
     pub counters: Arc<Counters>,
+    /// What the session's record will say.
+    pub outcome: Arc<Outcome>,
 }
 
 impl Context {
@@ -168,6 +171,7 @@ impl Terminals {
     /// Serves a terminal stream until it or its terminal is over.
     pub async fn serve(&self, context: Context, mut stream: Stream, ahead: Option<Ahead>) {
         if let Err(Refusal { reason, text }) = context.permits() {
+            context.outcome.handle_refused(reason);
             // Fails only when the technician has gone meanwhile.
             let _ = stream.reply(Answer::Refused { reason, text }).await;
             return;
@@ -194,12 +198,16 @@ impl Terminals {
             }
         };
         match opened {
-            Ok(opened) => self.keep(context, page, &start, opened).await,
+            Ok(opened) => {
+                context.outcome.handle_reached();
+                self.keep(context, page, &start, opened).await;
+            }
             Err(opening::End::Gone) => {
                 debug!(session = %context.grant.session, "Nobody waits for the terminal")
             }
             Err(opening::End::Refused(Refusal { reason, text })) => {
                 info!(session = %context.grant.session, reason = reason.slug(), "No terminal");
+                context.outcome.handle_refused(reason);
                 page.refuse(reason, text).await;
             }
         }

@@ -85,9 +85,12 @@ impl Task {
             dialer: self.dialer.clone(),
             permits: self.permits.clone(),
             counters: counters.clone(),
+            outcome: Arc::default(),
             terminals: self.terminals.clone(),
         };
-        self.serve(&session, bridge, ahead).await
+        let outcome = bridge.outcome.clone();
+        let (ended, streams) = self.serve(&session, bridge, ahead).await;
+        (outcome.reason(ended), streams)
     }
 
     /// Waits for the technician's end and its key, over as many links as come.

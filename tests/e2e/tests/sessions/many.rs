@@ -2,6 +2,7 @@
 //! report of who did what (S5, S6, S15, S20, S23, S27, T3).
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use culvert_e2e::world::{self, must_work};
 use culvert_lab::{Ns, SiteOptions};
@@ -25,7 +26,7 @@ fn ten_sessions_of_two_technicians_run_at_once_and_are_reported() {
                 .spawn()?;
             running.push(child);
         }
-        world::eventually("ten sessions", std::time::Duration::from_secs(60), || {
+        world::eventually("ten sessions", Duration::from_secs(60), || {
             Ok(world.ssh_connections()? == 10)
         })?;
         for (number, child) in running.iter_mut().enumerate() {
@@ -97,6 +98,19 @@ fn a_dead_host_a_refused_port_and_an_unknown_name_each_have_a_sentence() {
             anyhow::ensure!(!said.contains("panicked"), "{word}: {said}");
         }
         must_work(&mut technician.culvert(&["test", "server"]))?;
+        // The report and the audit trail say why, too, in words of the same list.
+        for (host, reason) in [
+            ("closed", "host_refused"),
+            ("nobody", "host_unreachable"),
+            ("nameless", "name_not_resolved"),
+        ] {
+            let what = format!("the report says {reason} of {host}");
+            world::eventually(&what, Duration::from_secs(20), || {
+                let report = world.stack.admin(&["report", "--csv"])?;
+                let named = |line: &str| line.contains(host) && line.contains(reason);
+                Ok(report.lines().any(named))
+            })?;
+        }
         Ok(())
     })
     .unwrap();

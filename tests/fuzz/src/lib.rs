@@ -104,6 +104,14 @@ pub const TARGETS: &[Target] = &[
         run: typed::gateway_toml,
     },
     Target {
+        name: "box_toml",
+        run: typed::box_toml,
+    },
+    Target {
+        name: "prs_toml",
+        run: typed::prs_toml,
+    },
+    Target {
         name: "key_list",
         run: canonical::<SignedKeyList>,
     },

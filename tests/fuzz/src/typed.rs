@@ -11,6 +11,22 @@ pub(crate) fn gateway_toml(input: &[u8]) {
     }
 }
 
+/// The file on a card, which anybody may have written: settings or one sentence.
+pub(crate) fn box_toml(input: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(input)
+        && let Err(error) = culvert_config::boxfile::BoxFile::from_toml(text)
+    {
+        assert!(!error.to_string().trim().is_empty());
+    }
+}
+
+/// A server's settings.
+pub(crate) fn prs_toml(input: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(input) {
+        let _ = culvert_config::prs::Prs::parse(text);
+    }
+}
+
 /// A telnet host's bytes: what goes back is bounded by what came.
 pub(crate) fn telnet(input: &[u8]) {
     let mut telnet = Telnet::new("xterm", (80, 24));

@@ -24,6 +24,7 @@ pub(crate) const BARS: &[Bar] = &[
     bar(Name::Relay, "technician_cpu_per_gb", 1.6),
     bar(Name::Delay, "p95_over_idle", 60.0),
     bar(Name::Start, "first_ssh_byte", 350.0),
+    bar(Name::Start, "from_program_start", 350.0),
     bar(Name::Memory, "relay_per_idle_link", 24.0),
     bar(Name::Memory, "gateway_idle", 16.0),
     bar(Name::Memory, "gateway_8_sessions", 32.0),

@@ -89,7 +89,12 @@ pub fn set_clock(time: UnixMs) -> io::Result<()> {
 /// What the system says.
 pub fn free(path: &str) -> io::Result<u64> {
     let told = statvfs(path)?;
-    Ok(told.blocks_available() * told.fragment_size())
+    Ok(wide(told.blocks_available()) * wide(told.fragment_size()))
+}
+
+/// A number of the system's own width: 32 bits on the smaller boards.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
 }
 
 /// Megabytes in use and in all; the kernel's own code is in neither.

@@ -25,7 +25,7 @@ pub enum Light {
     NoAddress,
     /// No server, with the cause on the console.
     NoServer,
-    /// The settings file cannot be used, or the box is not claimed.
+    /// The box is not claimed, or the file on its card cannot be used.
     Unclaimed,
     /// Linked.
     Online,

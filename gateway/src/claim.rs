@@ -86,6 +86,7 @@ pub async fn claim(settings: &Gateway, code: &ClaimCode) -> Result<Claimed, Clai
             servers: code.servers.clone(),
             epoch_floor: 0,
             gateway: None,
+            code: Some(code.claim),
             confirmed: false,
         });
     })?;
@@ -271,6 +272,25 @@ pub enum ClaimError {
     /// The box has no memory.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl ClaimError {
+    /// A code for the screen and for scripts; never changes its meaning.
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Connect(error) => error.cause(),
+            Self::Refused(refused) => refused.reason.slug(),
+            Self::OtherProvider => "other_provider",
+            Self::File { .. }
+            | Self::Code(_)
+            | Self::AlreadyClaimed { .. }
+            | Self::UnderWay
+            | Self::Setup(_)
+            | Self::AnswerLost
+            | Self::Identity(_)
+            | Self::State(_) => "unclaimed",
+        }
+    }
 }
 
 fn detail(text: &str) -> String {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use culvert_wire::UnixMs;
-use culvert_wire::id::{GatewayId, Lease};
+use culvert_wire::id::{ClaimId, GatewayId, Lease};
 use culvert_wire::key::PublicKey;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,8 @@ pub struct Claim {
     pub epoch_floor: u32,
     /// Its place in the provider's list, once told.
     pub gateway: Option<GatewayId>,
+    /// The code that it was claimed with; none is known of older claims.
+    pub code: Option<ClaimId>,
     /// Whether the server has confirmed the claim. A claim whose answer was
     /// lost stays unconfirmed until the server is asked again.
     pub confirmed: bool,
@@ -116,6 +118,8 @@ struct RawClaim {
     servers: Vec<String>,
     epoch_floor: u32,
     gateway: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
     confirmed: bool,
 }
 
@@ -128,6 +132,7 @@ impl From<&State> for Raw {
                 servers: claim.servers.clone(),
                 epoch_floor: claim.epoch_floor,
                 gateway: claim.gateway.map(|id| id.to_string()),
+                code: claim.code.map(|id| id.to_string()),
                 confirmed: claim.confirmed,
             }),
             clock_floor_ms: state.clock_floor.0,
@@ -149,6 +154,7 @@ impl Raw {
                 servers: raw.servers,
                 epoch_floor: raw.epoch_floor,
                 gateway: raw.gateway.map(|id| id.parse()).transpose().ok()?,
+                code: raw.code.map(|id| id.parse()).transpose().ok()?,
                 confirmed: raw.confirmed,
             }),
         };
@@ -196,6 +202,7 @@ mod tests {
                 servers: vec!["prs.example.com:443".into()],
                 epoch_floor: 3,
                 gateway: Some(GatewayId::from_random([2; 16])),
+                code: Some(ClaimId::from_random([4; 16])),
                 confirmed: true,
             }),
             clock_floor: BUILD_FLOOR.plus_ms(5),
@@ -226,6 +233,23 @@ mod tests {
         old.store(dir.path()).unwrap();
 
         assert_eq!(State::load(dir.path()).unwrap().clock_floor, BUILD_FLOOR);
+    }
+
+    #[test]
+    fn a_state_of_a_claim_whose_code_was_not_kept_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        state().store(dir.path()).unwrap();
+        let path = dir.path().join(FILE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let older: String = text
+            .lines()
+            .filter(|line| !line.contains("\"code\""))
+            .collect();
+        std::fs::write(&path, older).unwrap();
+
+        let read = State::load(dir.path()).unwrap();
+
+        assert_eq!(read.confirmed().unwrap().code, None);
     }
 
     #[test]

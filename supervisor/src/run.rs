@@ -4,6 +4,7 @@
 //! the loop: a box that cannot do something says so and goes on.
 
 mod button;
+mod claim;
 mod data;
 mod home;
 #[cfg(feature = "sabotage")]
@@ -35,7 +36,7 @@ use crate::install::{self, Install, Judge};
 use crate::names::{Names, Source};
 use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
-use crate::{card, console, network, ports, system};
+use crate::{console, network, ports, system};
 
 /// Longest turn.
 const TURN: u16 = 1000;
@@ -252,18 +253,6 @@ impl Running {
         }
     }
 
-    fn erase_used_claim(&mut self) {
-        if std::mem::take(&mut self.erase_claim) {
-            let card = std::path::Path::new(card::CARD);
-            match card::writable(|| card::erase_claim(card)) {
-                Ok(()) => console::line("the used claim code is erased from the card"),
-                Err(error) => console::line(&format!(
-                    "the used claim code cannot be erased from the card: {error}"
-                )),
-            }
-        }
-    }
-
     /// Restores the tries of a healthy release; leaves one that failed.
     fn judge_boot(&mut self, now: Instant) {
         let Some(trial) = self.trial else {
@@ -338,6 +327,7 @@ impl Running {
                 Light::Session,
                 format!("online, {} sessions", self.sessions),
             ),
+            LinkState::Up if self.troubles.on_card() => (Light::Unclaimed, "online".to_owned()),
             LinkState::Up => (Light::Online, "online".to_owned()),
             LinkState::Quarantined => (Light::NoServer, "quarantined".to_owned()),
             LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(cable) => {

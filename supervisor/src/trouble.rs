@@ -23,6 +23,8 @@ pub enum Cause {
     FullData,
     /// The settings on the card cannot be used.
     Settings,
+    /// The claim code on the card is another one's.
+    Claim,
     /// The release on the card was not taken.
     Release,
 }
@@ -34,6 +36,7 @@ impl Cause {
             Self::Moved => CARD_MOVED,
             Self::FullData => "data_full",
             Self::Settings => "settings_refused",
+            Self::Claim => "claim_unused",
             Self::Release => "release_refused",
         }
     }
@@ -58,6 +61,11 @@ impl Troubles {
     /// Whether it was noted.
     pub fn has(&self, cause: Cause) -> bool {
         self.0.contains_key(&cause)
+    }
+
+    /// Whether somebody has to write the card's file anew.
+    pub fn on_card(&self) -> bool {
+        self.has(Cause::Settings) || self.has(Cause::Claim)
     }
 
     /// The gravest, for the gateway.
@@ -85,10 +93,12 @@ mod tests {
             sentence: String::new(),
         };
         assert_eq!(troubles.message(), none);
+        assert!(!troubles.on_card());
 
         troubles.note(Cause::Release, "it is for another board");
         troubles.note(Cause::Settings, &"\u{e9}".repeat(LONGEST));
 
+        assert!(troubles.on_card());
         let told = troubles.message();
         let FromSupervisor::Trouble { code, sentence } = &told else {
             panic!("{told:?}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use culvert_gateway::state::State;
+use culvert_gateway::state::{Claim, State};
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::hello::Who;
 use culvert_wire::id::ClaimId;
@@ -90,6 +90,41 @@ fn a_provisioning_file_claims_a_waiting_box_and_is_removed() {
         prs.linked(gateway.key()).await;
         eventually("the file's end", || !exists(&file)).await;
         eventually_linked(&gateway).await;
+    });
+}
+
+/// S3: the power went while a code was tried that no server honours; a card with
+/// a good one claims the box all the same.
+#[test]
+fn a_good_code_is_used_behind_one_that_was_never_answered() {
+    let net = Net::new();
+    net.run(async {
+        let prs = Prs::start().await;
+        prs.allow_claim(key(53).public());
+        let mut gateway = Gateway::unclaimed(&net, "");
+        let cut = Claim {
+            provider: key(99).public(),
+            servers: code(53).servers,
+            epoch_floor: 0,
+            gateway: None,
+            code: Some(ClaimId::from_random([99; 16])),
+            confirmed: false,
+        };
+        let state = State {
+            claim: Some(cut),
+            ..State::default()
+        };
+        state.store(&gateway.data()).unwrap();
+        let file = gateway.data().join("claim.txt");
+        fs::write(&file, code(53).reveal().as_str()).unwrap();
+
+        gateway.start();
+
+        prs.linked(gateway.key()).await;
+        eventually_linked(&gateway).await;
+        let state = State::load(&gateway.data()).unwrap();
+        assert_eq!(state.confirmed().unwrap().code, Some(code(53).claim));
+        assert!(!exists(&file), "a code that was used stays");
     });
 }
 

@@ -43,6 +43,7 @@ impl Gateway {
             servers: vec![format!("{CLOUD}:443")],
             epoch_floor: 0,
             gateway: None,
+            code: None,
             confirmed: true,
         };
         let state = State {

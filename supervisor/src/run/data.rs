@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, chown};
 use std::path::Path;
 
+use culvert_board::hardware::{Panel as _, Sysfs};
 use nix::mount::MsFlags;
 
 use super::start::{DATA, GATEWAY};
@@ -24,7 +25,7 @@ const HEAD: usize = 4096;
 
 /// Mounts the data; makes a new file system where there is none; goes on in
 /// memory where there is no partition.
-pub(super) fn mount(troubles: &mut Troubles) {
+pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
     let flags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
     let options = Some("errors=remount-ro,commit=30");
     let found = disk::partition("/".as_ref(), disk::DATA);
@@ -37,7 +38,7 @@ pub(super) fn mount(troubles: &mut Troubles) {
                     return Err(error);
                 }
                 console::line(&format!("the data is made anew: {error}"));
-                make_data(&device)?;
+                make_data(&device, panel)?;
                 system::mount_at(&device, DATA, "ext4", flags, options)
             })
         }
@@ -99,14 +100,14 @@ fn lacks_file_system(error: &io::Error) -> bool {
 
 /// Copies the empty file system over all that was there. The head, without
 /// which nothing can be mounted, comes last: a cut before it, and this is done
-/// again at the next boot.
-fn make_data(device: &Path) -> io::Result<()> {
+/// again at the next boot. A slow card shall not let the watchdog cut it.
+fn make_data(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
     let from = File::open(EMPTY_DATA)?;
     let to = OpenOptions::new().read(true).write(true).open(device)?;
-    overwrite(&from, &to)
+    overwrite(&from, &to, || panel.feed())
 }
 
-fn overwrite(from: &File, to: &File) -> io::Result<()> {
+fn overwrite(from: &File, to: &File, mut alive: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut wanted = vec![0; 256 * 1024];
     let mut found = vec![0; wanted.len()];
     to.write_all_at(&wanted[..HEAD], 0)?;
@@ -125,6 +126,8 @@ fn overwrite(from: &File, to: &File) -> io::Result<()> {
             to.write_all_at(&wanted[..length], at)?;
         }
         at += length as u64;
+        // A watchdog that cannot be fed is told by the loop.
+        let _ = alive();
     }
     to.sync_all()?;
     to.write_all_at(&head, 0)?;
@@ -156,9 +159,15 @@ mod tests {
         fs::write(&data, vec![0x5a; 700_000]).unwrap();
         let to = OpenOptions::new().read(true).write(true).open(&data);
 
-        overwrite(&File::open(&empty).unwrap(), &to.unwrap()).unwrap();
+        let mut fed = 0;
+        let alive = || {
+            fed += 1;
+            Ok(())
+        };
+        overwrite(&File::open(&empty).unwrap(), &to.unwrap(), alive).unwrap();
 
         assert!(fs::read(&data).unwrap() == new);
+        assert!(fed > 1, "a slow card needs more time than a watchdog gives");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use culvert_wire::update::{KeyList, Purpose};
 use culvert_wire::{Decode as _, UnixMs};
 
 use super::home::Home;
-use super::{Link, Running, button, data};
+use super::{Link, Running, button, claim, data};
 use crate::card::Unusable;
 use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
@@ -67,7 +67,7 @@ pub(super) fn start() -> anyhow::Result<Running> {
     let (manifest, keys) = signed.verify(&trusted, &board.name, Purpose::Boot)?;
 
     let mut troubles = Troubles::default();
-    data::mount(&mut troubles);
+    data::mount(&mut troubles, &mut panel);
     let authentic = manifest.issued.max(saved_clock());
     if system::now() < authentic {
         system::set_clock(authentic)?;
@@ -208,7 +208,7 @@ fn prepare_gateway(settings: &BoxFile) -> io::Result<()> {
     // The table of the settings file comes first: its sub-tables end it.
     fs::write(GATEWAY_TOML, own + &settings.gateway)?;
     if let Some(code) = &settings.claim {
-        replace(&format!("{GATEWAY}/claim.txt"), code.as_bytes(), USER)?;
+        replace(claim::FILE, code.as_bytes(), USER)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use anyhow::ensure;
 
 use crate::card::Card;
+use crate::hardship;
 use crate::machine::Machine;
 use crate::provider::Provider;
 
@@ -19,14 +20,17 @@ fn a_customer_pauses_the_box_and_makes_it_as_new() -> anyhow::Result<()> {
     let built = crate::built()?;
     let provider = Provider::start()?;
     let card = Card::flash(&built, provider.home.join("card.img"))?;
-    card.provision(&provider.settings()?)?;
+    let settings = provider.settings()?;
+    card.provision(&settings)?;
+    // As the box writes it down.
+    let owner = hardship::code_in(&settings)?.provider.to_string();
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.boots(STARTS)?;
     let key = machine.online()?;
     machine.healthy()?;
 
     paused(&provider, &mut machine)?;
-    as_new(&provider, &card, machine, &key)
+    as_new(&card, machine, &key, &owner)
 }
 
 /// A running session ends, no other begins, the portal's API tells why, and
@@ -60,10 +64,10 @@ fn paused(provider: &Provider, machine: &mut Machine) -> anyhow::Result<()> {
 
 /// Nothing of the old box is left: another key, no claim, no trace of its
 /// provider on the data partition.
-fn as_new(provider: &Provider, card: &Card, mut machine: Machine, key: &str) -> anyhow::Result<()> {
+fn as_new(card: &Card, mut machine: Machine, key: &str, owner: &str) -> anyhow::Result<()> {
     ensure!(
-        card.holds("data", provider.key())?,
-        "the data tells the provider"
+        card.holds("data", owner)?,
+        "the data does not tell the provider, so its absence would prove nothing"
     );
     let mut hand = machine.hand()?;
     hand.hold(|| machine.said("button: factory reset, everything is forgotten"))?;
@@ -77,7 +81,7 @@ fn as_new(provider: &Provider, card: &Card, mut machine: Machine, key: &str) -> 
     machine.never_since("status: online")?;
     machine.cut();
     ensure!(
-        !card.holds("data", provider.key())?,
+        !card.holds("data", owner)?,
         "the data tells the provider still"
     );
     Ok(())

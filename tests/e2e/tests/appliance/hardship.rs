@@ -1,6 +1,6 @@
 //! Sites and cards that are not as they should be: a network that comes late, a
-//! dead name server, a wrong clock, settings with a mistake, codes that are
-//! worth nothing, and data that is full, damaged or not there.
+//! dead name server, a wrong clock, settings with a mistake, codes that this box
+//! cannot use, and data that is full, damaged or not there.
 //!
 //! Each ends in one sentence on the screen; what does not stop the box is also
 //! told to the portal.
@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use culvert_e2e::world::must_work;
 use culvert_wire::claim::ClaimCode;
+use culvert_wire::id::ClaimId;
 use culvert_wire::key::SigningKey;
 
 use crate::card::Card;
@@ -97,10 +98,10 @@ pub(crate) fn damaged_key(card: &Card) -> anyhow::Result<()> {
     card.flip("data", at)
 }
 
-/// The data is gone: the box is as new, and the card's code claims it again.
+/// The data is gone: the box is as new, and a code for its place claims it again.
 pub(crate) fn destroyed(provider: &Provider, card: &Card, key: &str) -> anyhow::Result<String> {
     card.zero("data", 1 << 20)?;
-    let settings = provider.settings()?;
+    let settings = provider.replacement()?;
     card.provision(&settings)?;
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.says("the data is made anew")?;
@@ -109,24 +110,14 @@ pub(crate) fn destroyed(provider: &Provider, card: &Card, key: &str) -> anyhow::
     Ok(settings)
 }
 
-/// A code that claimed a box claims no other, and one with another provider's
-/// key claims none at all.
-pub(crate) fn worthless_codes(card: &Card, used: &str) -> anyhow::Result<()> {
-    let (_, rest) = used.split_once('"').context("settings hold a code")?;
-    let code: ClaimCode = rest.split('"').next().unwrap_or_default().parse()?;
+/// The same settings, but that their code is another one, of another provider.
+pub(crate) fn of_another_provider(settings: &str) -> anyhow::Result<String> {
     let foreign = ClaimCode {
         provider: SigningKey::from_seed(&[9; 32]).public(),
-        ..code
+        claim: ClaimId::from_random([9; 16]),
+        ..code_in(settings)?
     };
-    let foreign = format!("claim = \"{}\"\n", foreign.reveal().as_str());
-    for (settings, why) in [(used, USED), (foreign.as_str(), FOREIGN)] {
-        card.provision(settings)?;
-        let mut machine = Machine::boot(&card.path, &[])?;
-        let said = machine.says("status: not claimed (unclaimed: ")?;
-        ensure!(said.contains(why), "the screen says {said}");
-        machine.never_said("status: online")?;
-    }
-    Ok(())
+    Ok(format!("claim = \"{}\"\n", foreign.reveal().as_str()))
 }
 
 /// A card that ends behind the settings, its table mended by somebody's tool: one
@@ -155,8 +146,46 @@ pub(crate) fn too_small(card: &Card) -> anyhow::Result<()> {
     Ok(())
 }
 
-const USED: &str = "was used already";
-const FOREIGN: &str = "provider";
+/// The code that settings hold.
+pub(crate) fn code_in(settings: &str) -> anyhow::Result<ClaimCode> {
+    let (_, rest) = settings.split_once('"').context("settings hold a code")?;
+    Ok(rest.split('"').next().unwrap_or_default().parse()?)
+}
+
+/// A server that cannot prove the code's provider gets nothing.
+pub(crate) fn foreign_code(machine: &mut Machine) -> anyhow::Result<()> {
+    let why = machine.says("status: not claimed (other_provider: ")?;
+    let sentence = "no server could be reached: the server belongs to another provider";
+    ensure!(why.starts_with(sentence), "the screen says {why}");
+    machine.never_said("status: online")
+}
+
+/// A code that claimed a box claims no other.
+pub(crate) fn used_code(machine: &mut Machine) -> anyhow::Result<()> {
+    let why = machine.says("status: not claimed (claim_refused: ")?;
+    let sentence =
+        "the claim was refused: the claim code is unknown, was used already or has expired";
+    ensure!(why.starts_with(sentence), "the screen says {why}");
+    machine.never_said("status: online")
+}
+
+/// A box that belongs to somebody says that it has no use for a code, and
+/// leaves it on the card.
+pub(crate) fn needless_code(
+    provider: &Provider,
+    card: &Card,
+    mut machine: Machine,
+) -> anyhow::Result<()> {
+    machine.says("the claim code on the card is not used: this box is claimed already")?;
+    provider.sees_health("claim_unused")?;
+    machine.never_said("erased from the card")?;
+    machine.cut();
+    ensure!(
+        card.settings()?.contains("culvert-claim-"),
+        "the code is gone from the card"
+    );
+    card.provision("")
+}
 
 /// Without a data partition the box says so and uses no code up.
 pub(crate) fn no_data(card: &Card, settings: &str) -> anyhow::Result<()> {

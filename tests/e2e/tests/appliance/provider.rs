@@ -136,7 +136,16 @@ impl Provider {
 
     /// A settings file with a fresh claim code.
     pub(crate) fn settings(&self) -> anyhow::Result<String> {
-        let printed = self.did(&["gateway", "code", "--site", SITE])?;
+        self.settings_with(&["gateway", "code", "--site", SITE])
+    }
+
+    /// The same for a box that comes in the place of the dead one.
+    pub(crate) fn replacement(&self) -> anyhow::Result<String> {
+        self.settings_with(&["gateway", "replace", SITE])
+    }
+
+    fn settings_with(&self, ask: &[&str]) -> anyhow::Result<String> {
+        let printed = self.did(ask)?;
         let code: String = printed.split_whitespace().collect();
         Ok(format!("claim = \"{code}\"\n"))
     }
@@ -170,11 +179,6 @@ impl Provider {
             .env("CULVERT_HOME", self.home.join("culvert"))
             .stdin(Stdio::null());
         ssh
-    }
-
-    /// The key that boxes trust, as it was printed.
-    pub(crate) fn key(&self) -> &str {
-        &self.provider_key
     }
 
     /// Waits until the API tells the portal what the box says of itself.

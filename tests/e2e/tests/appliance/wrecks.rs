@@ -1,0 +1,85 @@
+//! Cards whose running release is not there any more, or not what was signed:
+//! the box is there again from its other slot, with the same key.
+
+use std::path::Path;
+
+use anyhow::ensure;
+
+use crate::card::Card;
+use crate::machine::Machine;
+use crate::provider::Provider;
+use crate::sites::Proxy;
+use crate::{hardship, sites};
+
+/// S26, P6, P7: a dead slot on another board without DHCP, a damaged root behind
+/// a proxy, with a second claim code that the box has no use for.
+#[test]
+fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyhow::Result<()> {
+    let built = crate::built()?;
+    let provider = Provider::start()?;
+    let card = Card::flash(&built, provider.home.join("card.img"))?;
+    let settings = provider.settings()?;
+    card.provision(&settings)?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    let key = machine.online()?;
+    machine.healthy()?;
+    machine.cut();
+    dead_slot(&provider, &card, &built, &key)?;
+    let code = hardship::of_another_provider(&settings)?;
+    card.provision(&(code + &sites::behind_a_proxy()))?;
+    let proxy = Proxy::start(&provider.home)?;
+    let machine = damaged_root(&card, &built, &key, &sites::OTHER_BOARD)?;
+    proxy.was_used()?;
+    hardship::needless_code(&provider, &card, machine)
+}
+
+/// The running slot's header is gone: the other one boots. The card is in
+/// another board, whose address is not known to the site's DHCP.
+fn dead_slot(provider: &Provider, card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
+    slot_b_alone(card, built)?;
+    card.provision(&sites::fixed_address())?;
+    let mut machine = Machine::boot(&card.path, &sites::OTHER_BOARD)?;
+    machine.boots("slot b: release 0.1.0 (version 1)")?;
+    sites::moved(provider, &mut machine, key)
+}
+
+/// The same with a clock of 2099 and a late network.
+pub(crate) fn late_and_dead(
+    provider: &mut Provider,
+    card: &Card,
+    built: &Path,
+    key: &str,
+) -> anyhow::Result<()> {
+    slot_b_alone(card, built)?;
+    provider.unplug_servers();
+    let mut machine = Machine::boot(&card.path, &["-rtc", "base=2099-01-01T00:00:00"])?;
+    machine.boots("slot b: release 0.1.0 (version 1)")?;
+    hardship::late_network(provider, &mut machine, key)
+}
+
+/// The record wants slot A, which is not there.
+fn slot_b_alone(card: &Card, built: &Path) -> anyhow::Result<()> {
+    for part in ["slot-b", "record-1", "record-2"] {
+        card.restore(part, &built.join("culvert-qemu-virt-1.img"))?;
+    }
+    card.zero("slot-a", 4096)
+}
+
+/// A bit of the running slot's root is wrong: no byte of it is believed, and
+/// the other slot is there again.
+pub(crate) fn damaged_root(
+    card: &Card,
+    built: &Path,
+    key: &str,
+    more: &[&str],
+) -> anyhow::Result<Machine> {
+    for part in ["slot-a", "record-1", "record-2"] {
+        card.restore(part, &built.join("culvert-qemu-virt-1.img"))?;
+    }
+    card.flip("slot-a", card.part("slot-a", "root")? + 5000)?;
+    let mut machine = Machine::boot(&card.path, more)?;
+    machine.boots("culvert: slot a")?;
+    machine.boots("slot b: release 0.1.0 (version 1)")?;
+    ensure!(machine.online()? == key, "the other slot must keep the key");
+    Ok(machine)
+}

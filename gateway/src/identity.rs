@@ -223,6 +223,7 @@ mod tests {
             servers: vec!["prs.example.com:443".into()],
             epoch_floor: 0,
             gateway: None,
+            code: None,
             confirmed: true,
         };
         let state = State {

@@ -114,6 +114,7 @@ fn a_good_code_is_used_behind_one_that_was_never_answered() {
             claim: Some(cut),
             ..State::default()
         };
+        gateway.key();
         state.store(&gateway.data()).unwrap();
         let file = gateway.data().join("claim.txt");
         fs::write(&file, code(53).reveal().as_str()).unwrap();

@@ -4,7 +4,7 @@
 import { world } from './world.mjs';
 
 /** Tests at a time: most of them wait for a server, a box or a host most of the time. */
-const AT_A_TIME = Number(process.env.CULVERT_AT_A_TIME ?? 3);
+const AT_A_TIME = Math.max(1, Number(process.env.CULVERT_AT_A_TIME) || 3);
 
 /**
  * `tests` in any order and beside each other, then `alone` one by one: those that

@@ -154,7 +154,7 @@ export const api = (page, method, path, body) => page.evaluate(async ([m, p, b])
   return { status: answer.status, body: text ? JSON.parse(text) : null };
 }, [method, path, body]);
 
-/** The customer of the tree that every test may work at and none changes. */
+/** The customer of the tree that every test may work at: what is there nobody changes. */
 export const harbour = (tree) => tree.customers.find((customer) => customer.name === 'Harbour');
 
 /** The tab of the session that is shown, in the strip. */

@@ -51,6 +51,10 @@ fn walk(
         if !wanted(&name.to_string_lossy()) {
             continue;
         }
+        // Never into itself: the second place may lie in the first one.
+        if to.starts_with(entry.path()) {
+            continue;
+        }
         let (from, to) = (entry.path(), to.join(&name));
         let kind = entry.file_type().with_context(said)?;
         if kind.is_dir() {

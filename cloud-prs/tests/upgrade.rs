@@ -12,6 +12,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
 
 use culvert_cloud_prs::store::SCHEMA;
 use sqlx::{AnyConnection, Connection as _, Row as _};
@@ -69,6 +70,12 @@ async fn an_upgrade_that_was_stopped_can_be_made_again() {
     fs::write(former, ITS_NODE).unwrap();
     let copy = installation.database().with_extension("schema-1.db");
     fs::write(&copy, &SCHEMA_1[..8192]).unwrap();
+    let cut_off = installation
+        .database()
+        .with_extension("schema-1.0a1b2c3d.part");
+    let long_ago = SystemTime::now() - Duration::from_secs(2 * 3600);
+    let file = fs::File::create(cut_off).unwrap();
+    file.set_modified(long_ago).unwrap();
 
     good(&installation.run(&["admin", "report", "--csv"]));
 

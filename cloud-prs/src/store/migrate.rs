@@ -1,6 +1,9 @@
 //! Brings a database up to this version's schema, in one transaction, with a
 //! copy of the SQLite file kept beside it.
 
+use std::path::Path;
+use std::time::Duration;
+
 use sqlx::AnyConnection;
 use sqlx::Row as _;
 
@@ -121,6 +124,7 @@ async fn keep_copy(store: &Store, found: i64) -> Result<(), StoreError> {
     let mut whole = store.copy_to(&part).await;
     if whole.is_ok() {
         whole = std::fs::rename(&part, &target).map_err(StoreError::File);
+        forget_parts(path);
     }
     whole.map_err(|error| {
         // What there is of it is of no use.
@@ -130,6 +134,31 @@ async fn keep_copy(store: &Store, found: i64) -> Result<(), StoreError> {
             source: Box::new(error),
         }
     })
+}
+
+/// Removes parts of copies that were cut off; one that is being made is younger.
+fn forget_parts(database: &Path) {
+    const CUT_OFF: Duration = Duration::from_secs(3600);
+    let Some(entries) = database
+        .parent()
+        .and_then(|dir| std::fs::read_dir(dir).ok())
+    else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let part = Path::new(&name)
+            .extension()
+            .is_some_and(|end| end == "part");
+        let old = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > CUT_OFF));
+        if part && old {
+            // What stays is looked at again with the next migration.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// The statements of a step, without its comments; no `;` stands inside one.

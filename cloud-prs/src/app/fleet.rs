@@ -14,7 +14,7 @@ use super::rollout::overview::{self, Behind, Lag, Reach, RingNow};
 use super::rollout::{Member, Release, Ring};
 use super::{App, AppError, Call};
 use crate::authz::Action;
-use crate::store::gateways::{self, Gateway};
+use crate::store::gateways::{self, Gateway, GatewayState};
 use crate::store::{StoreError, releases};
 
 /// Boxes that lag in one answer; the rest is counted.
@@ -73,7 +73,7 @@ pub struct BoxBehind {
     pub online: bool,
     /// The version that it runs.
     pub runs: u64,
-    /// The version that it should have.
+    /// The version that it should have, or was lost with.
     pub wants: u64,
     /// How it stands.
     pub state: Lag,
@@ -96,7 +96,7 @@ pub struct BoxSystem {
     pub at: UnixMs,
     /// Its ring.
     pub ring: Ring,
-    /// The version that it should have and has not.
+    /// The version that it should have and has not, or was lost with.
     pub wants: Option<u64>,
     /// How it stands to that.
     pub state: Option<Lag>,
@@ -136,15 +136,18 @@ impl App {
     pub(super) async fn system_of(
         &self,
         db: &mut AnyConnection,
-        gateway: GatewayId,
+        gateway: &Gateway,
     ) -> Result<Option<BoxSystem>, StoreError> {
-        let Some(member) = releases::member_of(db, gateway).await? else {
+        let Some(member) = releases::member_of(db, gateway.id).await? else {
             return Ok(None);
         };
         let all = releases::all(db).await?;
         let [member] = <[Member; 1]>::try_from(self.with_links(vec![member]))
             .expect("as many come back as were given");
-        let lag = overview::lag(&all, &member, self.now());
+        // One in quarantine, or revoked, is offered nothing.
+        let active = gateway.state == GatewayState::Active;
+        let lag = active.then(|| overview::lag(&all, &member, self.now()));
+        let lag = lag.flatten();
         let system = member.system;
         let known = |r: &&Release| r.board == system.board && r.version == system.version;
         Ok(Some(BoxSystem {

@@ -84,7 +84,7 @@ impl App {
             .reachable_gateway(&mut db, call, Action::TreeSee, id)
             .await?;
         let health = health::of(&mut db, gateway.id).await?;
-        let system = self.system_of(&mut db, gateway.id).await?;
+        let system = self.system_of(&mut db, &gateway).await?;
         Ok(GatewayInfo {
             health,
             system,

@@ -1,5 +1,5 @@
-//! Releases of the boxes' system: published and promoted at the console,
-//! offered to boxes a few at a time, fetched by them with a right of their own.
+//! Releases of the boxes' system: published at the console, promoted and stopped
+//! there or in the portal, offered to boxes a few at a time, fetched by them with a right of their own.
 //!
 //! The server can delay a release and never make one: boxes take only what the
 //! provider's offline key signed, and judge it themselves.

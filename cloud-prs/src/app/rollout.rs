@@ -6,7 +6,7 @@
 //! more than one in a hundred of its ring is lost, the release stops by itself
 //! and no further ring gets it.
 //!
-//! No I/O, no clock. Driven by `app::releases`.
+//! No I/O, no clock. Driven by `app::releases`; shown by `app::fleet`.
 
 pub mod overview;
 

@@ -168,6 +168,8 @@ fn lost(release: &Release, member: &Member) -> String {
     if member.system.progress == (Progress::Failed { version }) {
         let runs = member.system.version;
         format!("it was not healthy there: the box went back to version {runs} by itself")
+    } else if member.system.version >= version && !member.system.trial {
+        "it took the release and is offline since".to_owned()
     } else if member.online {
         "it was offered the release and has not come back with it".to_owned()
     } else {

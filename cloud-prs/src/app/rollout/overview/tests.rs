@@ -82,3 +82,20 @@ fn who_failed_with_a_stopped_release_stays_in_sight_and_nobody_else_owes_it() {
     assert_eq!(told, [(0, 2, Lag::Failed)]);
     assert!(behind[0].why.contains("offline since"), "{behind:?}");
 }
+
+#[test]
+fn who_took_a_release_and_went_is_not_said_to_have_refused_it() {
+    let releases = [release(2, Ring::All)];
+    let mut members = [member(1, Ring::All)];
+    members[0].system.version = 2;
+    members[0].offered = Some((2, NOW));
+    members[0].online = false;
+
+    let behind = behind(&releases, &members, NOW.plus_ms(BACK_MS + 1));
+
+    let told: Vec<_> = behind.iter().map(|b| (b.lag, b.why.as_str())).collect();
+    assert_eq!(
+        told,
+        [(Lag::Failed, "it took the release and is offline since")]
+    );
+}

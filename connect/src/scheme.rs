@@ -44,13 +44,14 @@ pub enum RegisterError {
 }
 
 /// Registers the program at `program`; `home` names the folder of its files when that
-/// is not the usual one. Returns what to tell the user.
+/// is not the usual one (on Windows it cannot be handed on, and that is told). Returns
+/// what to tell the user.
 ///
 /// # Errors
 /// [`RegisterError`].
 pub fn register(program: &Path, home: Option<&Path>) -> Result<Vec<String>, RegisterError> {
     if cfg!(windows) {
-        windows(program)
+        windows(program, home)
     } else if cfg!(target_os = "macos") {
         Err(RegisterError::NotHere)
     } else {
@@ -116,7 +117,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn windows(program: &Path) -> Result<Vec<String>, RegisterError> {
+fn windows(program: &Path, home: Option<&Path>) -> Result<Vec<String>, RegisterError> {
     let key = r"HKCU\Software\Classes\culvert";
     let command = format!("\"{}\" open \"%1\"", program.display());
     for (key, value) in [
@@ -134,7 +135,14 @@ fn windows(program: &Path) -> Result<Vec<String>, RegisterError> {
         )
         .map_err(|_| RegisterError::Registry { key })?;
     }
-    Ok(vec!["Links of the portal open with this program.".into()])
+    let mut said = vec!["Links of the portal open with this program.".into()];
+    if let Some(home) = home {
+        let home = home.display();
+        said.push(format!(
+            "They use the usual folder, not {home}: a registered command has no {HOME_VARIABLE}."
+        ));
+    }
+    Ok(said)
 }
 
 fn quiet(command: &mut Command) -> io::Result<()> {

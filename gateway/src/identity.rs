@@ -17,7 +17,7 @@ use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 use crate::files;
-use crate::state::State;
+use crate::state::{State, StateError};
 
 /// The file's name in the data folder.
 const FILE: &str = "identity.key";
@@ -46,7 +46,8 @@ impl Identity {
         }
         match State::load(dir) {
             Ok(State { claim: None, .. }) => Self::make(dir),
-            Ok(_) | Err(_) => Err(IdentityError::Gone {
+            Err(StateError::File { path, source }) => Err(IdentityError::File { path, source }),
+            Ok(_) | Err(StateError::Damaged { .. }) => Err(IdentityError::Gone {
                 path: dir.join(FILE),
             }),
         }

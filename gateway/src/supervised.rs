@@ -69,7 +69,7 @@ impl Supervised {
             let own = io::stdin().as_fd().try_clone_to_owned()?;
             Ok::<_, io::Error>(Pair::from(own))
         });
-        Self::over(socket.transpose()?, String::new())
+        Self::over(socket.transpose()?)
     }
 
     /// Names the box's key to the supervisor from now on.
@@ -86,7 +86,7 @@ impl Supervised {
     ///
     /// # Errors
     /// What the system says.
-    pub fn over(socket: Option<Pair>, fingerprint: String) -> io::Result<Self> {
+    pub fn over(socket: Option<Pair>) -> io::Result<Self> {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let paused = socket.is_some();
@@ -97,7 +97,7 @@ impl Supervised {
         Ok(Self {
             socket: socket.transpose()?,
             beat,
-            fingerprint,
+            fingerprint: String::new(),
             // Until the supervisor's first word, which is about that.
             paused,
             told: None,
@@ -246,7 +246,8 @@ mod tests {
         let (ours, theirs) = Pair::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let theirs = UnixDatagram::from_std(theirs).unwrap();
-        let supervised = Supervised::over(Some(ours), "aaaaa".into()).unwrap();
+        let mut supervised = Supervised::over(Some(ours)).unwrap();
+        supervised.prove("aaaaa".into());
         theirs.writable().await.unwrap();
         (supervised, theirs)
     }
@@ -289,7 +290,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_supervisor_nothing_happens() {
-        let mut supervised = Supervised::over(None, String::new()).unwrap();
+        let mut supervised = Supervised::over(None).unwrap();
         supervised.tell(&Status::new("x"));
 
         let waited = tokio::time::timeout(BEAT, supervised.next()).await;

@@ -248,6 +248,7 @@ impl Terminals {
         match orders {
             Some(orders) => {
                 info!(session = %context.grant.session, "Terminal resumed");
+                context.outcome.handle_reached();
                 attach(&orders, context, page, start, Some(resume.seen)).await;
             }
             // The same words for a stranger's token as for one that is over.

@@ -11,16 +11,24 @@ use tokio::time::sleep;
 use tracing::error;
 
 use super::RunError;
-use crate::identity::Identity;
-use crate::state::State;
+use crate::identity::{Identity, IdentityError};
+use crate::state::{State, StateError};
 use crate::status::{LastError, LinkStatus, Status};
 use crate::supervised::Supervised;
 
-/// What the supervisor and `culvert-gateway status` call it.
-const CAUSE: &str = "identity_damaged";
-/// What helps.
-const HELP: &str = "this box cannot prove who it is any more: make it as new (factory reset) \
-                    and claim it again";
+/// What the supervisor calls it, and what helps.
+type Trouble = (&'static str, &'static str);
+/// Nothing will mend it.
+const DAMAGED: Trouble = (
+    "identity_damaged",
+    "this box cannot prove who it is any more: make it as new (factory reset) and claim it again",
+);
+/// Nothing is lost: the disk may be full, or not ready yet.
+const UNUSABLE: Trouble = (
+    "data_unusable",
+    "this box cannot read or keep its keys: it tries again; when that does not help, try \
+     another card",
+);
 /// A disk may need a moment; its damage stays.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -37,11 +45,12 @@ pub(super) async fn ready(dir: &Path, supervised: &mut Supervised) -> Result<Ide
         };
         // What is wrong with which file helps nobody who stands before a box.
         error!(error = %problem, "The box's keys cannot be used");
+        let (cause, text) = trouble(&problem);
         let status = Status {
             link: LinkStatus::Down,
             last_error: Some(LastError {
-                cause: CAUSE.to_owned(),
-                text: HELP.to_owned(),
+                cause: cause.to_owned(),
+                text: text.to_owned(),
             }),
             ..Status::new(crate::VERSION)
         };
@@ -57,6 +66,15 @@ pub(super) async fn ready(dir: &Path, supervised: &mut Supervised) -> Result<Ide
             () = sleep(AGAIN) => {}
         }
     }
+}
+
+fn trouble(problem: &RunError) -> Trouble {
+    let damaged = matches!(
+        problem,
+        RunError::Identity(IdentityError::Damaged { .. } | IdentityError::Gone { .. })
+            | RunError::State(StateError::Damaged { .. })
+    );
+    if damaged { DAMAGED } else { UNUSABLE }
 }
 
 fn usable(dir: &Path) -> Result<Identity, RunError> {
@@ -86,7 +104,7 @@ mod tests {
         for damaged in [&b""[..], &good[..40]] {
             fs::write(&file, damaged).unwrap();
             let (ours, theirs) = UnixDatagram::pair().unwrap();
-            let mut supervised = Supervised::over(Some(ours), String::new()).unwrap();
+            let mut supervised = Supervised::over(Some(ours)).unwrap();
             theirs.set_nonblocking(true).unwrap();
 
             let waited = ready(dir.path(), &mut supervised);
@@ -94,15 +112,33 @@ mod tests {
 
             assert!(ended.is_err(), "{ended:?}");
             let (cause, sentence, beats) = heard(&theirs);
-            assert_eq!((cause.as_str(), sentence.as_str()), (CAUSE, HELP));
+            assert_eq!((cause.as_str(), sentence.as_str()), DAMAGED);
             assert!(beats >= 10, "it must be seen to live: {beats}");
             assert_eq!(fs::read(&file).unwrap(), damaged);
         }
 
         fs::write(&file, good).unwrap();
-        let mut alone = Supervised::over(None, String::new()).unwrap();
+        let mut alone = Supervised::over(None).unwrap();
         let again = ready(dir.path(), &mut alone).await.unwrap();
         assert_eq!(again.signing.public(), made);
+    }
+
+    /// A box that has lost nothing is not told to forget all it has.
+    #[tokio::test(start_paused = true)]
+    async fn keys_that_cannot_be_written_are_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        // A file where the folder would be: nobody, not even root, can write there.
+        let data = dir.path().join("data");
+        fs::write(&data, b"").unwrap();
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        let mut supervised = Supervised::over(Some(ours)).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+
+        let waited = ready(&data, &mut supervised);
+        assert!(tokio::time::timeout(AGAIN * 3, waited).await.is_err());
+
+        let (cause, sentence, _) = heard(&theirs);
+        assert_eq!((cause.as_str(), sentence.as_str()), UNUSABLE);
     }
 
     fn heard(theirs: &UnixDatagram) -> (String, String, usize) {

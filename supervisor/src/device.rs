@@ -5,13 +5,15 @@
 //! `tests/cuts.rs` are about: every write of slots and records goes through
 //! here, to a real device or to one that remembers the order.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use nix::sys::stat::{major, minor};
 use nix::unistd::{Whence, lseek};
+
+use crate::disk::sectors;
 
 /// A partition.
 pub trait Device {
@@ -47,9 +49,6 @@ pub trait Device {
     fn start(&self) -> io::Result<u64>;
 }
 
-/// Sectors of the kernel's lists, whatever the disk's own are.
-const SECTOR: u64 = 512;
-
 impl Device for File {
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         self.read_exact_at(bytes, at)
@@ -81,15 +80,13 @@ impl Device for File {
 
 /// The kernel's word on where a partition begins.
 fn start(devices: &Path, device: u64) -> io::Result<u64> {
-    let path = devices.join(format!("{}:{}/start", major(device), minor(device)));
-    let told = fs::read_to_string(&path)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    let sectors: u64 = told.trim().parse().map_err(io::Error::other)?;
-    Ok(sectors * SECTOR)
+    sectors(&devices.join(format!("{}:{}/start", major(device), minor(device))))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use nix::sys::stat::makedev;
 
     use super::*;

@@ -37,14 +37,15 @@ pub fn partition(root: &Path, name: &str) -> Option<PathBuf> {
 
 /// Bytes of a partition, as the kernel shows it.
 pub fn length(root: &Path, partition: &Path) -> Option<u64> {
-    sectors(&class(root, partition)?.join("size"))
+    sectors(&class(root, partition)?.join("size")).ok()
 }
 
 /// Bytes of the disk that a partition is on, and where the partition ends on it.
 pub fn room(root: &Path, partition: &Path) -> Option<(u64, u64)> {
     let own = fs::canonicalize(class(root, partition)?).ok()?;
-    let end = sectors(&own.join("start"))? + sectors(&own.join("size"))?;
-    Some((sectors(&own.parent()?.join("size"))?, end))
+    let told = |path: &Path, what| sectors(&path.join(what)).ok();
+    let end = told(&own, "start")?.checked_add(told(&own, "size")?)?;
+    Some((told(own.parent()?, "size")?, end))
 }
 
 fn class(root: &Path, partition: &Path) -> Option<PathBuf> {
@@ -52,9 +53,12 @@ fn class(root: &Path, partition: &Path) -> Option<PathBuf> {
 }
 
 /// The kernel counts in 512 bytes, whatever the disk's own sectors are.
-fn sectors(path: &Path) -> Option<u64> {
-    let count: u64 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
-    count.checked_mul(512)
+pub(crate) fn sectors(path: &Path) -> io::Result<u64> {
+    let told = fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let count: u64 = told.trim().parse().map_err(io::Error::other)?;
+    let far = || io::Error::other(format!("{}: {count} sectors", path.display()));
+    count.checked_mul(512).ok_or_else(far)
 }
 
 /// Reads the whole of a small file or the head of a device.

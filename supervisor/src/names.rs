@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name servers tell three at most to the resolver.
+/// Servers that the resolver asks at most.
 const MAX: usize = 3;
 
 /// Who tells; the first has the first word.

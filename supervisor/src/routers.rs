@@ -32,6 +32,8 @@ const RDNSS: u8 = 25;
 const UNIT: usize = 8;
 /// Servers remembered; the resolver asks three.
 const MAX: usize = 8;
+/// Messages taken in one turn, however many come: the rest waits in the kernel.
+const TAKEN: usize = 64;
 /// Longest time that a server is believed without a new word.
 const LONGEST: u32 = 7 * 24 * 3600;
 
@@ -177,8 +179,9 @@ impl Routers {
     /// others than before.
     pub fn changed(&mut self, now: Instant) -> Option<Vec<String>> {
         let mut buffer = [0; 8192];
-        while let Ok((length, from)) = recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut buffer)
-        {
+        for _ in 0..TAKEN {
+            let received = recvfrom::<NetlinkAddr>(self.socket.as_raw_fd(), &mut buffer);
+            let Ok((length, from)) = received else { break };
             // The kernel's own number.
             if from.is_none_or(|from| from.pid() != 0) {
                 continue;

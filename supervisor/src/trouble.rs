@@ -23,7 +23,7 @@ pub enum Cause {
     FullData,
     /// The settings on the card cannot be used.
     Settings,
-    /// The claim code on the card is another one's.
+    /// The card holds a claim code, and the box is claimed already.
     Claim,
     /// The release on the card was not taken.
     Release,

@@ -29,19 +29,22 @@ pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
     let flags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
     let options = Some("errors=remount-ro,commit=30");
     let found = disk::partition("/".as_ref(), disk::DATA);
-    let mounted = match (room(found.as_deref()), found) {
-        (Some(small), _) => Err(io::Error::other(small)),
-        (None, None) => Err(io::Error::other("there is no data partition")),
-        (None, Some(device)) => {
-            system::mount_at(&device, DATA, "ext4", flags, options).or_else(|error| {
-                if !lacks_file_system(&error) {
-                    return Err(error);
-                }
-                console::line(&format!("the data is made anew: {error}"));
-                make_data(&device, panel)?;
-                system::mount_at(&device, DATA, "ext4", flags, options)
-            })
-        }
+    let missing = "there is no data partition";
+    let mounted = match found {
+        None => Err(io::Error::other(
+            room(None).unwrap_or_else(|| missing.into()),
+        )),
+        Some(device) => system::mount_at(&device, DATA, "ext4", flags, options).or_else(|error| {
+            if !lacks_file_system(&error) {
+                return Err(error);
+            }
+            if let Some(small) = room(Some(&device)) {
+                return Err(io::Error::other(small));
+            }
+            console::line(&format!("the data is made anew: {error}"));
+            make_data(&device, panel)?;
+            system::mount_at(&device, DATA, "ext4", flags, options)
+        }),
     };
     if let Err(error) = mounted {
         let sentence = format!("no data: {error}; this box forgets everything at its end");

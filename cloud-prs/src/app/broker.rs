@@ -300,6 +300,7 @@ impl App {
         session.ends_at = now.plus_ms(self.here.session_ms);
         sessions::renew(&mut write, id, session.serial, session.ends_at).await?;
         let event = Event::done("session.renew", Some(session.customer.id), id)
+            .before(json!({ "ends_at": before }))
             .after(json!({ "serial": session.serial, "ends_at": session.ends_at }));
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;

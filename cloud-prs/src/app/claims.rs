@@ -7,7 +7,7 @@ use culvert_wire::id::{ClaimId, CustomerId, GatewayId, Lease, SiteId};
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use data_encoding::BASE32_NOPAD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::lease::{Hello, judge};
 use super::trail::{Doer, Event};
@@ -79,10 +79,7 @@ impl App {
             voided: None,
         };
         claims::add(&mut write, &claim).await?;
-        let event = Event::done("claim.add", customer, claim.id).after(json!({
-            "site": site.map(|id| id.to_string()),
-            "replaces": replaces.map(|id| id.to_string()),
-        }));
+        let event = Event::done("claim.add", customer, claim.id).after(meant_for(&claim));
         self.record(&mut write, &call.into(), event).await?;
         self.commit(write).await?;
         let code = ClaimCode {
@@ -163,7 +160,12 @@ impl App {
                 "the code was used or taken back already",
             ));
         }
-        let event = Event::done("claim.void", None, id);
+        let site = match claim.site {
+            Some(site) => sites::by_id(&mut write, site).await?,
+            None => None,
+        };
+        let customer = site.map(|site| site.customer);
+        let event = Event::done("claim.void", customer, id).before(meant_for(&claim));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
@@ -347,4 +349,12 @@ impl Claim {
     pub fn is_open(&self, now: UnixMs) -> bool {
         self.used.is_none() && self.voided.is_none() && now < self.expires
     }
+}
+
+/// What a code is for, as the trail tells it.
+fn meant_for(claim: &Claim) -> Value {
+    json!({
+        "site": claim.site.map(|id| id.to_string()),
+        "replaces": claim.replaces.map(|id| id.to_string()),
+    })
 }

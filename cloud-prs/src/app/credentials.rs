@@ -12,7 +12,7 @@ use culvert_wire::id::{CustomerId, HostId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use data_encoding::BASE64;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::trail::{Doer, Event};
 use super::tree::reachable_host;
@@ -163,10 +163,14 @@ impl App {
                 "the site has another gateway now: load the page again, then enter it again",
             ));
         }
+        let all = credentials::of_host(&mut write, host.id).await?;
+        let same = |one: &&Credential| (one.protocol, one.port) == (protocol, credential.port);
+        let before = all.iter().find(same).map_or(Value::Null, described);
         credentials::set(&mut write, host.id, &credential).await?;
         let what = (protocol, credential.account.as_str());
         credentials::note(&mut write, *user, &host, what, Did::Entered, self.now()).await?;
         let event = Event::done("credential.set", Some(host.customer.id), host.id)
+            .before(before)
             .after(described(&credential));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
@@ -237,7 +241,7 @@ impl App {
     }
 }
 
-fn described(credential: &Credential) -> serde_json::Value {
+fn described(credential: &Credential) -> Value {
     json!({
         "protocol": credential.protocol.name(),
         "port": credential.port,

@@ -4,6 +4,7 @@
 use culvert_wire::api::Secret;
 use culvert_wire::id::UserId;
 use data_encoding::BASE32_NOPAD;
+use serde_json::json;
 
 use super::second::{over, recovery_hash};
 use super::trail::Event;
@@ -42,6 +43,8 @@ impl App {
         }
         let sealed = self.vault.seal(&user.to_string(), &secret);
         factors::begin_totp(&mut write, user, &sealed).await?;
+        let event = Event::done("me.totp-begin", None, user);
+        self.record(&mut write, &call.into(), event).await?;
         write.commit().await?;
         let text = BASE32_NOPAD.encode(&secret);
         let url = format!(
@@ -68,7 +71,9 @@ impl App {
                 "the code is not the one of now: look at both clocks and try the next one",
             ));
         }
-        let event = Event::done("me.totp-add", None, user);
+        let event = Event::done("me.totp-add", None, user)
+            .before(json!({ "authenticator": false }))
+            .after(json!({ "authenticator": true }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
@@ -83,7 +88,8 @@ impl App {
         if !factors::remove_totp(&mut write, user).await? {
             return Err(AppError::not_found());
         }
-        let event = Event::done("me.totp-remove", None, user);
+        let event =
+            Event::done("me.totp-remove", None, user).before(json!({ "authenticator": true }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
@@ -99,7 +105,8 @@ impl App {
         let hashes: Vec<String> = codes.iter().map(|code| recovery_hash(user, code)).collect();
         let mut write = self.store.write().await?;
         factors::replace_codes(&mut write, user, &hashes, self.now()).await?;
-        let event = Event::done("me.recovery-codes", None, user);
+        let event =
+            Event::done("me.recovery-codes", None, user).after(json!({ "codes": codes.len() }));
         self.record(&mut write, &call.into(), event).await?;
         self.commit(write).await?;
         Ok(codes.into_iter().map(Secret::new).collect())

@@ -133,6 +133,14 @@ impl App {
         let event = Event::done("gateway.assign", customer, id)
             .before(before)
             .after(json!({ "site": site.map(|id| id.to_string()) }));
+        // Whom it leaves keeps that in a trail of its own.
+        if let Some(left) = left.filter(|left| Some(*left) != customer) {
+            let event = Event {
+                customer: Some(left),
+                ..event.clone()
+            };
+            self.record(&mut write, &doer, event).await?;
+        }
         self.record(&mut write, &doer, event).await?;
         self.commit(write).await?;
         gateway.site_name = target.as_ref().map(|site| site.name.clone());
@@ -168,7 +176,10 @@ impl App {
         gateways::update(&mut write, &gateway).await?;
         let event = Event::done("gateway.revoke", gateway.customer, id)
             .before(before)
-            .after(json!({ "fingerprint": gateway.identity.fingerprint().to_string() }));
+            .after(json!({
+                "state": gateway.state.name(),
+                "fingerprint": gateway.identity.fingerprint().to_string(),
+            }));
         self.record(&mut write, &doer, event).await?;
         Ok(self.commit(write).await?)
     }
@@ -187,12 +198,15 @@ impl App {
         if gateway.state != GatewayState::Quarantined {
             return Err(AppError::conflict("the gateway is not in quarantine"));
         }
+        let before = json!({ "state": gateway.state.name() });
         gateway.state = GatewayState::Active;
         gateway.leases = Leases::default();
         gateways::update(&mut write, &gateway).await?;
         let order = Order::CloseGateway(gateway.identity);
         orders::add(&mut write, order, Reason::Replaced, self.now()).await?;
-        let event = Event::done("gateway.release", gateway.customer, id);
+        let event = Event::done("gateway.release", gateway.customer, id)
+            .before(before)
+            .after(json!({ "state": gateway.state.name() }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }

@@ -339,6 +339,7 @@ impl App {
             ));
         }
         let doer = Doer::from(call);
+        let had = !user.password.is_empty();
         // No password has this hash.
         let voided = User {
             password: String::new(),
@@ -347,7 +348,9 @@ impl App {
         users::update(&mut write, &voided).await?;
         self.forget_factors(&mut write, id).await?;
         invitations::void_all(&mut write, Some(id), self.now()).await?;
-        let event = Event::done("user.reset", None, id).after(json!({ "name": voided.name }));
+        let event = Event::done("user.reset", None, id)
+            .before(json!({ "name": voided.name, "password": had }))
+            .after(json!({ "name": voided.name, "password": false, "factors": 0 }));
         self.record(&mut write, &doer, event).await?;
         self.shut_out(&mut write, &doer, id, Reason::SignedOut)
             .await?;

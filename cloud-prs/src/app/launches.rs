@@ -3,6 +3,7 @@
 use culvert_wire::api::{LaunchAnswer, NewLaunch, NewSession, RedeemAnswer, RedeemLaunch};
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::Ticket;
+use serde_json::json;
 
 use super::broker::{hash_text, targets};
 use super::trail::Event;
@@ -39,7 +40,8 @@ impl App {
             expires: self.now().plus_ms(LAUNCH_MS),
         };
         launches::add(&mut write, &launch, self.now()).await?;
-        let event = Event::done("launch.add", Some(host.customer.id), host.id);
+        let event = Event::done("launch.add", Some(host.customer.id), host.id)
+            .after(json!({ "protocol": launch.protocol.name(), "ports": launch.ports }));
         self.record(&mut write, &call.into(), event).await?;
         write.commit().await?;
         Ok(LaunchAnswer {

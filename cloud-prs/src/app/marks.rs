@@ -85,7 +85,12 @@ impl App {
         let user = call.actor.user().ok_or_else(AppError::not_allowed)?;
         let mut write = self.store.write().await?;
         let host = reachable_host(&mut write, call, Action::FavouriteChange, host).await?;
-        marks::set_favourite(&mut write, user, host.id, marked, self.now()).await?;
+        if marks::set_favourite(&mut write, user, host.id, marked, self.now()).await? {
+            let event = Event::done("favourite.change", Some(host.customer.id), host.id)
+                .before(json!({ "favourite": !marked }))
+                .after(json!({ "favourite": marked }));
+            self.record(&mut write, &call.into(), event).await?;
+        }
         Ok(write.commit().await?)
     }
 

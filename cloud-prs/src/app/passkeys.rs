@@ -178,10 +178,12 @@ impl App {
     pub async fn remove_passkey(&self, call: &Call, id: PasskeyId) -> Result<(), AppError> {
         let (user, _) = person(call, Action::MeFactors)?;
         let mut write = self.store.write().await?;
-        if !passkeys::remove(&mut write, user, id).await? {
-            return Err(AppError::not_found());
-        }
-        let event = Event::done("me.passkey-remove", None, id);
+        let all = passkeys::of_user(&mut write, user).await?;
+        let gone = all.into_iter().find(|passkey| passkey.id == id);
+        let gone = gone.ok_or_else(AppError::not_found)?;
+        passkeys::remove(&mut write, user, id).await?;
+        let event =
+            Event::done("me.passkey-remove", None, id).before(json!({ "label": gone.label }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }

@@ -13,7 +13,7 @@ use culvert_wire::frame::{FETCH_LEN, Offer, System};
 use culvert_wire::id::GatewayId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::update::Manifest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::links::Links;
@@ -21,7 +21,7 @@ use super::rollout::{self, Member, Release, Ring, Step};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::Action;
-use crate::store::{StoreError, Write, gateways, releases};
+use crate::store::{StoreError, gateways, releases};
 
 /// How long a right to fetch is good, in milliseconds: a large release over a
 /// slow line.
@@ -117,8 +117,8 @@ impl App {
             ));
         }
         releases::add(&mut write, &release).await?;
-        self.record_release(&mut write, call, "release.publish", &release)
-            .await?;
+        let event = Event::done("release.publish", None, subject(&release)).after(state(&release));
+        self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
 
@@ -146,11 +146,14 @@ impl App {
         if let Some(why) = rollout::lost_in(&release, &members, before, self.now()) {
             return Err(AppError::conflict(why));
         }
+        let before = state(&release);
         release.ring = Some(ring);
         release.forced = forced;
         releases::update(&mut write, &release).await?;
-        self.record_release(&mut write, call, "release.promote", &release)
-            .await?;
+        let event = Event::done("release.promote", None, subject(&release))
+            .before(before)
+            .after(state(&release));
+        self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
 
@@ -167,10 +170,13 @@ impl App {
         let mut write = self.store.write().await?;
         let found = releases::one(&mut write, board, version).await?;
         let mut release = found.ok_or_else(AppError::not_found)?;
+        let before = state(&release);
         release.halted = "by hand".to_owned();
         releases::update(&mut write, &release).await?;
-        self.record_release(&mut write, call, "release.halt", &release)
-            .await?;
+        let event = Event::done("release.halt", None, subject(&release))
+            .before(before)
+            .after(state(&release));
+        self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }
 
@@ -188,8 +194,10 @@ impl App {
         let mut write = self.store.write().await?;
         let found = gateways::by_id(&mut write, gateway).await?;
         let found = found.ok_or_else(AppError::not_found)?;
+        let before = releases::ring_of(&mut write, gateway).await?;
         releases::set_ring(&mut write, gateway, ring).await?;
         let event = Event::done("release.ring", found.customer, gateway)
+            .before(json!({ "site": found.site_name, "ring": before.map(Ring::name) }))
             .after(json!({ "site": found.site_name, "ring": ring.name() }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
@@ -284,12 +292,13 @@ impl App {
     async fn stop(&self, release: &mut Release, why: String) -> Result<(), StoreError> {
         let Release { board, version, .. } = &release;
         tracing::error!(board, version, why, "A release is stopped");
+        let before = state(release);
         release.halted = why;
         let mut write = self.store.write().await?;
         releases::update(&mut write, release).await?;
-        let subject = file_name(&release.board, release.version);
-        let after = json!({ "why": release.halted });
-        let event = Event::done("release.halt", None, subject).after(after);
+        let event = Event::done("release.halt", None, subject(release))
+            .before(before)
+            .after(state(release));
         self.record(&mut write, &Doer::server(), event).await?;
         self.commit(write).await
     }
@@ -301,19 +310,19 @@ impl App {
         let turn = Arc::clone(&self.fetches.turns).try_acquire_owned().ok();
         Some((self.here.bundles.join(file_name(&board, version)), turn))
     }
+}
 
-    async fn record_release(
-        &self,
-        write: &mut Write,
-        call: &Call,
-        what: &'static str,
-        release: &Release,
-    ) -> Result<(), AppError> {
-        let subject = file_name(&release.board, release.version);
-        let event = Event::done(what, None, subject).after(json!({
-            "name": format!("{} for {}", release.name, release.board),
-            "ring": release.ring.map(Ring::name), "forced": release.forced
-        }));
-        Ok(self.record(write, &call.into(), event).await?)
-    }
+/// What the trail calls a release.
+fn subject(release: &Release) -> String {
+    file_name(&release.board, release.version)
+}
+
+/// What the trail tells of it.
+fn state(release: &Release) -> Value {
+    json!({
+        "name": format!("{} for {}", release.name, release.board),
+        "ring": release.ring.map(Ring::name),
+        "forced": release.forced,
+        "halted": release.halted,
+    })
 }

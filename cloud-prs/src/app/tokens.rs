@@ -4,7 +4,7 @@ use culvert_wire::api::{NewToken, NewTokenAnswer, Secret, TokenInfo, TokenKind};
 use culvert_wire::id::{TokenId, UserId};
 use culvert_wire::reason::Reason;
 use data_encoding::BASE32_NOPAD;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::trail::{Doer, Event};
@@ -138,11 +138,15 @@ impl App {
         action: &'static str,
     ) -> Result<(), AppError> {
         let now = self.now();
+        let known = tokens::by_id(write, id).await?;
         if !tokens::revoke(write, id, now).await? {
             return Err(AppError::not_found());
         }
         let doer = Doer::from(call);
-        let event = Event::done(action, None, id);
+        let event = Event::done(action, None, id).before(known.map_or(
+            Value::Null,
+            |token| json!({ "user": token.user, "label": token.label, "scopes": token.scopes }),
+        ));
         self.record(write, &doer, event).await?;
         let filter = sessions::Filter {
             token: Some(id),

@@ -192,10 +192,12 @@ impl App {
     pub async fn delete_webhook(&self, call: &Call, id: WebhookId) -> Result<(), AppError> {
         call.needs(Action::WebhookChange)?;
         let mut write = self.store.write().await?;
-        if !webhooks::delete(&mut write, id).await? {
-            return Err(AppError::not_found());
-        }
-        let event = Event::done("webhook.delete", None, id);
+        let all = webhooks::all(&mut write).await?;
+        let gone = all.into_iter().find(|webhook| webhook.id == id);
+        let gone = gone.ok_or_else(AppError::not_found)?;
+        webhooks::delete(&mut write, id).await?;
+        let event = Event::done("webhook.delete", None, id)
+            .before(json!({ "url": gone.url, "events": gone.events }));
         self.record(&mut write, &call.into(), event).await?;
         Ok(self.commit(write).await?)
     }

@@ -33,7 +33,8 @@ pub struct Visit {
     pub protocol: Protocol,
 }
 
-/// Marks a host for a person, or takes the mark away.
+/// Marks a host for a person, or takes the mark away; whether that changed
+/// anything.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -43,7 +44,7 @@ pub async fn set_favourite(
     host: HostId,
     marked: bool,
     now: UnixMs,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let sql = if marked {
         "INSERT INTO favourites (user_id, host, added) VALUES ($1, $2, $3) \
          ON CONFLICT (user_id, host) DO NOTHING"
@@ -51,7 +52,7 @@ pub async fn set_favourite(
         "DELETE FROM favourites WHERE user_id = $1 AND host = $2 AND added <= $3"
     };
     let at = if marked { big(now.0) } else { i64::MAX };
-    query(sql).id(user).id(host).bind(at).run(db).await
+    query(sql).id(user).id(host).bind(at).changed(db).await
 }
 
 /// A person's marked hosts.

@@ -138,6 +138,21 @@ pub async fn set_ring(
     query(sql).id(gateway).count(ring.number()).run(db).await
 }
 
+/// The ring a box was put into.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn ring_of(
+    db: &mut AnyConnection,
+    gateway: GatewayId,
+) -> Result<Option<Ring>, StoreError> {
+    let found = query("SELECT ring FROM gateway_rings WHERE gateway = $1")
+        .id(gateway)
+        .one(db, |row| ring(row, "ring"))
+        .await?;
+    Ok(found.flatten())
+}
+
 const MEMBERS: &str = "SELECT s.*, g.identity AS identity, g.online AS online, r.ring AS ring, \
                        o.version AS offered, o.at AS offered_at FROM gateway_systems s \
                        JOIN gateways g ON g.id = s.gateway \

@@ -1,4 +1,5 @@
-//! Every route × every role × own, foreign and missing ids (threat 7, S21).
+//! Every route × every role × own, foreign and missing ids (threats 1 and 7,
+//! S21).
 //!
 //! The routes come from the OpenAPI description: one without a row here
 //! fails. What to expect follows from the action and the table of `authz`,
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::quick::Quick;
 use crate::releases::manifest;
+use crate::watched::TRAIL;
 use crate::world::{Branch, From, PASSWORD, Person, World, assign, console, grant};
 
 mod rows;
@@ -167,8 +169,8 @@ async fn send(world: &World, from: &From<'_>, row: &Row, things: &Things) -> (u1
     world.send(from, &method, &path, &body).await
 }
 
-#[tokio::test]
-async fn every_route_of_the_description_has_a_row_and_every_row_a_route() {
+/// The routes of the OpenAPI description.
+async fn described_routes() -> Vec<String> {
     let world = World::new().await;
     let (_, api) = culvert_cloud_prs::http::router(world.app.clone());
     let api: Value = serde_json::from_str(&api.to_json().unwrap()).unwrap();
@@ -179,6 +181,12 @@ async fn every_route_of_the_description_has_a_row_and_every_row_a_route() {
         let methods = methods.filter(|m| known.contains(&m.as_str()));
         routes.extend(methods.map(|m| format!("{} {path}", m.to_uppercase())));
     }
+    routes
+}
+
+#[tokio::test]
+async fn every_route_of_the_description_has_a_row_and_every_row_a_route() {
+    let mut routes = described_routes().await;
     let mut covered: Vec<String> = rows().iter().map(|row| described(&row.route)).collect();
     covered.extend(OPEN.map(str::to_owned));
     covered.extend(STREAMS.map(str::to_owned));
@@ -186,6 +194,24 @@ async fn every_route_of_the_description_has_a_row_and_every_row_a_route() {
     covered.sort();
 
     assert_eq!(routes, covered);
+}
+
+/// "Every sign-in, refusal and state-changing call is an audit row": each
+/// route says what it leaves, and `watched.rs` looks after every call of every
+/// test here that it did (P20).
+#[tokio::test]
+async fn every_route_that_changes_something_says_what_the_trail_keeps_of_it() {
+    let mut known: Vec<String> = TRAIL.iter().map(|(route, _)| (*route).to_owned()).collect();
+    let mut routes = described_routes().await;
+    routes.retain(|route| !route.starts_with("GET "));
+    let mut routes: Vec<String> = routes
+        .iter()
+        .map(|r| r.replacen("/api/v1", "", 1))
+        .collect();
+    routes.sort();
+    known.sort();
+
+    assert_eq!(routes, known);
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ on_both! {
 }
 
 on_both! {
-    /// R20: 0 lost, 0 doubled, with writers on several tasks at once.
+    /// P20: 0 lost, 0 doubled, with writers on several tasks at once.
     parallel_writers_leave_whole_chains, world => {
         let before = world.app.audit_verify(&[]).await.unwrap().unwrap();
         let mut writers = tokio::task::JoinSet::new();
@@ -175,6 +175,26 @@ async fn every_refused_call_of_somebody_known_is_a_row() {
             expected("GET", Reason::NotFound)
         ]
     );
+}
+
+/// What asks for what is so already changes nothing and leaves no row.
+#[tokio::test]
+async fn a_mark_is_a_row_when_it_changes() {
+    let world = World::new().await;
+    let ann = From::Link(&world.ann.link);
+    let path = format!("/api/v1/favourites/{}", world.a.host);
+    for method in ["PUT", "PUT", "DELETE", "DELETE"] {
+        assert_eq!(world.send(&ann, method, &path, "").await.0, 204);
+    }
+
+    let rows = world.app.audit_rows(&console(), None, None, 100).await;
+
+    let mut marks = rows.unwrap();
+    marks.retain(|row| row.action == "favourite.change");
+    marks.sort_by_key(|row| row.seq);
+    let told: Vec<_> = marks.iter().map(|row| row.after.as_str()).collect();
+    assert_eq!(told, [r#"{"favourite":true}"#, r#"{"favourite":false}"#]);
+    assert_eq!(marks[0].actor, world.ann.id.to_string());
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod sessions;
 mod signing_in;
 mod stopping;
 mod telling_webhooks;
+mod watched;
 mod whole_tree;
 mod wires;
 mod world;

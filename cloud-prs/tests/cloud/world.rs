@@ -30,6 +30,7 @@ use sqlx::Connection as _;
 use tower::ServiceExt as _;
 
 use crate::quick::Known;
+use crate::watched::Watched;
 use crate::wires::Wires;
 
 /// Everybody's password.
@@ -241,11 +242,16 @@ impl World {
             }
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
+        let watched = Watched::before(self, from, method, path).await;
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (status, headers, String::from_utf8(bytes.to_vec()).unwrap())
+        let answer = String::from_utf8(bytes.to_vec()).unwrap();
+        if let Some(watched) = watched {
+            watched.after(self, status, &answer).await;
+        }
+        (status, headers, answer)
     }
 
     /// Sends a request of a browser and gives the answer before it is read.

@@ -1,4 +1,4 @@
-//! S15: the relay alone: thousands of ends, virtual time, seeded chance. After
+//! S15, threats 22 and 23: the relay alone: thousands of ends, virtual time, seeded chance. After
 //! every step what must always hold is checked; at the end nothing is left.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]

@@ -1,5 +1,5 @@
 //! Local programs' connections through a real end-to-end session: what is
-//! carried, what is refused, what a person is told.
+//! carried, what is refused, what a person is told (threat 32).
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::net::SocketAddr;

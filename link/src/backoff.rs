@@ -80,6 +80,8 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    //! P1, P2, threat 21: who comes back, and when.
+
     use rand::rngs::StdRng;
     use rand::{RngExt as _, SeedableRng as _};
 

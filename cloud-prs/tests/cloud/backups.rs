@@ -1,4 +1,4 @@
-//! Backups while serving, and what a restore must not revive (R24).
+//! Backups while serving, and what a restore must not revive (P24).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

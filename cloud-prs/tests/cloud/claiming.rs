@@ -247,7 +247,7 @@ on_both! {
 }
 
 on_both! {
-    /// R1: after a restart thousands of boxes say hello at the same time.
+    /// P1: after a restart thousands of boxes say hello at the same time.
     boxes_that_come_together_each_get_their_own_answer, world => {
         let mut keys = Vec::new();
         for _ in 0..30 {

@@ -1,4 +1,4 @@
-//! Ending access (threat 24, R21): whatever takes a right away ends the
+//! Ending access (threat 24, P21): whatever takes a right away ends the
 //! sessions at the gateway by a signed order, closes routes and links, and
 //! voids tickets, tokens and sign-ins.
 

@@ -1,5 +1,5 @@
 //! A full disk, a dead database: one sentence, a reason code, nothing half
-//! done, and everything works again afterwards (R3, R20).
+//! done, and everything works again afterwards (P3, P20).
 
 use culvert_cloud_prs::store::Place;
 use culvert_wire::reason::Reason;

@@ -1,4 +1,4 @@
-//! One who takes nothing, over real TCP: a bounded queue, and an end.
+//! One who takes nothing, over real TCP: a bounded queue, and an end (threat 22).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Every cause that `doctor` knows, made for real: routes, firewalls, name
-//! servers, proxies and servers that do the wrong thing.
+//! servers, proxies and servers that do the wrong thing (P10, P11).
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What a lying server cannot make the gateway do: no SYN leaves it.
+//! What a lying server cannot make the gateway do: no SYN leaves it (threats 3
+//! and 4).
 //!
 //! The server's own tests cannot show this: here the broker signs whatever it
 //! likes, with the right key.

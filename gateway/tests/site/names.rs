@@ -1,5 +1,5 @@
 //! Names: resolved at the site, judged by what they resolve to, dialled at
-//! exactly the address that was judged.
+//! exactly the address that was judged (threat 3).
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
 //! A TLS-terminating middlebox is found and named, and what it decrypted holds
-//! no secret. Control: the same search finds the token in what the honest
+//! no secret (P11, threat 6). Control: the same search finds the token in what the honest
 //! server reads.
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! S36: HTTP is the carrier, so a link passes a customer's proxy. CONNECT
+//! S36, P11: HTTP is the carrier, so a link passes a customer's proxy. CONNECT
 //! through real ones: tinyproxy (none, Basic) and squid (Digest,
 //! Basic), each a process of the test's own on a free loopback port.
 

@@ -1,5 +1,6 @@
 //! Links that die without a word, under the runtime's paused clock: time
-//! passes as fast as the machine allows, and only when everybody waits.
+//! passes as fast as the machine allows, and only when everybody waits (P13,
+//! P14, threat 20).
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Never builds or runs anything but `cargo metadata`. Driven by the tests in
 //! `tests/deps/tests`, one file for each claim about the tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -123,6 +123,79 @@ pub fn sources(endings: &[&str]) -> Vec<(String, String)> {
     }
     found.sort();
     found
+}
+
+/// The numbers that the comments of a file's tests cite after a word: `P20`
+/// after "P", `threats 6 and 18` after "threat". Of a file with other code only
+/// what follows `#[cfg(test)]` counts; of a folder every file in it.
+pub fn cited(path: &str, word: &str) -> BTreeSet<u32> {
+    let of = |path: &str, text: &str| {
+        let lines = comments(path, text);
+        numbers(&lines.to_lowercase(), &word.to_lowercase())
+    };
+    if root().join(path).is_dir() {
+        let inside = format!("{}/", path.trim_end_matches('/'));
+        let all = sources(&[".rs", ".mjs", ".ts"]);
+        let all = all.iter().filter(|(path, _)| path.starts_with(&inside));
+        return all.flat_map(|(path, text)| of(path, text)).collect();
+    }
+    of(path, &read(path))
+}
+
+/// The comments of a file that belong to tests, as one line.
+fn comments(path: &str, text: &str) -> String {
+    let whole = path.contains("tests/")
+        || path.ends_with("tests.rs")
+        || path.ends_with(".mjs")
+        || path.ends_with(".ts");
+    let from = if whole {
+        Some(0)
+    } else {
+        text.find("#[cfg(test)]")
+    };
+    let text = from.map_or("", |from| &text[from..]);
+    let comments = text
+        .lines()
+        .map(str::trim_start)
+        .filter_map(|line| line.strip_prefix("//"));
+    comments
+        .flat_map(|line| [line.trim_start_matches(['/', '!']), " "])
+        .collect()
+}
+
+/// The numbers after each `word`: `p20`, `threat 7`, `threats 8, 24 and 27`.
+fn numbers(text: &str, word: &str) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices(word) {
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(char::is_alphanumeric) {
+            continue;
+        }
+        let rest = &text[at + word.len()..];
+        if word.len() == 1 {
+            found.extend(leading(rest));
+            continue;
+        }
+        let rest = rest.strip_prefix('s').unwrap_or(rest);
+        for part in rest.split([' ', ',']).filter(|part| !part.is_empty()) {
+            match leading(part) {
+                Some(number) => found.insert(number),
+                None if part == "and" => true,
+                None => break,
+            };
+            if part.ends_with([')', '.', ':', ';']) {
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn leading(text: &str) -> Option<u32> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text[..end].parse().ok()
 }
 
 /// Folders that hold nothing of ours.

@@ -1,6 +1,6 @@
 //! What a browser's sessions carry is at the customer's box and nowhere at the
 //! server: not in its memory or a core of it, not in its database, its files or
-//! logs, not in a capture opened with its own TLS keys (S14, S22; trust rows 13,
+//! logs, not in a capture opened with its own TLS keys (S14, S22; threats 13,
 //! 26 and 36). Each search is shown to find what is there.
 //!
 //! What the browser does is in tests/portal/canary.mjs.

@@ -37,7 +37,7 @@ async fn three_commands_make_a_server_that_carries_a_session() {
     assert!(renewed.unwrap().ends_at >= answer.ends_at);
 }
 
-/// Part 12, R21: a change at the console reaches the gateway of a running
+/// Part 12, P21: a change at the console reaches the gateway of a running
 /// server, the route and the person's link.
 #[tokio::test(flavor = "multi_thread")]
 async fn disabling_somebody_at_the_console_ends_her_session_at_the_gateway() {
@@ -84,7 +84,7 @@ async fn disabling_somebody_at_the_console_ends_her_session_at_the_gateway() {
     good(&prs.admin(&["audit", "verify"], ""));
 }
 
-/// R2: the relay is killed; a session goes on by its end keys, its used
+/// P2: the relay is killed; a session goes on by its end keys, its used
 /// tickets do not work again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_outlives_a_killed_server() {

@@ -61,7 +61,7 @@ async fn a_server_whose_clock_is_behind_its_own_past_does_not_start() {
     assert!(said.contains("set the clock"), "{said}");
 }
 
-/// R24: a restore into an empty folder, with nothing old alive.
+/// P24: a restore into an empty folder, with nothing old alive.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_taken_while_serving_restores_a_server_on_which_nothing_old_works() {
     let mut prs = Prs::new();

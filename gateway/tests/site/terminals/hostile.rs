@@ -1,4 +1,5 @@
-//! A hostile host ends its own terminal and nothing else.
+//! A hostile host ends its own terminal and nothing else (P22, threats 14, 15 and
+//! 17).
 
 use culvert_wire::grant::{Protocol, Target};
 use culvert_wire::reason::Reason;

@@ -1,5 +1,5 @@
 //! The relay holds nothing of what a session carries, and would be seen to
-//! hold it if the ends did not encrypt (S14, S22; threats 1 and 2).
+//! hold it if the ends did not encrypt (S14, S22; threat 13).
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! While vnc, rdp, a page in Chromium and forward are in use, nothing of what
 //! passes on the customer's LAN is at the relay: not in a core of it, not in a
-//! capture opened with its own TLS keys (S14, S22, S28-S32; threats 1 and 2).
+//! capture opened with its own TLS keys (S14, S22, S28-S32; threat 13).
 
 use std::process::Command;
 use std::time::{Duration, Instant};

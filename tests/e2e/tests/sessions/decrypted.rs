@@ -1,6 +1,6 @@
 //! Who has the relay's own TLS keys and everything that passed its network
 //! card reads no session, and would read an end that does not encrypt (S14,
-//! S22; threats 1 and 2).
+//! S22; threat 13).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Sites that let only an HTTP proxy out, and an internet that opens TLS
-//! (S36, S14, T8, S1, S8, S10; threats 1 and 6). Wherever the box comes online, a
+//! (S36, S14, T8, S1, S8, S10; P11; threat 6). Wherever the box comes online, a
 //! session works: both use the same connection (K16).
 
 use culvert_e2e::world::{self, must_work};

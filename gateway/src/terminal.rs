@@ -1,8 +1,8 @@
-//! Terminals: a stream of a session, a worker that speaks SSH, and what lies
-//! between them: host keys, stored credentials, and the two minutes in which a
-//! terminal outlives its stream.
+//! Terminals: a stream of a session, a worker that speaks SSH or a connection
+//! that carries Telnet, and what lies between them: host keys, stored
+//! credentials, and the two minutes in which a terminal outlives its stream.
 //!
-//! A terminal is opened only on a target that the grant names for SSH; it is
+//! A terminal is opened only on a target that the grant names for SSH or Telnet; it is
 //! resumed only by the same user on the same target, and ended at once when
 //! the user's access is taken away. Never parses what a host sent: that is the
 //! worker's. Driven by [`crate::bridge`] (streams) and [`crate::run`]
@@ -12,6 +12,7 @@ mod events;
 mod keeper;
 mod opening;
 mod page;
+mod remote;
 mod scrollback;
 
 use std::collections::HashMap;
@@ -104,11 +105,13 @@ impl Context {
 
     fn permits(&self) -> Result<(), Refusal> {
         crate::bridge::judge(&self.permits.borrow(), self.index, crate::bridge::USE)?;
-        if self.target().protocol != Protocol::Ssh {
-            let text = "a terminal of the gateway's is for SSH only";
-            return Err(Refusal::new(Reason::TargetUnknown, text));
+        match self.target().protocol {
+            Protocol::Ssh | Protocol::Telnet => Ok(()),
+            Protocol::Tcp | Protocol::Vnc | Protocol::Rdp | Protocol::Http | Protocol::Https => {
+                let text = "a terminal of the gateway's is for SSH and Telnet only";
+                Err(Refusal::new(Reason::TargetUnknown, text))
+            }
         }
-        Ok(())
     }
 }
 
@@ -156,6 +159,15 @@ impl Terminals {
                 kept.task.abort();
             }
         }
+    }
+
+    /// Whether one waits that this session's technician may go on with.
+    pub fn keep_for(&self, grant: &Grant) -> bool {
+        self.kept().values().any(|kept| {
+            kept.detached.is_some()
+                && kept.technician == grant.technician
+                && grant.targets.contains(&kept.target)
+        })
     }
 
     /// How many terminals there are, attached or not.

@@ -7,11 +7,13 @@
 //! ends can never answer each other for ever. Pure; driven by
 //! `culvert telnet` and by the browser's endpoint.
 
+mod agreed;
 mod charset;
 mod line;
 mod parse;
 mod talk;
 
+pub use agreed::Agreed;
 pub use charset::Charset;
 use parse::{Event, Parser};
 pub use talk::Talk;
@@ -72,6 +74,11 @@ pub struct Telnet {
 struct Options(u64);
 
 impl Options {
+    /// Those of a set that we know.
+    fn of(known: &[u8], set: u64) -> Self {
+        Self(known.iter().fold(0, |all, option| all | 1 << option) & set)
+    }
+
     fn has(&self, option: u8) -> bool {
         option < 64 && self.0 & (1 << option) != 0
     }
@@ -115,6 +122,36 @@ impl Telnet {
                 Some(Event::Negotiate { verb, option }) => self.negotiate(verb, option),
                 Some(Event::Sub { option, body }) => self.subnegotiate(option, &body),
             }
+        }
+    }
+
+    /// Takes bytes of the host that were taken before, by another end of ours:
+    /// they are shown again, and nothing is answered.
+    pub fn handle_replayed(&mut self, bytes: &[u8], shown: &mut Vec<u8>) {
+        for &byte in bytes {
+            if let Some(Event::Data(byte)) = self.parser.feed(byte) {
+                self.show(byte, shown);
+            }
+        }
+    }
+
+    /// What both ends have agreed on so far.
+    pub fn agreed(&self) -> Agreed {
+        Agreed {
+            ours: self.ours.0,
+            theirs: self.theirs.0,
+            charset: self.charset,
+        }
+    }
+
+    /// Goes on where another end of ours had come to; a host that wants the
+    /// window's size is told this one's.
+    pub fn handle_agreed(&mut self, agreed: Agreed) {
+        self.ours = Options::of(&OURS, agreed.ours);
+        self.theirs = Options::of(&THEIRS, agreed.theirs);
+        self.charset = agreed.charset;
+        if self.ours.has(WINDOW_SIZE) {
+            self.tell_size();
         }
     }
 
@@ -313,6 +350,38 @@ mod tests {
         telnet.take_out();
         telnet.handle_typed(b"x\r");
         assert_eq!(telnet.take_out(), b"x\r");
+    }
+
+    /// P12: another end goes on with the conversation.
+    #[test]
+    fn another_end_goes_on_shows_again_and_answers_nothing_twice() {
+        let mut first = telnet();
+        let before = [
+            &[IAC, WILL, ECHO, IAC, DO, 31, b'a'][..],
+            &[IAC, SB, 24, 1, IAC, SE, IAC, DO, 200, b'b'],
+        ]
+        .concat();
+        assert_eq!(shown(&mut first, &before), b"ab");
+
+        let mut next = Telnet::new("xterm", (100, 30));
+        next.handle_agreed(first.agreed());
+        assert_eq!(next.take_out(), [IAC, SB, 31, 0, 100, 0, 30, IAC, SE]);
+        let mut again = Vec::new();
+        next.handle_replayed(&before, &mut again);
+        assert_eq!(again, b"ab");
+        assert!(next.take_out().is_empty());
+        assert!(next.host_echoes());
+        shown(&mut next, &[IAC, WONT, ECHO]);
+        assert_eq!(next.take_out(), [IAC, DONT, ECHO]);
+
+        // Options that nobody knows are not on.
+        let odd = Agreed {
+            ours: u64::MAX,
+            theirs: u64::MAX,
+            ..Agreed::default()
+        };
+        next.handle_agreed(odd);
+        assert_eq!(next.agreed().theirs, 1 | 1 << 1 | 1 << 3 | 1 << 42);
     }
 
     #[test]

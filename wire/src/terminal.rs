@@ -49,6 +49,8 @@ pub const MAX_PRIVATE_KEY: usize = 16 * 1024;
 pub const TOKEN_LEN: usize = 16;
 /// Columns and rows are 1 to this.
 pub const MAX_SIZE: u16 = 1000;
+/// Longest note, in bytes.
+pub const MAX_NOTE: usize = 64;
 /// How much of its last output a terminal keeps for a resumption, in bytes.
 pub const KEPT: usize = 1024 * 1024;
 

@@ -87,6 +87,7 @@ fn from_page() -> Vec<(&'static str, FromPage)> {
         ),
         ("close", FromPage::Close),
         ("legacy", FromPage::Legacy(Verdict::Once)),
+        ("note", FromPage::Note(Bytes::from_static(&[1, 255]))),
     ]
 }
 
@@ -176,6 +177,7 @@ fn to_page() -> Vec<(&'static str, ToPage)> {
             ToPage::Legacy("diffie-hellman-group14-sha1".into()),
         ),
         ("notice", ToPage::Notice("one line".into())),
+        ("noted", ToPage::Note(Bytes::from_static(&[1, 255]))),
     ]
 }
 
@@ -227,12 +229,25 @@ fn a_size_of_nothing_or_of_a_wall_is_refused() {
 }
 
 #[test]
+fn a_note_is_no_place_for_much() {
+    let most = Bytes::from(vec![7; MAX_NOTE]);
+    let more = Bytes::from(vec![7; MAX_NOTE + 1]);
+    for (kind, fits) in [(0x09, true), (0x8b, false)] {
+        let known = |body| match fits {
+            true => FromPage::decode(kind, body).is_ok(),
+            false => ToPage::decode(kind, body).is_ok(),
+        };
+        assert!(known(&most) && !known(&more));
+    }
+}
+
+#[test]
 fn unknown_types_are_skipped_only_where_that_is_agreed() {
     let empty = Bytes::new();
     assert_eq!(FromPage::decode(0x40, &empty), Ok(None));
     assert_eq!(ToPage::decode(0xc0, &empty), Ok(None));
-    assert!(FromPage::decode(0x09, &empty).is_err());
-    assert!(ToPage::decode(0x8b, &empty).is_err());
+    assert!(FromPage::decode(0x0a, &empty).is_err());
+    assert!(ToPage::decode(0x8c, &empty).is_err());
     assert!(FromPage::decode(0x85, &empty).is_err(), "the other's type");
     assert!(ToPage::decode(0x02, &empty).is_err(), "the other's type");
 }

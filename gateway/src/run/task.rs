@@ -70,9 +70,10 @@ impl Task {
     }
 
     async fn live(&mut self, route: Route, counters: &Arc<Counters>) -> (Reason, u32) {
-        let ahead = self
-            .dial_ahead
-            .then(|| Ahead::start(self.dialer.clone(), self.grant.clone()));
+        // Whoever goes on with what is kept needs no other connection, and many
+        // a device has room for only one.
+        let anew = self.dial_ahead && !self.terminals.keep_for(&self.grant);
+        let ahead = anew.then(|| Ahead::start(self.dialer.clone(), self.grant.clone()));
         let session = match self.meet(route).await {
             Ok(session) => session,
             Err(reason) => return (reason, 0),

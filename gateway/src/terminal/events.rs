@@ -7,7 +7,7 @@ use tracing::debug;
 use super::{Context, Terminals};
 
 /// A host key as it is shown and told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shown {
     pub(super) algorithm: String,
     pub(super) fingerprint: String,

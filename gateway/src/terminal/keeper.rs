@@ -18,12 +18,12 @@ use tracing::{debug, info, warn};
 
 use super::opening::Opened;
 use super::page::{self, Page};
+use super::remote::{Reading, Remote, Writing};
 use super::scrollback::Scrollback;
 use super::{Context, Terminals};
 use crate::session::Permits;
-use crate::worker::message::{FromWorker, ToWorker};
+use crate::worker::message::FromWorker;
 use crate::worker::pair::{Messages, PairError};
-use crate::worker::{self, Worker};
 
 /// How long a terminal waits for its technician.
 const KEPT_FOR: Duration = Duration::from_secs(120);
@@ -71,13 +71,15 @@ pub(super) struct Keeper {
     terminals: Terminals,
     ready: Ready,
     /// None when the remote end is over.
-    worker: Option<Worker>,
-    to_worker: Bytes,
+    remote: Option<Remote>,
+    to_remote: Bytes,
     size: Size,
     output: Scrollback,
     /// Bytes of input taken.
     input: u64,
     exit: Option<Exit>,
+    /// What whoever goes on is to be given; empty for nothing.
+    note: Bytes,
     attached: Option<Attached>,
     orders: mpsc::Receiver<Order>,
     /// When a terminal without anybody ends.
@@ -112,12 +114,13 @@ impl Keeper {
                 algorithm: opened.key.algorithm,
                 fingerprint: opened.key.fingerprint,
             },
-            worker: Some(opened.worker),
-            to_worker: Bytes::new(),
+            remote: Some(opened.remote),
+            to_remote: Bytes::new(),
             size,
             output: Scrollback::default(),
             input: 0,
             exit: None,
+            note: Bytes::new(),
             attached: None,
             orders,
             until: Instant::now() + KEPT_FOR,
@@ -176,10 +179,10 @@ impl Keeper {
             None => true,
         };
         let detached = self.attached.is_none();
-        let (said, fed) = match &mut self.worker {
-            Some(worker) => {
-                let (messages, write) = worker.both();
-                (Some(messages), Some(write))
+        let (said, fed) = match &mut self.remote {
+            Some(remote) => {
+                let (reading, writing) = remote.both();
+                (Some(reading), Some(writing))
             }
             None => (None, None),
         };
@@ -202,7 +205,7 @@ impl Keeper {
             }
             None => (None, None, None, None, None),
         };
-        let feeding = !self.to_worker.is_empty();
+        let feeding = !self.to_remote.is_empty();
         tokio::select! {
             ordered = self.orders.recv() => Event::Ordered(ordered),
             () = gone(alive) => Event::SessionOver,
@@ -210,7 +213,7 @@ impl Keeper {
             said = say(said), if hungry => Event::Said(said),
             heard = hear(messages), if !feeding => Event::Heard(heard),
             written = write(writer, out) => Event::Written(written),
-            fed = feed(fed, &mut self.to_worker), if feeding => Event::Fed(fed),
+            fed = feed(fed, &mut self.to_remote), if feeding => Event::Fed(fed),
             () = sleep_until(self.until), if detached => Event::TimeUp,
         }
     }
@@ -233,7 +236,7 @@ impl Keeper {
             | Event::SessionOver => self.detach(Reason::PeerLost),
             Event::Written(true) => {}
             Event::Fed(true) => {}
-            Event::Fed(false) => self.to_worker = Bytes::new(),
+            Event::Fed(false) => self.to_remote = Bytes::new(),
             Event::TakenAway => return Some(Reason::AccessRevoked),
             Event::TimeUp => return Some(Reason::Idle),
         }
@@ -265,8 +268,8 @@ impl Keeper {
     /// The worker is gone without a word.
     async fn lost(&mut self, text: &str) {
         let mut text = text.to_owned();
-        if let Some(worker) = self.worker.take() {
-            let how = worker.end().await;
+        if let Some(remote) = self.remote.take() {
+            let how = remote.end().await;
             if text.is_empty() {
                 text = how.unwrap_or_default();
             }
@@ -276,11 +279,11 @@ impl Keeper {
     }
 
     async fn over(&mut self, exit: Exit) {
-        if let Some(worker) = self.worker.take() {
-            let how = worker.end().await;
-            debug!(?how, "A worker ended");
+        if let Some(remote) = self.remote.take() {
+            let how = remote.end().await;
+            debug!(?how, "A remote end is over");
         }
-        self.to_worker = Bytes::new();
+        self.to_remote = Bytes::new();
         self.exit.get_or_insert(exit);
     }
 
@@ -292,9 +295,10 @@ impl Keeper {
                     let counters = &attached.attach.context.counters;
                     counters.add_to_tcp(bytes.len() as u64);
                 }
-                self.feed(&ToWorker::Page(FromPage::Input(bytes)));
+                self.feed(FromPage::Input(bytes));
             }
             FromPage::Resize(size) => self.resize(size),
+            FromPage::Note(note) => self.note = note,
             FromPage::Close => return Some(Reason::ClosedByTechnician),
             FromPage::Start(_) => self.detach(Reason::ProtocolError),
             // Answers to questions that are over.
@@ -309,17 +313,17 @@ impl Keeper {
     fn resize(&mut self, size: Size) {
         if self.size != size {
             self.size = size;
-            self.feed(&ToWorker::Page(FromPage::Resize(size)));
+            self.feed(FromPage::Resize(size));
         }
     }
 
     /// Bounded: nothing more is heard from the page before this is written,
     /// and a resumption adds one resize.
-    fn feed(&mut self, message: &ToWorker) {
-        if self.worker.is_some() {
-            let mut all = BytesMut::from(&self.to_worker[..]);
-            all.extend_from_slice(&message.to_message());
-            self.to_worker = all.freeze();
+    fn feed(&mut self, message: FromPage) {
+        if let Some(remote) = &self.remote {
+            let mut all = BytesMut::from(&self.to_remote[..]);
+            all.extend_from_slice(&remote.coded(message));
+            self.to_remote = all.freeze();
         }
     }
 
@@ -342,6 +346,9 @@ impl Keeper {
                 input: self.input,
             };
             out.extend_from_slice(&replayed.to_message());
+            if !self.note.is_empty() {
+                out.extend_from_slice(&ToPage::Note(self.note.clone()).to_message());
+            }
         }
         self.resize(attach.size);
         self.attached = Some(Attached {
@@ -368,8 +375,8 @@ impl Keeper {
     /// Ends everything, with a word to whoever is there.
     async fn farewell(&mut self, reason: Reason) {
         info!(reason = reason.slug(), "Terminal over");
-        // Ends the worker, and with it the host's connection.
-        self.worker = None;
+        // Ends it, and with it the host's connection.
+        self.remote = None;
         if let Some(Attached { attach, out, .. }) = self.attached.take() {
             let Page {
                 messages,
@@ -404,11 +411,9 @@ async fn taken_away(permits: Option<(&mut watch::Receiver<Permits>, usize)>) {
     }
 }
 
-async fn say(
-    messages: Option<&mut Messages<tokio::net::unix::OwnedReadHalf>>,
-) -> Result<Option<FromWorker>, PairError> {
-    match messages {
-        Some(messages) => worker::next(messages).await,
+async fn say(reading: Option<Reading<'_>>) -> Result<Option<FromWorker>, PairError> {
+    match reading {
+        Some(mut reading) => reading.next().await,
         None => std::future::pending().await,
     }
 }
@@ -429,9 +434,9 @@ async fn write(writer: Option<&mut StreamWriter>, out: Option<&mut Bytes>) -> bo
     }
 }
 
-async fn feed(write: Option<&mut tokio::net::unix::OwnedWriteHalf>, bytes: &mut Bytes) -> bool {
-    match write {
-        Some(write) => worker::push(write, bytes).await.is_ok(),
+async fn feed(writing: Option<Writing<'_>>, bytes: &mut Bytes) -> bool {
+    match writing {
+        Some(mut writing) => writing.push(bytes).await,
         None => std::future::pending().await,
     }
 }

@@ -1,11 +1,13 @@
 //! From the start message to a shell: dials, starts a worker, and stands
-//! between it and the technician until the host is known and convinced.
+//! between it and the technician until the host is known and convinced. Telnet
+//! knows neither: it begins with the connection.
 
 use std::time::Duration;
 
 use culvert_wire::Decode as _;
 use culvert_wire::UnixMs;
 use culvert_wire::frame::HostKeyEvent;
+use culvert_wire::grant::Protocol;
 use culvert_wire::reason::Reason;
 use culvert_wire::sealed::{Contents, Sealed};
 use culvert_wire::terminal::{
@@ -17,6 +19,7 @@ use tracing::{debug, error, warn};
 
 use super::events::Shown;
 use super::page::Page;
+use super::remote::{Line, Remote};
 use super::{Context, Terminals};
 use crate::bridge::Ahead;
 use crate::pins::{Judgement, Key, Pin, PinsError};
@@ -31,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// A terminal that runs.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) worker: Worker,
+    pub(super) remote: Remote,
     pub(super) account: String,
     pub(super) key: Shown,
 }
@@ -86,6 +89,14 @@ pub(super) async fn open(
     start: &Start,
     ahead: Option<Ahead>,
 ) -> Result<Opened, End> {
+    if context.target().protocol == Protocol::Telnet {
+        let (lan, slot) = terminals.reach(context.target(), ahead).await?;
+        return Ok(Opened {
+            remote: Remote::Line(Line::new(lan, slot)),
+            account: String::new(),
+            key: Shown::default(),
+        });
+    }
     let opening = Opening::begin(terminals, context, page, start).await?;
     let opened = timeout(LIMIT, opening.run(ahead)).await;
     opened.unwrap_or_else(|_| Err(refused(Reason::Idle, "the sign-in took too long")))
@@ -190,7 +201,7 @@ impl<'a> Opening<'a> {
                     let shown = self.shown.take();
                     let key = shown.ok_or_else(|| broken_rules("no key was shown"))?;
                     return Ok(Opened {
-                        worker,
+                        remote: Remote::Worker(Box::new(worker)),
                         account,
                         key,
                     });
@@ -210,19 +221,7 @@ impl<'a> Opening<'a> {
     }
 
     async fn start(&mut self, ahead: Option<Ahead>) -> Result<Worker, End> {
-        let target = self.context.target();
-        let dialled = match ahead {
-            Some(ahead) => ahead.take().await,
-            None => None,
-        };
-        let lan = match dialled {
-            Some(dialled) => dialled?,
-            None => self.terminals.0.dialer.dial(target).await?,
-        };
-        let slot = self.terminals.room().await.ok_or_else(|| {
-            let text = "as many terminals as the gateway carries are open";
-            refused(Reason::TooManySessions, text)
-        })?;
+        let (lan, slot) = self.terminals.reach(self.context.target(), ahead).await?;
         let started = self.terminals.0.workers.start(slot, Bridge::Ssh, lan);
         let mut worker = started.map_err(|error| {
             error!(%error, "A worker cannot be started");
@@ -276,7 +275,7 @@ impl<'a> Opening<'a> {
                         return Err(refused(Reason::ProtocolError, "not before the shell runs").into());
                     }
                     // An answer to a question that is over.
-                    Some(FromPage::Legacy(_)) => {}
+                    Some(FromPage::Legacy(_) | FromPage::Note(_)) => {}
                 },
             }
         }
@@ -291,7 +290,8 @@ impl<'a> Opening<'a> {
             | ToPage::HostKeyQuestion(_)
             | ToPage::Refused { .. }
             | ToPage::Replayed { .. }
-            | ToPage::Legacy(_) => Err(broken_rules("output before the shell")),
+            | ToPage::Legacy(_)
+            | ToPage::Note(_) => Err(broken_rules("output before the shell")),
         }
     }
 
@@ -400,11 +400,7 @@ impl<'a> Opening<'a> {
             Verdict::Once => Ok(()),
             Verdict::Remember => {
                 self.terminals.0.pins.allow_legacy(self.context.target())?;
-                let none = Shown {
-                    algorithm: String::new(),
-                    fingerprint: String::new(),
-                };
-                self.report(&none, None, HostKeyEvent::LegacyAllowed);
+                self.report(&Shown::default(), None, HostKeyEvent::LegacyAllowed);
                 Ok(())
             }
         }

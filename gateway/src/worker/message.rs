@@ -274,7 +274,8 @@ fn of_page(kind: u8, body: &Bytes) -> Result<FromWorker, DecodeError> {
             | ToPage::HostKeyQuestion(_)
             | ToPage::Refused { .. }
             | ToPage::Replayed { .. }
-            | ToPage::Legacy(_),
+            | ToPage::Legacy(_)
+            | ToPage::Note(_),
         )
         | None => Err(DecodeError::UnknownFrame(kind)),
     }

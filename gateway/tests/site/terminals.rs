@@ -1,4 +1,4 @@
-//! Terminals on real OpenSSH and Dropbear: S19, S23 (who did what), issue's host keys,
+//! Terminals on real OpenSSH and Dropbear, and Telnet's: S19, S23 (who did what), issue's host keys,
 //! stored credentials, resumption; P22 (one bad host).
 //!
 //! Here is what they begin with; each file below is a topic.
@@ -7,6 +7,7 @@ mod credentials;
 mod host_keys;
 mod hostile;
 mod keeping;
+mod lines;
 mod servers;
 mod signing_in;
 

@@ -1,9 +1,9 @@
 //! A whole telnet terminal: options, charset and, while the host does not
 //! echo, a line of one's own. Pure; driven by the browser's endpoint.
 
-use super::Telnet;
 use super::charset::{Charset, Typed};
 use super::line::Line;
+use super::{Agreed, Telnet};
 
 /// One conversation with a screen that takes UTF-8 and keys one by one.
 #[derive(Debug)]
@@ -37,13 +37,31 @@ impl Talk {
         if let Some(charset) = self.telnet.charset() {
             self.charset = charset;
         }
-        for byte in self.raw.drain(..) {
-            self.charset.show(byte, &mut self.shown);
-        }
+        self.show();
         if !echoed && self.telnet.host_echoes() {
             let mut sent = Vec::new();
             self.line.give_up(&mut sent);
             self.send(&sent);
+        }
+    }
+
+    /// Takes bytes of the host that another end of ours has taken before: they
+    /// are shown again, and nothing is answered.
+    pub fn handle_replayed(&mut self, bytes: &[u8]) {
+        self.telnet.handle_replayed(bytes, &mut self.raw);
+        self.show();
+    }
+
+    /// What both ends have agreed on so far.
+    pub fn agreed(&self) -> Agreed {
+        self.telnet.agreed()
+    }
+
+    /// Goes on where another end of ours had come to.
+    pub fn handle_agreed(&mut self, agreed: Agreed) {
+        self.telnet.handle_agreed(agreed);
+        if let Some(charset) = agreed.charset {
+            self.charset = charset;
         }
     }
 
@@ -71,6 +89,12 @@ impl Talk {
     /// What has to be sent to the host.
     pub fn take_out(&mut self) -> Vec<u8> {
         self.telnet.take_out()
+    }
+
+    fn show(&mut self) {
+        for byte in self.raw.drain(..) {
+            self.charset.show(byte, &mut self.shown);
+        }
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -117,6 +141,24 @@ mod tests {
         assert_eq!(talk.take_shown(), "ü\u{a0}".as_bytes());
         talk.handle_typed("ü".as_bytes());
         assert_eq!(talk.take_out(), [0x81]);
+    }
+
+    #[test]
+    fn another_end_goes_on_in_the_charset_that_was_agreed_on() {
+        let mut first = Talk::new("vt100", (80, 24), Charset::Utf8);
+        let before = [
+            &[IAC, WILL, ECHO, IAC, WILL, CHARSET, IAC, SB, CHARSET, 1][..],
+            b";CP437",
+            &[IAC, SE, 0x81],
+        ]
+        .concat();
+        first.handle_host(&before);
+        let mut next = Talk::new("vt100", (80, 24), Charset::Utf8);
+        next.handle_agreed(first.agreed());
+        next.handle_replayed(&before);
+        assert_eq!(next.take_shown(), "ü".as_bytes());
+        next.handle_typed("ü".as_bytes());
+        assert_eq!(next.take_out(), [0x81]);
     }
 
     #[test]

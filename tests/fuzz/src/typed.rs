@@ -2,7 +2,7 @@
 
 use culvert_connect::word::{HostWord, Numbers};
 use culvert_connect::{known, launch};
-use culvert_screen::telnet::{Charset, Talk, Telnet};
+use culvert_screen::telnet::{Agreed, Charset, Talk, Telnet};
 
 /// A settings file.
 pub(crate) fn gateway_toml(input: &[u8]) {
@@ -37,6 +37,26 @@ pub(crate) fn telnet(input: &[u8]) {
     let sent = telnet.take_out().len();
     assert!(sent <= greeting + 64 * (input.len() + 1), "an amplifier");
     talk(input);
+    agreed(input);
+}
+
+/// What another end of ours is said to have agreed on: one layout, and what is
+/// shown again is never answered.
+fn agreed(input: &[u8]) {
+    let (kept, replayed) = input.split_at(input.len().min(18));
+    let Some(agreed) = Agreed::from_bytes(kept) else {
+        return;
+    };
+    assert_eq!(agreed.to_bytes(), kept, "two layouts for one value");
+    let mut talk = Talk::new("xterm", (80, 24), Charset::Utf8);
+    talk.handle_agreed(agreed);
+    talk.take_out();
+    talk.handle_replayed(replayed);
+    assert!(talk.take_out().is_empty(), "answered twice");
+    assert!(
+        talk.take_shown().len() <= 3 * replayed.len(),
+        "more shown than came"
+    );
 }
 
 /// The same for a terminal that takes UTF-8, and what is typed in any pieces.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    MAX_ACCOUNT, MAX_BANNER, MAX_INSTRUCTION, MAX_NAME, MAX_QUESTIONS, MAX_SENTENCE, Token, framed,
+    MAX_ACCOUNT, MAX_BANNER, MAX_INSTRUCTION, MAX_NAME, MAX_NOTE, MAX_QUESTIONS, MAX_SENTENCE,
+    Token, framed,
 };
 use crate::codec::within;
 use crate::reason::Reason;
@@ -43,6 +44,9 @@ pub enum ToPage {
     Legacy(String),
     /// A sentence of the gateway's own for the technician.
     Notice(String),
+    /// Behind the [`ToPage::Replayed`] of a resumption: the last note of the
+    /// ends before, at most [`MAX_NOTE`] bytes, if there is one.
+    Note(Bytes),
 }
 
 /// The terminal runs.
@@ -169,6 +173,7 @@ mod kind {
     pub(super) const REPLAYED: u8 = 0x88;
     pub(super) const LEGACY: u8 = 0x89;
     pub(super) const NOTICE: u8 = 0x8a;
+    pub(super) const NOTE: u8 = 0x8b;
 }
 
 impl ToPage {
@@ -218,6 +223,7 @@ impl ToPage {
                 out.lines(text, MAX_SENTENCE);
                 kind::NOTICE
             }
+            Self::Note(note) => return framed(kind::NOTE, note),
         };
         framed(kind, &out.finish())
     }
@@ -251,6 +257,10 @@ impl ToPage {
             },
             kind::LEGACY => Self::Legacy(input.lines("text", MAX_SENTENCE)?.to_owned()),
             kind::NOTICE => Self::Notice(input.lines("text", MAX_SENTENCE)?.to_owned()),
+            kind::NOTE => {
+                within("note", body.len(), MAX_NOTE)?;
+                return Ok(Some(Self::Note(body.clone())));
+            }
             skipped if super::skippable(skipped) => return Ok(None),
             unknown => return Err(DecodeError::UnknownFrame(unknown)),
         };

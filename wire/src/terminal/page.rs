@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    MAX_ACCOUNT, MAX_ANSWER, MAX_NAME, MAX_PRIVATE_KEY, MAX_QUESTIONS, Size, Token, framed,
+    MAX_ACCOUNT, MAX_ANSWER, MAX_NAME, MAX_NOTE, MAX_PRIVATE_KEY, MAX_QUESTIONS, Size, Token,
+    framed,
 };
 use crate::codec::within;
 use crate::secret::Secret;
@@ -36,6 +37,10 @@ pub enum FromPage {
     Close,
     /// The answer to [`ToPage::Legacy`](super::ToPage::Legacy).
     Legacy(Verdict),
+    /// What whoever goes on with this terminal is to be given with
+    /// [`ToPage::Note`](super::ToPage::Note), at most [`MAX_NOTE`] bytes; the
+    /// newest counts, and the gateway never looks at it.
+    Note(Bytes),
 }
 
 /// How a terminal begins.
@@ -143,6 +148,7 @@ mod kind {
     pub(super) const PRIVATE_KEY: u8 = 0x06;
     pub(super) const CLOSE: u8 = 0x07;
     pub(super) const LEGACY: u8 = 0x08;
+    pub(super) const NOTE: u8 = 0x09;
 }
 
 impl FromPage {
@@ -184,6 +190,7 @@ impl FromPage {
                 verdict.encode(&mut out);
                 kind::LEGACY
             }
+            Self::Note(note) => return framed(kind::NOTE, note),
         };
         framed(kind, &out.finish())
     }
@@ -211,6 +218,10 @@ impl FromPage {
             }),
             kind::CLOSE => Self::Close,
             kind::LEGACY => Self::Legacy(Verdict::decode(&mut input)?),
+            kind::NOTE => {
+                within("note", body.len(), MAX_NOTE)?;
+                return Ok(Some(Self::Note(body.clone())));
+            }
             skipped if super::skippable(skipped) => return Ok(None),
             unknown => return Err(DecodeError::UnknownFrame(unknown)),
         };

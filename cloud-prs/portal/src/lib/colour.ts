@@ -2,7 +2,7 @@
 //! give one (a hue in degrees or #rrggbb); otherwise it follows from the id.
 
 // Ten hues that stay apart for people who see red and green alike, too.
-const HUES = [28, 58, 92, 142, 168, 232, 262, 295, 325, 358];
+export const HUES = [28, 58, 92, 142, 168, 232, 262, 295, 325, 358];
 
 export function hueOf(id: string, colour?: string | number | null): number {
   if (typeof colour === 'number') return ((colour % 360) + 360) % 360;

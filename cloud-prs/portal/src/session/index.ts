@@ -8,6 +8,8 @@
 import { NO_WASM, SessionError, internal } from './errors';
 import type { FromWorker, Opening, ToWorker } from './messages';
 import { GONE, PortStream } from './stream';
+import { opening } from './terminal';
+import type { Told } from './worker/kept';
 import type {
   EndKey,
   Lane,
@@ -165,8 +167,12 @@ class WorkerSession implements Session {
 
   async telnet(index: number, options: TelnetOptions = {}): Promise<TelnetStream> {
     const { cols = 80, rows = 24, terminal = 'xterm-256color', charset = 'utf-8' } = options;
-    const telnet = { cols, rows, terminal, charset };
-    return this.#open({ service: 'target', index, lane: 'input', telnet });
+    const { kept } = options;
+    const telnet = { cols, rows, terminal, charset, kept: kept !== undefined };
+    if (!kept) return this.#open({ service: 'target', index, lane: 'input', telnet });
+    const resume = kept.resume ? { token: kept.resume, seen: 0 } : undefined;
+    const first = opening({ columns: cols, rows, term: terminal, resume });
+    return this.#open({ service: 'terminal', index, lane: 'input', first, telnet }, kept.told);
   }
 
   async seal(info: SealInfo, secret: Uint8Array): Promise<Uint8Array> {
@@ -189,9 +195,9 @@ class WorkerSession implements Session {
     if (!this.#end) send(this.#worker, { type: 'close' });
   }
 
-  async #open(what: Opening): Promise<TelnetStream> {
+  async #open(what: Opening, told?: (message: Told) => void): Promise<TelnetStream> {
     const { port1, port2 } = new MessageChannel();
-    const stream = new PortStream(port1);
+    const stream = new PortStream(port1, told);
     this.#streams.add(stream);
     void stream.closed.then(() => this.#streams.delete(stream));
     try {

@@ -3,6 +3,7 @@
 //! One worker carries one session. The worker's own port carries the session,
 //! each stream has a port of its own. Bytes are transferred, never shared.
 
+import type { Told } from './worker/kept';
 import type {
   Lane,
   PathQuality,
@@ -28,7 +29,7 @@ export interface Opening {
   index: number;
   lane: Lane;
   first?: Uint8Array;
-  telnet?: { cols: number; rows: number; terminal: string; charset: TelnetCharset };
+  telnet?: { cols: number; rows: number; terminal: string; charset: TelnetCharset; kept: boolean };
 }
 
 /** Worker to page. */
@@ -54,6 +55,7 @@ export type ToStream =
 export type FromStream =
   | { data: Uint8Array }
   | { took: number }
+  | { told: Told }
   | { end: true }
   | { over: SessionEnd };
 

@@ -7,6 +7,7 @@
 import { SessionError, internal } from './errors';
 import { type FromStream, PIECE, READ_WINDOW, type ToStream, WRITE_WINDOW } from './messages';
 import type { SessionEnd, TelnetStream } from './types';
+import type { Told } from './worker/kept';
 
 /** Both halves; a telnet conversation is one whose worker speaks telnet. */
 export class PortStream implements TelnetStream {
@@ -15,6 +16,7 @@ export class PortStream implements TelnetStream {
   readonly closed: Promise<SessionEnd>;
 
   #port: MessagePort;
+  #told: ((message: Told) => void) | undefined;
   #reader!: ReadableStreamDefaultController<Uint8Array>;
   #writer!: WritableStreamDefaultController;
   #settle!: (end: SessionEnd) => void;
@@ -26,8 +28,9 @@ export class PortStream implements TelnetStream {
   #readEnded = false;
   #over: SessionEnd | null = null;
 
-  constructor(port: MessagePort) {
+  constructor(port: MessagePort, told?: (message: Told) => void) {
     this.#port = port;
+    this.#told = told;
     this.closed = new Promise((settle) => (this.#settle = settle));
     this.readable = new ReadableStream<Uint8Array>(
       {
@@ -66,6 +69,8 @@ export class PortStream implements TelnetStream {
     } else if ('took' in message) {
       this.#underway -= message.took;
       this.#wake();
+    } else if ('told' in message) {
+      this.#told?.(message.told);
     } else if ('end' in message) {
       this.#endReading();
     } else {

@@ -38,6 +38,7 @@ const sent: Record<string, FromPage> = {
   },
   close: { type: 'close' },
   legacy: { type: 'legacy', verdict: 'once' },
+  note: { type: 'note', note: Uint8Array.of(1, 255) },
 };
 
 const received: Record<string, ToPage> = {
@@ -76,6 +77,7 @@ const received: Record<string, ToPage> = {
   replayed: { type: 'replayed', from: 0x100000002, input: 42 },
   'legacy question': { type: 'legacy', text: 'diffie-hellman-group14-sha1' },
   notice: { type: 'notice', text: 'one line' },
+  noted: { type: 'note', note: Uint8Array.of(1, 255) },
 };
 
 describe('the coder', () => {
@@ -98,7 +100,7 @@ describe('the coder', () => {
     for (const name of Object.keys(received)) {
       const whole = unhex(golden[name] as string);
       for (let cut = 4; cut < whole.length; cut += 1) {
-        if (name === 'output') continue;
+        if (name === 'output' || name === 'noted') continue;
         const act = (): ToPage | null => decode(whole[0] as number, whole.subarray(4, cut));
         expect(act, `${name} cut at ${cut}`).toThrow(TerminalFormatError);
       }
@@ -107,7 +109,7 @@ describe('the coder', () => {
 
   it('skips what newer gateways may add, and refuses the rest', () => {
     expect(decode(0xc1, ascii('x'))).toBeNull();
-    expect(() => decode(0x8b, ascii('x'))).toThrow(TerminalFormatError);
+    expect(() => decode(0x8c, ascii('x'))).toThrow(TerminalFormatError);
     expect(() => new Unframer().push(Uint8Array.of(0x85, 1, 0, 1))).toThrow(TerminalFormatError);
   });
 
@@ -218,7 +220,7 @@ describe('a terminal', () => {
     let broken: Error | null = null;
     const pipe = new Pipe();
     TerminalStream.start(pipe, { ...size, term: 'xterm' }, { broken: (error) => (broken = error) });
-    pipe.sayHex('8b000000');
+    pipe.sayHex('8c000000');
     await settle();
 
     expect(pipe.resetWith).toBe(504);

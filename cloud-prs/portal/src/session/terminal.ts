@@ -230,6 +230,9 @@ export class TerminalStream {
         return this.on.legacy?.(message.text);
       case 'notice':
         return this.on.notice?.(message.text);
+      // Left by telnet's pages alone (worker/kept.ts).
+      case 'note':
+        return;
     }
   }
 

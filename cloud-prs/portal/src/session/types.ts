@@ -4,6 +4,8 @@
 //! the session's worker. Used by `index.ts` and by everything that shows a
 //! session.
 
+import type { Told } from './worker/kept';
+
 /** The server's answer to `POST /api/v1/sessions`, as it came. */
 export interface SessionAnswer {
   session: string;
@@ -87,6 +89,8 @@ export interface TelnetOptions {
   terminal?: string;
   /** What the host writes; `utf-8` if not given. */
   charset?: TelnetCharset;
+  /** The gateway keeps the connection: what it says of that, beside the host's bytes. */
+  kept?: { resume?: Uint8Array; told: (message: Told) => void };
 }
 
 /** What a secret is sealed for: nobody but that gateway opens it, for nothing but that target. */
@@ -116,7 +120,10 @@ export interface Session {
    * gateway has answered. Rejects with a `SessionError` when it is refused.
    */
   open(service: Service, index: number, lane?: Lane, first?: Uint8Array): Promise<Stream>;
-  /** Opens a target and speaks telnet to it. */
+  /**
+   * Opens a target and speaks telnet to it. With `kept` the gateway keeps the
+   * connection (a box of before that refuses: reason `target_unknown`).
+   */
   telnet(index: number, options?: TelnetOptions): Promise<TelnetStream>;
   /** Seals a secret for a gateway (see `seal`). */
   seal(info: SealInfo, secret: Uint8Array): Promise<Uint8Array>;

@@ -8,6 +8,8 @@ export interface Kept {
   id: string; window: string; user: string; at: number;
   host: string; protocol: string; port: number; name: string;
   resume: { token: string; seen: number } | null;
+  /** The customer's colour in that window. */
+  hue?: number;
 }
 
 const PREFIX = 'culvert.kept.';

@@ -1,16 +1,19 @@
 //! The two ways a terminal's bytes travel: SSH (the gateway's worker is the
 //! client, terminal.ts codes its messages) and Telnet (the options are parsed in
-//! this browser). The terminal page sees one face for both.
+//! this browser; the gateway keeps the connection). The terminal page sees one
+//! face for both.
 
-import type { SessionEnd, Session } from '../session';
+import { SessionError, type Session, type SessionEnd, type Stream, type TelnetStream } from '../session';
 import { opening, TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
-import { endBy, TERMINAL_GONE } from './reasons';
+import type { Told } from '../session/worker/kept';
+import { endOf } from './opening';
+import { endBy, TARGET_UNKNOWN, TERMINAL_GONE } from './reasons';
 
 export interface Pipe {
   input(bytes: Uint8Array): void;
   resize(columns: number, rows: number): void;
-  /** Ends it at the host. */
-  close(): void;
+  /** Ends it at the host; settled when the host's end knows, or soon after. */
+  close(): Promise<void>;
 }
 
 /** Waits until the emulator has worked off what it was given. */
@@ -24,13 +27,46 @@ export function paced(stream: ByteStream, drained: Drained): ByteStream {
   return { readable, writable: stream.writable, reset: (code) => stream.reset(code) };
 }
 
-export interface TelnetEvents { output: (bytes: Uint8Array) => void; over: (end: SessionEnd) => void }
+export interface TelnetEvents {
+  /** Connected; the gateway keeps the connection under this name, or (a box of before) does not. */
+  ready: (token: Uint8Array | null) => void;
+  output: (bytes: Uint8Array) => void;
+  lost: (bytes: number) => void;
+  /** The conversation that was to go on is over; a new one begins. */
+  gone: () => void;
+  over: (end: SessionEnd) => void;
+}
 
-export async function telnet(session: Session, size: { columns: number; rows: number }, drained: Drained, on: TelnetEvents): Promise<Pipe> {
-  const stream = await session.telnet(0, { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' });
-  const writer = stream.writable.getWriter();
-  writer.closed.catch(() => undefined);
-  void (async () => {
+/** How long a page waits for the word that the host was let go. */
+const FAREWELL_MS = 1_000;
+const soon = (over: Promise<unknown>): Promise<void> => Promise.race([over, new Promise((wake) => setTimeout(wake, FAREWELL_MS))]).then(() => undefined);
+
+export interface TelnetStart { columns: number; rows: number; resume?: Uint8Array }
+
+export async function telnet(session: Session, size: TelnetStart, drained: Drained, on: TelnetEvents): Promise<Pipe> {
+  let said: SessionEnd | null = null;
+  const told = (message: Told): void => {
+    if (message.type === 'ready') on.ready(message.token);
+    else if (message.type === 'replayed') { if (message.from > 0) on.lost(message.from); }
+    else if (message.type === 'exit') said = exitOf(message.exit);
+    else if (message.type === 'refused') said = endBy(message.reason, message.text);
+  };
+  const open = async (resume?: Uint8Array): Promise<TelnetStream> => {
+    const plain = { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' };
+    try {
+      return await session.telnet(0, { ...plain, kept: { told, ...(resume ? { resume } : {}) } });
+    } catch (error) {
+      // A box of before keeps terminals by SSH only: there the connection ends with its stream.
+      if (!(error instanceof SessionError && error.code === TARGET_UNKNOWN)) throw error;
+      const unkept = await session.telnet(0, plain);
+      on.ready(null);
+      return unkept;
+    }
+  };
+  let stream = await open(size.resume);
+  let writer = stream.writable.getWriter();
+  const read = async (): Promise<void> => {
+    writer.closed.catch(() => undefined);
     const reader = stream.readable.getReader();
     try {
       for (;;) {
@@ -41,12 +77,22 @@ export async function telnet(session: Session, size: { columns: number; rows: nu
       }
       await writer.close().catch(() => undefined);
     } catch { /* the stream's end says why */ }
-    on.over(await stream.closed);
-  })();
+    const end = said ?? (await stream.closed);
+    if (end.code !== TERMINAL_GONE) return on.over(end);
+    // The one of before is over: this session still has room for a new one.
+    on.gone();
+    said = null;
+    try {
+      stream = await open();
+      writer = stream.writable.getWriter();
+      void read();
+    } catch (error) { on.over(endOf(error)); }
+  };
+  void read();
   return {
     input: (bytes) => void writer.write(bytes).catch(() => undefined),
     resize: (columns, rows) => stream.resize(columns, rows),
-    close: () => void writer.close().catch(() => undefined),
+    close: () => { void writer.close().catch(() => undefined); return soon(stream.closed); },
   };
 }
 
@@ -71,7 +117,11 @@ const HOST_CLOSED: SessionEnd = { code: 0, slug: 'shell_ended', sentence: 'The s
 
 export async function ssh(session: Session, start: SshStart, drained: Drained, on: SshEvents): Promise<Pipe> {
   // Its first message goes with the opening: no round trip between them.
-  const open = async (begin?: Uint8Array): Promise<ByteStream> => paced(await session.open('terminal', 0, 'input', begin), drained);
+  let stream: Stream;
+  const open = async (begin?: Uint8Array): Promise<ByteStream> => {
+    stream = await session.open('terminal', 0, 'input', begin);
+    return paced(stream, drained);
+  };
   const broke = (error?: unknown): void => on.over({ code: 500, slug: 'stream_broke', sentence: error instanceof Error ? error.message : 'The terminal’s stream broke. Open it again.' });
   const first = { columns: start.columns, rows: start.rows, term: 'xterm-256color', account: start.account, sealed: start.sealed };
   let retries = 0;
@@ -107,7 +157,7 @@ export async function ssh(session: Session, start: SshStart, drained: Drained, o
   return {
     input: (bytes) => terminal.input(bytes),
     resize: (columns, rows) => terminal.resize({ columns, rows }),
-    close: () => terminal.close(),
+    close: () => { terminal.close(); return soon(stream.closed); },
   };
 }
 

@@ -22,5 +22,7 @@ export const reasonOf = (slug: string | null | undefined): string => {
   return reason ? sentence(reason.sentence).replace(/\.$/, '') : (slug ?? '').replaceAll('_', ' ');
 };
 
+/** What is asked for cannot be had at this target. */
+export const TARGET_UNKNOWN = 208;
 /** A kept terminal is over: only a new one can be begun. */
 export const TERMINAL_GONE = 213;

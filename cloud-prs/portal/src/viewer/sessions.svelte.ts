@@ -4,6 +4,7 @@
 
 import { asks } from '../ui/ask.svelte';
 import { clock } from '../lib/clock.svelte';
+import { hues } from '../lib/hues.svelte';
 import { router } from '../lib/router.svelte';
 import { world, type Host } from '../lib/world.svelte';
 import type { PathQuality, Session, SessionEnd } from '../session';
@@ -13,6 +14,8 @@ export type TabState = 'opening' | 'open' | 'reconnecting' | 'ended';
 export type Viewer = 'terminal' | 'desktop' | 'native';
 
 export interface Resume { token: string; seen: number }
+/** Names of questions and their answers. */
+export type Given = Record<string, string>;
 
 export class Tab {
   readonly id: string;
@@ -23,6 +26,8 @@ export class Tab {
   readonly names: { host: string; customer: string; customerId: string; colour?: string | number | null; site: string; address: string };
   readonly viewer: Viewer;
   resume: Resume | null;
+  /** The colour that it had in the window that it comes from. */
+  readonly hue: number | null;
 
   state = $state<TabState>('opening');
   step = $state('Asking for the session…');
@@ -35,10 +40,16 @@ export class Tab {
   /** Counts re-openings: the viewer starts anew when it changes. */
   round = $state(0);
   session: Session | null = null;
+  /** Tells the host that it is over; the session stays until that is said. */
+  letGo: (() => Promise<void>) | null = null;
+  /** What its viewer was given to sign in with, for the window that it moves to. */
+  lend: (() => Given | null) | null = null;
+  /** The same, from the window that it moved from; used once. */
+  lent: Promise<Given | null> | null = null;
   /** It goes on in another window: closing it here must not end it there. */
   moving = false;
 
-  constructor(host: Host, protocol: string, port: number, options: { id?: string; resume?: Resume | null } = {}) {
+  constructor(host: Host, protocol: string, port: number, options: { id?: string; resume?: Resume | null; hue?: number | null } = {}) {
     this.id = options.id ?? crypto.randomUUID().slice(0, 8);
     this.host = host.id;
     this.protocol = protocol;
@@ -46,6 +57,7 @@ export class Tab {
     this.names = { host: host.name, customer: host.customer.name, customerId: host.customer.id, colour: host.customer.colour ?? null, site: host.site.name, address: host.address };
     this.viewer = protocol === 'ssh' || protocol === 'telnet' ? 'terminal' : protocol === 'vnc' ? 'desktop' : 'native';
     this.resume = options.resume ?? null;
+    this.hue = options.hue ?? null;
     if (this.viewer === 'native') this.state = 'open';
   }
 
@@ -72,6 +84,14 @@ export class Tab {
     // What the host, a person or the shell itself ended does not go on.
     if (end.code < LINE) this.resume = null;
     keeper.drop(this.id);
+  }
+
+  /** Ends what runs; a terminal that moves to another window goes on there: the box keeps it. */
+  hangUp(): void {
+    const { session, letGo } = this;
+    this.session = this.letGo = null;
+    if (letGo && !this.moving && this.state !== 'ended') void letGo().finally(() => session?.close());
+    else session?.close();
   }
 
   again(): void {
@@ -102,7 +122,7 @@ class Sessions {
   }
 
   /** Opens a session on a host; without a protocol, on its first. */
-  start(host: Host, protocol?: string, port?: number, resume?: Resume | null): Tab | null {
+  start(host: Host, protocol?: string, port?: number, resume?: Resume | null, hue?: number | null): Tab | null {
     const service = host.services.find((s) => (!protocol || s.protocol === protocol) && (port === undefined || s.port === port)) ?? (protocol ? null : host.services[0]);
     if (!service) {
       asks.say(`“${host.name.slice(0, 60)}” has no protocol yet: add one on its page.`, 'bad');
@@ -114,11 +134,16 @@ class Sessions {
       router.go(`/h/${host.id}`);
       return null;
     }
-    const tab = new Tab(host, service.protocol, service.port, { resume: resume ?? null });
-    this.tabs = [...this.tabs, tab];
+    const tab = new Tab(host, service.protocol, service.port, { resume: resume ?? null, hue: hue ?? null });
+    this.#are([...this.tabs, tab]);
     world.visited(host.id);
     this.show(tab);
     return tab;
+  }
+
+  #are(tabs: Tab[]): void {
+    this.tabs = tabs;
+    hues.keep(tabs.map((t) => ({ id: t.names.customerId, colour: t.names.colour ?? null, hue: t.hue })));
   }
 
   show(tab: Tab): void {
@@ -133,9 +158,9 @@ class Sessions {
   async close(tab: Tab, ask = true): Promise<boolean> {
     if (ask && tab.viewer !== 'native' && tab.state === 'open' && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
     const at = this.tabs.indexOf(tab);
-    tab.session?.close();
+    tab.hangUp();
     keeper.drop(tab.id);
-    this.tabs = this.tabs.filter((t) => t !== tab);
+    this.#are(this.tabs.filter((t) => t !== tab));
     if (this.active === tab.id) {
       const next = this.tabs[Math.min(at, this.tabs.length - 1)];
       this.active = null;
@@ -145,8 +170,8 @@ class Sessions {
   }
 
   endAll(): void {
-    for (const tab of this.tabs) { tab.session?.close(); keeper.drop(tab.id); }
-    this.tabs = [];
+    for (const tab of this.tabs) { tab.hangUp(); keeper.drop(tab.id); }
+    this.#are([]);
     this.active = null;
     this.offers = [];
   }
@@ -165,7 +190,7 @@ class Sessions {
     keeper.drop(kept.id);
     this.offers = this.offers.filter((o) => o !== kept);
     const host = world.byHost.get(kept.host);
-    if (host) this.start(host, kept.protocol, kept.port, kept.resume);
+    if (host) this.start(host, kept.protocol, kept.port, kept.resume, kept.hue);
     else asks.say('That host is no longer within your reach.', 'bad');
   }
 

@@ -130,12 +130,12 @@ fn an_account_is_asked_for_and_a_wrong_password_stays_wrong() {
 
 /// The gateway enforces what the grant says, whatever the server thinks.
 #[test]
-fn a_terminal_needs_ssh_and_the_right_to_control() {
+fn a_terminal_needs_ssh_or_telnet_and_the_right_to_control() {
     let net = Net::new();
     net.run(async {
         let (prs, gateway) = Gateway::linked(&net, "").await;
         let mut plain = prs.grant(gateway.key(), vec![target(HOST, 22)]);
-        plain.targets[0].protocol = Protocol::Telnet;
+        plain.targets[0].protocol = Protocol::Vnc;
         let mut viewer = prs.grant(gateway.key(), vec![ssh()]);
         viewer.rights = Rights::CONNECT;
         let elsewhere = prs.grant(gateway.key(), vec![ssh()]);

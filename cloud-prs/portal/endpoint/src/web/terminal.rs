@@ -1,6 +1,6 @@
 //! Telnet for JavaScript: bytes of the host in, bytes for the screen out.
 
-use culvert_screen::telnet::{self, Charset};
+use culvert_screen::telnet::{self, Agreed, Charset};
 use wasm_bindgen::prelude::*;
 
 /// One telnet conversation.
@@ -24,6 +24,28 @@ impl Talk {
     pub fn host(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.talk.handle_host(bytes);
         self.talk.take_shown()
+    }
+
+    /// Takes bytes that another page has taken before; gives what is to be
+    /// shown of them again.
+    pub fn replayed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.talk.handle_replayed(bytes);
+        self.talk.take_shown()
+    }
+
+    /// What was agreed on so far, for a page that goes on.
+    pub fn agreed(&self) -> Vec<u8> {
+        self.talk.agreed().to_bytes()
+    }
+
+    /// Goes on with what another page had agreed on; says whether it could be
+    /// read.
+    pub fn go_on(&mut self, agreed: &[u8]) -> bool {
+        let agreed = Agreed::from_bytes(agreed);
+        if let Some(agreed) = agreed {
+            self.talk.handle_agreed(agreed);
+        }
+        agreed.is_some()
     }
 
     /// Takes what was typed; gives what is to be shown of it here.

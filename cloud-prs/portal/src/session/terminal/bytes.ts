@@ -33,6 +33,9 @@ export class Writer {
   text(text: string): void {
     this.bytes16(new TextEncoder().encode(text));
   }
+  bytes(): Uint8Array {
+    return Uint8Array.from(this.parts);
+  }
   framed(kind: number): Uint8Array {
     return framed(kind, Uint8Array.from(this.parts));
   }
@@ -88,6 +91,10 @@ export class Reader {
     const value = known[this.u8()];
     if (value === undefined) throw new TerminalFormatError('a value is unknown');
     return value;
+  }
+  /** All that was not taken yet. */
+  rest(): Uint8Array {
+    return this.take(this.bytes.length - this.at);
   }
   end(): void {
     if (this.at !== this.bytes.length) throw new TerminalFormatError('a message is too long');

@@ -50,6 +50,8 @@ export function encode(message: FromPage): Uint8Array {
     case 'legacy':
       out.u8(VERDICTS.indexOf(message.verdict));
       return out.framed(0x08);
+    case 'note':
+      return framed(0x09, message.note);
   }
 }
 
@@ -75,7 +77,7 @@ export function decode(kind: number, body: Uint8Array): ToPage | null {
   const input = new Reader(body);
   const message = decodeKnown(kind, body, input);
   if (message === null) return null;
-  if (message.type !== 'output') input.end();
+  if (message.type !== 'output' && message.type !== 'note') input.end();
   return message;
 }
 
@@ -107,6 +109,8 @@ function decodeKnown(kind: number, body: Uint8Array, input: Reader): ToPage | nu
       return { type: 'legacy', text: input.text() };
     case 0x8a:
       return { type: 'notice', text: input.text() };
+    case 0x8b:
+      return { type: 'note', note: body };
     default:
       if (kind & 0x40) return null;
       throw new TerminalFormatError('the gateway sent a message of a newer version: reload the page');

@@ -28,7 +28,9 @@ export type FromPage =
   | { type: 'hostKey'; verdict: Verdict; fingerprint: string }
   | { type: 'privateKey'; prompt: number; key: string; passphrase: string }
   | { type: 'close' }
-  | { type: 'legacy'; verdict: Verdict };
+  | { type: 'legacy'; verdict: Verdict }
+  /** What a page that goes on is given; at most 64 bytes, the newest counts. */
+  | { type: 'note'; note: Uint8Array };
 
 export interface Ready {
   token: Uint8Array;
@@ -69,7 +71,8 @@ export type ToPage =
   | { type: 'refused'; reason: number; text: string }
   | { type: 'replayed'; from: number; input: number }
   | { type: 'legacy'; text: string }
-  | { type: 'notice'; text: string };
+  | { type: 'notice'; text: string }
+  | { type: 'note'; note: Uint8Array };
 
 /** The bytes are not a message of this version. */
 export class TerminalFormatError extends Error {}

@@ -7,6 +7,7 @@
 import { type FromStream, PIECE, READ_WINDOW, type Opening, type ToStream } from '../messages';
 import type { SessionEnd } from '../types';
 import { type End, Talk } from '../wasm/culvert_endpoint';
+import { KeptTelnet } from './kept';
 import type { Pump } from './pump';
 
 /** Answers of telnet that may wait before no more is read from the host. */
@@ -26,6 +27,7 @@ export class WorkerStream {
   #pump: Pump;
   #port: MessagePort;
   #talk: Talk | null = null;
+  #kept: KeptTelnet | null = null;
   #granted = READ_WINDOW;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -39,6 +41,7 @@ export class WorkerStream {
     if (what.telnet) {
       const { terminal, cols, rows, charset } = what.telnet;
       this.#talk = new Talk(terminal, cols, rows, charset);
+      if (what.telnet.kept) this.#kept = new KeptTelnet(this.#talk);
     }
     port.onmessage = ({ data }: MessageEvent<ToStream>) => {
       this.#take(data);
@@ -51,7 +54,8 @@ export class WorkerStream {
     while (this.#granted > 0 && this.#waitingBytes < TALK_WAITING) {
       const count = this.#end.read(this.key, Math.min(this.#granted, PIECE));
       if (count === 0) return;
-      if (this.#talk) this.#show(this.#talk.host(this.#pump.lent(count)) as Uint8Array<ArrayBuffer>);
+      if (this.#kept) this.#takeKept(this.#kept, this.#pump.lent(count).slice());
+      else if (this.#talk) this.#show(this.#talk.host(this.#pump.lent(count)) as Uint8Array<ArrayBuffer>);
       else this.#hand(this.#pump.lent(count).slice());
     }
   }
@@ -90,7 +94,8 @@ export class WorkerStream {
       this.read();
     } else if ('finish' in message) {
       this.#finishing = true;
-      this.write();
+      if (this.#kept) this.#queue(this.#kept.farewell, 0);
+      else this.write();
     } else if ('stop' in message) this.#end.stop(this.key, message.stop);
     else if ('reset' in message) this.#end.reset(this.key, message.reset);
     else if (this.#talk) {
@@ -106,6 +111,21 @@ export class WorkerStream {
     this.#show(shown);
   }
 
+  #takeKept(kept: KeptTelnet, piece: Uint8Array): void {
+    try {
+      const out = kept.take(piece, {
+        show: (bytes) => { if (bytes.byteLength > 0) this.#hand(bytes as Uint8Array<ArrayBuffer>); },
+        told: (told) => this.#say({ told }),
+      });
+      // Behind all of it: sending may read on.
+      if (out.byteLength > 0) this.#queue(out, 0);
+    } catch {
+      // What comes is not what was agreed on: reason 504 of docs/wire.md.
+      this.#end.reset(this.key, 504);
+      this.#end.stop(this.key, 504);
+    }
+  }
+
   /** What telnet shows: the host's bytes, or its own echo. */
   #show(shown: Uint8Array<ArrayBuffer>): void {
     if (shown.byteLength > 0) this.#hand(shown);
@@ -115,7 +135,7 @@ export class WorkerStream {
   /** What telnet has for the host; stands for so many bytes of the page. */
   #answer(page: number): void {
     const out = this.#talk?.out();
-    if (out && (out.byteLength > 0 || page > 0)) this.#queue(out, page);
+    if (out && (out.byteLength > 0 || page > 0)) this.#queue(this.#kept && out.byteLength > 0 ? this.#kept.framed(out) : out, page);
   }
 
   #queue(data: Uint8Array, page: number): void {

@@ -16,6 +16,11 @@ use crate::program::Gateway;
 use crate::sshd::{ACCOUNT, PASSWORD};
 
 fn sealed(gateway: &Gateway, change: impl FnOnce(&mut Purpose)) -> Credential {
+    let password = Contents::Password(Secret::new(PASSWORD.as_bytes()));
+    stored(gateway, &password, change)
+}
+
+fn stored(gateway: &Gateway, contents: &Contents, change: impl FnOnce(&mut Purpose)) -> Credential {
     let identity = Identity::load_or_make(&gateway.data()).unwrap();
     let mut purpose = Purpose {
         gateway: gateway.key(),
@@ -25,9 +30,8 @@ fn sealed(gateway: &Gateway, change: impl FnOnce(&mut Purpose)) -> Credential {
         account: ACCOUNT.into(),
     };
     change(&mut purpose);
-    let password = Contents::Password(Secret::new(PASSWORD.as_bytes()));
     let key = identity.sealing_public();
-    let sealed = culvert_session::sealed::seal(&purpose, &password, &key, rand::random()).unwrap();
+    let sealed = culvert_session::sealed::seal(&purpose, contents, &key, rand::random()).unwrap();
     Credential::Sealed(sealed.to_bytes())
 }
 
@@ -95,5 +99,60 @@ fn a_stored_credential_is_used_for_its_own_host_only() {
         assert_eq!(person.prompt().await.kind, PromptKind::Interactive);
         assert!(!gateway.log().contains(PASSWORD));
         assert!(!sshd.log().contains("Accepted"), "{}", sshd.log());
+    });
+}
+
+/// Threat 26: a key that is kept opens its host with the passphrase kept beside
+/// it, or asks for that alone; it is never logged.
+#[test]
+fn a_stored_key_signs_in_and_a_locked_one_asks_for_its_passphrase() {
+    let net = Net::new();
+    net.run(async {
+        let keys_only = "PasswordAuthentication no\nKbdInteractiveAuthentication no";
+        let (prs, gateway, sshd) = ssh_site(&net, "ed25519", keys_only).await;
+        let (_, technician) = session(&prs, &gateway).await;
+        let phrase = "an open sésame";
+        let locked = sshd.user_key("ed25519", phrase);
+        let open = sshd.user_key("rsa", "");
+        let kept = |key: &str, passphrase: &str| Start {
+            account: None,
+            credential: stored(
+                &gateway,
+                &Contents::PrivateKey {
+                    key: Secret::new(key.as_bytes()),
+                    passphrase: Secret::new(passphrase.as_bytes()),
+                },
+                |_| {},
+            ),
+            ..start()
+        };
+        // The host is seen for the first time: by hand.
+        let mut person = Person::begin(&technician, start()).await;
+        let question = person.question().await;
+        person.judge(&question, Verdict::Remember).await;
+        let prompt = person.prompt().await;
+        assert_eq!(prompt.kind, PromptKind::Key);
+        person.key(&prompt, &locked, phrase).await;
+        assert!(matches!(person.next().await, ToPage::Ready(_)));
+
+        for (key, passphrase) in [(&locked, phrase), (&open, "")] {
+            let mut person = Person::begin(&technician, kept(key, passphrase)).await;
+            let first = person.next().await;
+            assert!(matches!(first, ToPage::Ready(_)), "{first:?}");
+        }
+        let mut person = Person::begin(&technician, kept(&locked, "")).await;
+        let prompt = person.prompt().await;
+        assert_eq!(prompt.kind, PromptKind::Passphrase);
+        person.answer(&prompt, &[phrase]).await;
+        assert!(matches!(person.next().await, ToPage::Ready(_)));
+
+        // A wrong one is said, and the technician may use another.
+        let mut person = Person::begin(&technician, kept(&locked, "wrong")).await;
+        assert!(matches!(person.next().await, ToPage::Notice(_)));
+        assert!(matches!(person.next().await, ToPage::Notice(_)));
+        assert_eq!(person.prompt().await.kind, PromptKind::Key);
+        let line = locked.lines().nth(1).unwrap();
+        assert!(!gateway.log().contains(line) && !gateway.log().contains(phrase));
+        assert_eq!(sshd.log().matches("Accepted publickey").count(), 4);
     });
 }

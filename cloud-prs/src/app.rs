@@ -19,6 +19,7 @@ mod challenges;
 pub mod claims;
 mod clock;
 pub mod credentials;
+pub mod downloads;
 mod ended;
 mod ending;
 mod error;
@@ -97,6 +98,8 @@ pub struct Installation {
     pub secrets: [u8; 32],
     /// Where bundles of releases lie.
     pub bundles: std::path::PathBuf,
+    /// Where `culvert` for people's computers lies.
+    pub downloads: std::path::PathBuf,
     /// How long a session lasts unless renewed, in milliseconds.
     pub session_ms: u64,
     /// How long a sign-in holds, in milliseconds, at most 12 hours.

@@ -10,6 +10,7 @@ mod account;
 mod bundle;
 mod caller;
 mod credentials;
+mod downloads;
 mod events;
 mod extract;
 mod factors;
@@ -67,6 +68,7 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
         .split_for_parts();
     let router = router
         .route("/boxes/release", axum::routing::get(bundle::bundle))
+        .route("/downloads/{name}", axum::routing::get(downloads::download))
         .fallback(portal::serve)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -145,6 +147,7 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::renew))
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::launch))
+        .routes(routes!(downloads::downloads))
         .routes(routes!(link_tickets::add))
         .routes(routes!(sessions::redeem))
         .routes(routes!(sessions::report))

@@ -126,6 +126,7 @@ pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
         origins: settings.portal.origins.clone(),
         secrets: keys::secrets(data)?,
         bundles: data.path("releases"),
+        downloads: data.path("downloads"),
         session_ms: ms(settings.session),
         sign_in_ms: ms(settings.sign_in),
         claim_ms: ms(settings.claim_code),

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { whyRelay } from '../src/session/worker/why';
 import { fill, sentence } from '../src/api/call';
 import { clock } from '../src/lib/clock.svelte';
-import { hueOf, initials } from '../src/lib/colour';
+import { hueOf, HUES, initials } from '../src/lib/colour';
+import { apart, APART, Hues } from '../src/lib/hues.svelte';
 import { bytes, clip, duration } from '../src/lib/format';
 import { match, safeReturn } from '../src/lib/router.svelte';
 import { objectOf } from '../src/pages/trail';
@@ -80,6 +81,33 @@ describe('a customer’s colour', () => {
     expect(hueOf('aaa', 'nonsense')).toBe(hueOf('aaa'));
   });
   it('comes with letters', () => { expect(initials('Alder & Sons')).toBe('AS'); expect(initials('übe')).toBe('Ü'); expect(initials('!!!')).toBe('·'); });
+});
+
+describe('the customers that are open at once', () => {
+  const gap = (a: number, b: number): number => Math.min(Math.abs(a - b), 360 - Math.abs(a - b));
+  const least = (all: number[]): number => Math.min(...all.flatMap((a, i) => all.slice(i + 1).map((b) => gap(a, b))));
+  it('have colours apart from each other, whatever they would have had', () => {
+    const hues = new Hues();
+    const open = Array.from({ length: HUES.length }, (_, n) => ({ id: `c${n}`, colour: 100 + (n % 2) }));
+    for (let n = 1; n <= open.length; n++) hues.keep(open.slice(0, n));
+    expect(least(open.map((c) => hues.of(c.id, c.colour)))).toBeGreaterThanOrEqual(APART);
+    // Still all different where there are more than eyes tell apart.
+    const many = Array.from({ length: 40 }, (_, n) => ({ id: `m${n}`, colour: 7 }));
+    hues.keep(many);
+    expect(new Set(many.map((c) => hues.of(c.id, c.colour))).size).toBe(40);
+  });
+  it('keep theirs while they are open, and what a window before gave them', () => {
+    const hues = new Hues();
+    hues.keep([{ id: 'a', colour: 50 }, { id: 'b', colour: 50 }]);
+    const [a, b] = [hues.of('a', 50), hues.of('b', 50)];
+    expect(a).toBe(50);
+    expect(b).not.toBe(50);
+    hues.keep([{ id: 'b', colour: 50 }]);
+    expect([hues.of('b', 50), hues.of('a', 50)]).toEqual([b, 50]);
+    hues.keep([{ id: 'b', colour: 50 }, { id: 'c', colour: 50, hue: 200 }]);
+    expect(hues.of('c', 50)).toBe(200);
+    expect(apart(10, [])).toBe(10);
+  });
 });
 
 describe('a native command', () => {

@@ -39,11 +39,11 @@ impl App {
     }
 }
 
-/// The CSV form.
+/// The CSV form; a last line tells the reader when there are `more` sessions.
 ///
 /// # Errors
 /// [`AppError`] when a row cannot be written, which memory always takes.
-pub fn csv(sessions: &[Session], now: UnixMs) -> Result<String, AppError> {
+pub fn csv(sessions: &[Session], more: bool, now: UnixMs) -> Result<String, AppError> {
     let failed = |_| AppError::because(Reason::Internal);
     let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record(COLUMNS).map_err(failed)?;
@@ -64,6 +64,11 @@ pub fn csv(sessions: &[Session], now: UnixMs) -> Result<String, AppError> {
             session.reason.map_or("running", Reason::slug).to_owned(),
             session.reason.map_or("", Reason::sentence).to_owned(),
         ];
+        out.write_record(row).map_err(failed)?;
+    }
+    if more {
+        let mut row = [""; COLUMNS.len()];
+        row[0] = "older sessions are left out: ask for a shorter time";
         out.write_record(row).map_err(failed)?;
     }
     let bytes = out
@@ -103,6 +108,16 @@ mod tests {
             assert_eq!(guard(text), format!("'{text}"));
         }
         assert_eq!(guard("Ann = boss"), "Ann = boss");
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_in_the_last_line_and_only_then() {
+        let lines = |more| csv(&[], more, UnixMs(0)).map(|text| text.lines().count());
+        assert!(matches!((lines(false), lines(true)), (Ok(1), Ok(2))));
+        let text = csv(&[], true, UnixMs(0)).unwrap_or_default();
+        assert!(
+            text.ends_with("older sessions are left out: ask for a shorter time,,,,,,,,,,,,\n")
+        );
     }
 
     #[test]

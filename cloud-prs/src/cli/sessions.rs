@@ -76,7 +76,7 @@ impl Report {
         }
         let sessions = app.report(call, filter).await?;
         if self.csv {
-            return out::raw(&report::csv(&sessions, app.now())?);
+            return out::raw(&report::csv(&sessions, false, app.now())?);
         }
         show(sessions, json)
     }

@@ -149,12 +149,25 @@ pub(super) struct ReportQuery {
     format: Form,
 }
 
-/// Who worked on which host, when, for how long, how it ended.
+/// Sessions of a time.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct SessionReport {
+    /// Newest first.
+    sessions: Vec<SessionInfo>,
+    /// Whether older ones were left out: at most 100,000 are told.
+    more: bool,
+}
+
+/// Who worked on which host, when, for how long, how it ended. Where older ones
+/// had to be left out, the CSV form's last line says so.
 #[utoipa::path(get, path = "/api/v1/reports/sessions", tag = "sessions",
     params(("from" = Option<u64>, Query), ("to" = Option<u64>, Query),
         ("customer" = Option<CustomerId>, Query), ("user" = Option<UserId>, Query),
         ("format" = inline(Option<Form>), Query)),
-    responses((status = 200, body = SessionList), (status = "4XX", body = ApiError)))]
+    responses(
+        (status = 200, content((SessionReport = "application/json"), (String = "text/csv"))),
+        (status = "4XX", body = ApiError)
+    ))]
 pub(super) async fn report(
     State(app): State<Arc<App>>,
     Who(call): Who,
@@ -165,17 +178,21 @@ pub(super) async fn report(
         to: ask.to,
         customer: ask.customer,
         user: ask.user,
-        limit: Some(MAX_REPORT),
+        // One more tells whether there are more.
+        limit: Some(MAX_REPORT + 1),
         ..Default::default()
     };
-    let sessions = app.report(&call, filter).await?;
+    let mut sessions = app.report(&call, filter).await?;
+    let more = sessions.len() > MAX_REPORT as usize;
+    sessions.truncate(MAX_REPORT as usize);
     Ok(match ask.format {
-        Form::Json => Json(SessionList {
+        Form::Json => Json(SessionReport {
             sessions: sessions.into_iter().map(SessionInfo::from).collect(),
+            more,
         })
         .into_response(),
         Form::Csv => {
-            let text = report::csv(&sessions, app.now())?;
+            let text = report::csv(&sessions, more, app.now())?;
             let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
             (kind, text).into_response()
         }

@@ -11,6 +11,7 @@ mod backups;
 mod browser_links;
 mod browsers;
 mod claiming;
+mod downloads;
 mod ending_access;
 mod factors;
 mod faults;

@@ -277,7 +277,7 @@ on_both! {
         world.app.session_ended(&world.a.box_key.public(), &ended).await;
 
         let rows = world.app.report(&console(), filter).await.unwrap();
-        let csv = report::csv(&rows, world.app.now()).unwrap();
+        let csv = report::csv(&rows, false, world.app.now()).unwrap();
         let line = csv.lines().nth(1).unwrap();
         let expected = format!(
             "{},ann,Acme,Office,server,ssh,2027-01-15T08:00:00Z,2027-01-15T08:01:30Z,90,1234,56,\

@@ -121,6 +121,8 @@ pub(crate) async fn app_on(place: Place, broker: &SigningKey, clock: Arc<AtomicU
         secrets: [202; 32],
         // Made by the tests that need it.
         bundles: std::env::temp_dir().join(format!("culvert-bundles-{:x}", rand::random::<u64>())),
+        downloads: std::env::temp_dir()
+            .join(format!("culvert-downloads-{:x}", rand::random::<u64>())),
         session_ms: HOUR,
         sign_in_ms: 12 * HOUR,
         claim_ms: 72 * HOUR,

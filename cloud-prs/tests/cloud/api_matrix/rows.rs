@@ -211,6 +211,7 @@ pub(super) fn rows() -> Vec<Row> {
         of_session("DELETE /sessions/{session}", A::SessionEnd, 204),
         plain("POST /link-tickets", A::SessionStart, 201),
         of_customer("POST /launches", A::Launch, 201).body(launch),
+        plain("GET /downloads", A::Launch, 200),
         plain("GET /reports/sessions", A::Report, 200),
         plain("GET /users", A::UserList, 200),
         plain("POST /users", A::UserAdd, 201).body(

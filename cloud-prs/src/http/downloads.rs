@@ -1,0 +1,76 @@
+//! `downloads`: `culvert` for people's own computers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use culvert_wire::api::ApiError;
+use futures_util::stream;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+
+use super::caller::Who;
+use super::refusal::Refusal;
+use crate::app::downloads::Download;
+use crate::app::{App, AppError};
+
+/// Bytes of one piece.
+const PIECE: usize = 64 * 1024;
+
+/// Programs that can be fetched.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct DownloadList {
+    /// By system.
+    downloads: Vec<Download>,
+}
+
+/// `culvert` for people's own computers, as far as this server has it.
+#[utoipa::path(get, path = "/api/v1/downloads", tag = "downloads",
+    responses((status = 200, body = DownloadList), (status = "4XX", body = ApiError)))]
+pub(super) async fn downloads(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+) -> Result<Json<DownloadList>, Refusal> {
+    let downloads = app.downloads(&call)?;
+    Ok(Json(DownloadList { downloads }))
+}
+
+/// One of them: `GET /downloads/{name}`.
+pub(super) async fn download(
+    State(app): State<Arc<App>>,
+    Who(call): Who,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
+    let path = app.download(&call, &name)?;
+    let Ok(file) = File::open(&path).await else {
+        return Err(AppError::not_found().into());
+    };
+    let length = file.metadata().await.ok().filter(|about| about.is_file());
+    let length = length.ok_or_else(AppError::not_found)?.len();
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        // As it is: nobody packs a program again for each who fetches it.
+        (header::CONTENT_ENCODING, "identity".to_owned()),
+        (header::CONTENT_DISPOSITION, "attachment".to_owned()),
+    ];
+    Ok((headers, pieces(file)).into_response())
+}
+
+fn pieces(file: File) -> Body {
+    Body::from_stream(stream::unfold(Some(file), |file| async {
+        let mut file = file?;
+        let mut piece = vec![0; PIECE];
+        match file.read(&mut piece).await {
+            Ok(0) => None,
+            Ok(length) => {
+                piece.truncate(length);
+                Some((Ok(Bytes::from(piece)), Some(file)))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    }))
+}

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { home, ownersPage, site } from './colleague.mjs';
-import { api, ask, intoShell, palette, reads, shown, typed } from './world.mjs';
+import { accessibleInBothThemes, api, ask, intoShell, palette, reads, shown, typed, visit } from './world.mjs';
 
 /** Makes a code on the page and claims a box with it; the page shows it without a reload. */
 async function claim(page, world, place, button) {
@@ -44,6 +44,26 @@ export async function a_code_of_the_portal_claims_a_box_that_then_appears_online
   await page.click('button:has-text("Test connection")');
   await lines.first().waitFor();
   assert.match(await lines.first().innerText(), /SSH 22[^]*(did not answer|not reachable|no route)/);
+  assert.deepEqual(page.faults, []);
+}
+
+/** What is wrong at the box is told where boxes are listed, and on its site's page. */
+export async function the_verdict_of_a_boxs_doctor_shows_on_the_page(world, browser) {
+  const page = await ownersPage(world, browser);
+  const place = await site(page, 'Troubled', []);
+  const { code } = (await api(page, 'POST', '/api/v1/claims', { site: place.id })).body;
+  await visit(page, '/boxes');
+  await page.fill('[data-filter]', 'Troubled');
+  const line = page.locator('[role=listitem]', { hasText: 'Troubled' });
+  await line.getByText('No box stands here yet').waitFor();
+  await ask('claim-box', code, 'troubled');
+  const verdict = 'Culvert.toml on the card cannot be used: line 1.';
+  await line.locator('.verdict', { hasText: verdict }).waitFor();
+  await line.getByText('Online', { exact: true }).waitFor();
+  await accessibleInBothThemes(page, 'boxes with a verdict');
+  await visit(page, `/sites/${place.id}`);
+  await page.locator('section.card .note', { hasText: verdict }).waitFor();
+  await accessibleInBothThemes(page, 'a box with a verdict');
   assert.deepEqual(page.faults, []);
 }
 

@@ -2,9 +2,10 @@
 //! native program, a web device (D13; S12, S18, S34; trust row 31).
 
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 
 import { colleague, ownersPage } from './colleague.mjs';
-import { api, ask, shown } from './world.mjs';
+import { accessibleInBothThemes, api, ask, open, shown } from './world.mjs';
 
 const host = async (page, name) => {
   const tree = (await api(page, 'GET', '/api/v1/tree')).body;
@@ -21,6 +22,34 @@ async function login(page, world, home) {
   await page.click('button:has-text("Approve")');
   await page.waitForSelector('[role=status]:has-text("is signed in as")');
   return ask('logged-in', home);
+}
+
+export async function what_the_server_has_of_culvert_can_be_fetched_and_only_that(world, browser) {
+  const page = await ownersPage(world, browser);
+  const name = 'culvert-linux-x86_64';
+  const started = async () => {
+    await page.goto(`${world.url}/h/${await host(page, 'desktop')}`);
+    await page.click('section[aria-label=Open] button:has-text("RDP")');
+    await page.waitForSelector(`${shown} :text("Nothing answered")`);
+  };
+  await started();
+  assert.match(await page.locator(`${shown} .native`).innerText(), /your administrator has it/);
+  assert.equal(await page.locator(`${shown} a[download]`).count(), 0);
+  const bytes = await ask('offer', name);
+  await started();
+  const links = page.locator(`${shown} [aria-label="Get culvert"] a[download]`);
+  await links.first().waitFor();
+  assert.equal(await links.count(), 1);
+  assert.match(await links.innerText(), /Linux.*Intel and AMD/s);
+  await accessibleInBothThemes(page, 'culvert to be fetched');
+  const [download] = await Promise.all([page.waitForEvent('download'), links.click()]);
+  assert.equal(download.suggestedFilename(), name);
+  assert.equal(statSync(await download.path()).size, bytes);
+  // Nobody without a sign-in, and no other file.
+  const stranger = await open(browser);
+  await stranger.goto(`${world.url}/sign-in`);
+  for (const [who, path, status] of [[stranger, name, 401], [page, 'prs.toml', 404], [page, '..%2fprs.toml', 404]]) assert.equal((await who.request.get(`${world.url}/downloads/${path}`, { ignoreHTTPSErrors: true, maxRedirects: 0 })).status(), status, path);
+  assert.deepEqual(page.faults, []);
 }
 
 /** The portal's button; nothing answers the link here, and the page says what to do. */

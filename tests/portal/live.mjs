@@ -27,6 +27,22 @@ export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world,
   assert.equal(await page.evaluate(() => window.unreloaded), true);
 }
 
+export async function a_silent_box_shows_within_a_minute(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const site = page.locator('[role=row].site', { hasText: 'Pump station' });
+  await site.locator('.online.on').waitFor();
+  // As with a cut cable: its connection stays, and nothing comes any more.
+  await ask('silence-box');
+  try {
+    await site.locator('.online.off').waitFor({ timeout: 60_000 });
+  } finally {
+    await ask('wake-box');
+  }
+  await site.locator('.online.on').waitFor({ timeout: 60_000 });
+  assert.deepEqual(page.faults, []);
+}
+
 export async function a_server_restarted_under_an_open_portal_loses_nothing(world, browser) {
   const page = await open(browser);
   await signIn(world, page);

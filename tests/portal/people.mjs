@@ -6,8 +6,10 @@ import { suite } from './suite.mjs';
 import * as doors from './doors.mjs';
 import * as signingIn from './signing-in.mjs';
 import * as boxes from './boxes.mjs';
+import * as hooks from './hooks.mjs';
+import * as teams from './teams.mjs';
 import * as handingOver from './handing-over.mjs';
 import * as leaving from './leaving.mjs';
 import * as releases from './releases.mjs';
 
-await suite({ ...doors, ...signingIn, ...boxes, ...handingOver, ...leaving, ...releases }, launch);
+await suite({ ...doors, ...signingIn, ...boxes, ...handingOver, ...leaving, ...releases, ...teams, ...hooks }, launch);

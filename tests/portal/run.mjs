@@ -2,8 +2,14 @@
 //! starts it with a world. Those of `live` stop and start programs, so they come
 //! last and alone.
 
+import * as asking from './asking.mjs';
 import * as bars from './bars.mjs';
 import * as badInput from './bad_input.mjs';
+import * as desktops from './desktops.mjs';
+import * as hosts from './hosts.mjs';
+import * as kept from './kept.mjs';
+import * as picture from './picture.mjs';
+import * as reports from './reports.mjs';
 import * as live from './live.mjs';
 import { suite } from './suite.mjs';
 import * as tabs from './tabs.mjs';
@@ -11,4 +17,4 @@ import * as tests from './tests.mjs';
 import * as typing from './typing.mjs';
 import { launch } from './world.mjs';
 
-await suite({ ...tests, ...typing, ...bars, ...badInput, ...tabs }, launch, live);
+await suite({ ...tests, ...asking, ...hosts, ...desktops, ...typing, ...bars, ...badInput, ...kept, ...reports, ...picture, ...tabs }, launch, live);

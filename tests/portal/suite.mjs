@@ -12,7 +12,7 @@ const AT_A_TIME = Math.max(1, Number(process.env.CULVERT_AT_A_TIME) || 3);
  * choose some.
  */
 export async function suite(tests, launch, alone = {}) {
-  const words = process.argv.slice(2);
+  const words = process.argv.slice(2).flatMap((word) => word.split(' '));
   const chosen = (all) => Object.entries(all).filter(([name]) => words.length === 0 || words.some((word) => name.includes(word)));
   const place = world();
   const browser = await launch();

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, api, fits, harbour, intoShell, open, palette, picture, reads, shown, signIn, typed, visit } from './world.mjs';
+import { accessible, accessibleInBothThemes, api, desktop, fits, harbour, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed, visit } from './world.mjs';
 
 export async function a_wrong_password_is_said_and_nothing_is_told(world, browser) {
   const page = await open(browser);
@@ -71,27 +71,9 @@ export async function a_paste_of_lines_asks_first(world, browser) {
 export async function telnet_types_and_reads_back(world, browser) {
   const page = await open(browser);
   await signIn(world, page);
-  await page.fill('[data-filter]', 'harb');
-  await page.locator('[role=row]:has-text("Telnet") button:has-text("Telnet")').first().click();
-  await reads(page, /login:/);
-  await typed(page, `${world.account.name}\r`);
-  await reads(page, /assword:/);
-  await typed(page, `${world.account.password}\r`);
-  await reads(page, /[$#] *$/m);
+  await telnet(world, page, 'harb');
   await typed(page, 'echo tel-$((40+2))\r');
   await reads(page, /tel-42/);
-}
-
-async function desktop(world, page, letters) {
-  await palette(page, letters);
-  const ask = page.locator(`${shown} [role=dialog]`);
-  await ask.locator('input[type=password]').waitFor();
-  await ask.locator('input[type=password]').fill(world.vncPassword);
-  await ask.locator('button:has-text("Continue")').click();
-  await page.waitForFunction((at) => {
-    const canvas = document.querySelector(`${at} canvas`);
-    return canvas && canvas.width > 100 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((v, i) => i % 4 !== 3 && v > 20);
-  }, shown);
 }
 
 export async function a_desktop_is_seen_and_its_picture_changes(world, browser) {
@@ -293,15 +275,6 @@ export async function hostile_names_are_text(world, browser) {
 
 const WIDE = { width: 1280, height: 720 };
 const PHONE = { width: 390, height: 844 };
-
-/** In the light and in the dark; nothing is judged half way between them. */
-async function accessibleInBothThemes(page, what) {
-  for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
-    await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)));
-    await accessible(page, `${what} ${colorScheme}`);
-  }
-}
 
 async function everyPage(world, browser, viewport) {
   const page = await open(browser, { viewport });

@@ -114,6 +114,30 @@ export async function intoShell(page, account) {
   return rows;
 }
 
+/** A Telnet host's shell. */
+export async function telnet(world, page, letters) {
+  await page.fill('[data-filter]', letters);
+  await page.locator('[role=row]:has-text("Telnet") button:has-text("Telnet")').first().click();
+  await reads(page, /login:/);
+  await typed(page, `${world.account.name}\r`);
+  await reads(page, /assword:/);
+  await typed(page, `${world.account.password}\r`);
+  await reads(page, /[$#] *$/m);
+}
+
+/** A desktop by VNC, with its picture there. */
+export async function desktop(world, page, letters) {
+  await palette(page, letters);
+  const ask = page.locator(`${shown} [role=dialog]`);
+  await ask.locator('input[type=password]').waitFor();
+  await ask.locator('input[type=password]').fill(world.vncPassword);
+  await ask.locator('button:has-text("Continue")').click();
+  await page.waitForFunction((at) => {
+    const canvas = document.querySelector(`${at} canvas`);
+    return canvas && canvas.width > 100 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((v, i) => i % 4 !== 3 && v > 20);
+  }, shown);
+}
+
 export async function typed(page, text) {
   await page.locator(`${shown} .xterm-helper-textarea`).focus();
   await page.keyboard.type(text);
@@ -142,6 +166,15 @@ export async function accessible(page, name) {
   assert.deepEqual(violations.map((v) => `${name}: ${v.id}: ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 120)).join(' | ')}`), []);
 }
 
+/** In the light and in the dark; nothing is judged half way between them. */
+export async function accessibleInBothThemes(page, what) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)));
+    await accessible(page, `${what} ${colorScheme}`);
+  }
+}
+
 /** Nothing sticks out at the side. */
 export async function fits(page, name) {
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), true, `${name} is wider than the window`);
@@ -153,6 +186,22 @@ export const api = (page, method, path, body) => page.evaluate(async ([m, p, b])
   const text = await answer.text();
   return { status: answer.status, body: text ? JSON.parse(text) : null };
 }, [method, path, body]);
+
+let made = 0;
+
+/** Works on a host of the first customer's that nobody else has, and takes it away again. */
+export async function onHost(page, services, work, address = '192.168.77.10') {
+  const name = `odd${Date.now() % 100_000}${(made += 1)}`;
+  const site = harbour((await api(page, 'GET', '/api/v1/tree')).body).sites[0];
+  const { status, body } = await api(page, 'POST', `/api/v1/sites/${site.id}/hosts`, { name, address, services });
+  assert.equal(status, 201, JSON.stringify(body));
+  try {
+    await page.locator('[role=row].host', { hasText: name }).waitFor();
+    await work({ name, id: body.id });
+  } finally {
+    await api(page, 'DELETE', `/api/v1/hosts/${body.id}`);
+  }
+}
 
 /** The customer of the tree that every test may work at: what is there nobody changes. */
 export const harbour = (tree) => tree.customers.find((customer) => customer.name === 'Harbour');

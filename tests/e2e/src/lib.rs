@@ -9,6 +9,7 @@ pub mod browser;
 pub mod canary;
 pub mod decrypted;
 pub mod lan;
+pub mod odd;
 pub mod portal;
 pub mod programs;
 pub mod script;

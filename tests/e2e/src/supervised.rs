@@ -21,13 +21,21 @@ use sha2::{Digest as _, Sha256};
 /// The board that releases of these tests are for.
 pub const BOARD: &str = "lab-board";
 
-/// Claims a box with a code and runs it; it runs version 1, and a release is
-/// healthy there or is left again.
+/// What is wrong with a `troubled` box, as its supervisor says it.
+const TROUBLE: (&str, &str) = (
+    "settings",
+    "culvert.toml on the card cannot be used: line 1",
+);
+
+/// Claims a box with a code and runs it; it runs version 1. What it is: a release
+/// is `healthy` there; it is `frail`, and a release is left again; or it is
+/// `troubled`, by a file on its card.
 ///
 /// # Errors
 /// What the lab says.
-pub fn claim(stack: &mut Stack<'_>, code: &str, healthy: bool) -> anyhow::Result<()> {
-    let socket = play(0, healthy)?;
+pub fn claim(stack: &mut Stack<'_>, code: &str, what: &str) -> anyhow::Result<()> {
+    let trouble = (what == "troubled").then_some(TROUBLE);
+    let socket = play(0, what == "healthy", trouble)?;
     stack.claim_box(code, socket)?;
     Ok(())
 }
@@ -38,13 +46,13 @@ pub fn claim(stack: &mut Stack<'_>, code: &str, healthy: bool) -> anyhow::Result
 /// # Errors
 /// What the lab says.
 pub fn fall_back(stack: &mut Stack<'_>, failed: u64) -> anyhow::Result<()> {
-    let socket = play(failed, false)?;
+    let socket = play(failed, false, None)?;
     stack.reboot_box(socket)?;
     Ok(())
 }
 
 /// Plays a supervisor; the gateway's end of its socket.
-fn play(failed: u64, healthy: bool) -> anyhow::Result<OwnedFd> {
+fn play(failed: u64, healthy: bool, trouble: Option<(&str, &str)>) -> anyhow::Result<OwnedFd> {
     let (ours, theirs) = UnixDatagram::pair()?;
     let supervisor = Supervisor {
         socket: ours,
@@ -54,6 +62,12 @@ fn play(failed: u64, healthy: bool) -> anyhow::Result<OwnedFd> {
     };
     supervisor.say(&FromSupervisor::Pause(false))?;
     supervisor.tell()?;
+    if let Some((code, sentence)) = trouble {
+        supervisor.say(&FromSupervisor::Trouble {
+            code: code.into(),
+            sentence: sentence.into(),
+        })?;
+    }
     // It ends with the gateway, or with the test.
     thread::spawn(move || supervisor.run());
     Ok(OwnedFd::from(theirs))

@@ -4,7 +4,7 @@
 //! What the browser does is in tests/portal/people.mjs.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn run(world: &mut World<'_>) -> anyhow::Result<()> {
             Ok("null".to_owned())
         }
         ["claim-box", code, what] => {
-            supervised::claim(stack, code, *what == "healthy")?;
+            supervised::claim(stack, code, what)?;
             Ok("null".to_owned())
         }
         ["fall-back", version] => {
@@ -52,20 +52,57 @@ fn run(world: &mut World<'_>) -> anyhow::Result<()> {
             stack.admin(&["release", "publish", &bundle.display().to_string()])?;
             Ok("null".to_owned())
         }
+        // As if ten minutes had passed since she proved herself.
+        ["stale", name] => {
+            let sql = format!(
+                "UPDATE tokens SET stepped_up = 1 WHERE user_id = \
+                 (SELECT id FROM users WHERE name = '{name}')"
+            );
+            sqlite(&stack.data("cloud").join("culvert.db"), &sql)?;
+            Ok("null".to_owned())
+        }
+        // The provider puts `culvert` on the server.
+        ["offer", name] => {
+            let folder = stack.data("cloud").join("downloads");
+            std::fs::create_dir_all(&folder)?;
+            let bytes = std::fs::copy(
+                Programs::beside_this_one()?.folder().join("culvert"),
+                folder.join(name),
+            )?;
+            Ok(bytes.to_string())
+        }
+        ["hooks"] => receiver(site, &stack.data("cloud").join("tls")),
         ["login", name] => computers.login(name, stack.provider_key()),
         ["logged-in", name] => computers.logged_in(name),
         ["open", name, url] => computers.open(name, url),
         ["web", name, url] => computers.web(name, url),
         // As if the minute had passed, for links to this program.
         ["expire-launches"] => {
-            let database = stack.data("cloud").join("culvert.db");
-            let mut sqlite = Command::new("sqlite3");
-            sqlite.arg("-cmd").arg(".timeout 20000").arg(database);
-            must_work(sqlite.arg("UPDATE launches SET expires = 1 WHERE protocol = 'rdp'"))?;
+            let sql = "UPDATE launches SET expires = 1 WHERE protocol = 'rdp'";
+            sqlite(&stack.data("cloud").join("culvert.db"), sql)?;
             Ok("null".to_owned())
         }
         _ => bail!("an unknown question: {words:?}"),
     })
+}
+
+fn sqlite(database: &Path, sql: &str) -> anyhow::Result<()> {
+    let mut sqlite = Command::new("sqlite3");
+    sqlite.arg("-cmd").arg(".timeout 20000").arg(database);
+    must_work(sqlite.arg(sql)).map(drop)
+}
+
+/// Key and certificate of a receiver on this machine, by the server's own
+/// authority; the files' names.
+fn receiver(site: &Site, authority: &Path) -> anyhow::Result<String> {
+    let at = site.temp_dir().join("hooks");
+    let script = "openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout \"$0.key\" -out \"$0.csr\"
+        printf 'subjectAltName=DNS:localhost' > \"$0.ext\"
+        openssl x509 -req -in \"$0.csr\" -CA \"$1/ca.pem\" -CAkey \"$1/ca.key\" -CAserial \"$0.srl\" \\
+            -CAcreateserial -days 30 -extfile \"$0.ext\" -out \"$0.pem\"";
+    let mut openssl = Command::new("sh");
+    must_work(openssl.args(["-ec", script]).arg(&at).arg(authority))?;
+    Ok(json(&at.display().to_string()))
 }
 
 /// People's own computers, each with a home and `culvert`.

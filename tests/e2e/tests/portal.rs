@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use culvert_e2e::odd::Odd;
 use culvert_e2e::portal::{self, World};
-use culvert_lab::Stack;
+use culvert_lab::{Signal, Stack};
 
 #[test]
 fn technicians_work_and_administrators_set_up_in_the_browser() {
@@ -17,16 +18,26 @@ fn technicians_work_and_administrators_set_up_in_the_browser() {
 
 fn run(world: &mut World<'_>) -> anyhow::Result<()> {
     let World {
+        site,
         stack,
         scripts,
         told,
-        ..
     } = world;
     stack.start_gateway()?;
     stack.more_customers()?;
-    scripts.run("run.mjs", told, |words| {
-        grant(words, stack)?;
-        Ok("null".to_owned())
+    let mut odd = Odd::new(site);
+    scripts.run("run.mjs", told, |words| match words {
+        ["sshd", port] => Ok(json(&odd.sshd(port)?)),
+        ["key", passphrase @ ..] => Ok(json(&odd.key(&passphrase.join(" "))?)),
+        ["bare-desktop"] => {
+            odd.desktop()?;
+            Ok("null".to_owned())
+        }
+        ["keys", last] => Ok(json(&odd.keys(last)?.join(" "))),
+        other => {
+            grant(other, stack)?;
+            Ok("null".to_owned())
+        }
     })
 }
 
@@ -43,7 +54,21 @@ fn grant(wish: &[&str], stack: &mut Stack<'_>) -> anyhow::Result<()> {
             gateway.stop(Duration::from_secs(10));
         }
         ["start-box"] => stack.run_gateway()?,
+        // Its connections stay, and nothing comes over them any more.
+        ["silence-box"] => box_gets(stack, Signal::SIGSTOP)?,
+        ["wake-box"] => box_gets(stack, Signal::SIGCONT)?,
         other => bail!("no such wish: {other:?}"),
     }
     Ok(())
+}
+
+fn box_gets(stack: &mut Stack<'_>, signal: Signal) -> anyhow::Result<()> {
+    let gateway = stack.gateway().context("no box runs")?;
+    Ok(gateway.signal(signal)?)
+}
+
+/// A text as JSON: of control characters only line feeds occur.
+fn json(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('\n', "\\n"))
 }

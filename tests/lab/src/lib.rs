@@ -36,6 +36,8 @@ mod servers;
 mod site;
 mod stack;
 
+pub use nix::sys::signal::Signal;
+
 pub use capture::{Capture, Flow, Traffic};
 pub use dialogue::Dialogue;
 pub use dump::core_of;

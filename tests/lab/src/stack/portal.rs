@@ -50,8 +50,16 @@ impl<'a> Stack<'a> {
         programs: Programs,
     ) -> Result<(Self, Portal), LabError> {
         let url = format!("https://{WEB_NAME}:{}", site.cloud().port());
-        let origins = format!("origins = [\"{url}\"]");
-        let stack = Self::start_with(site, programs, |stack| stack.set_portal(&origins))?;
+        // A receiver of webhooks may stand on this machine, with a certificate of
+        // the same authority.
+        let stack = Self::start_with(site, programs, |stack| {
+            let authority = stack.data("cloud").join("tls/ca.pem");
+            stack.set_portal(&format!(
+                "origins = [\"{url}\"]\n\n[webhooks]\nnetworks = [\"127.0.0.0/8\"]\n\
+                 authorities = \"{}\"",
+                authority.display()
+            ))
+        })?;
         let portal = Portal {
             url,
             address: site.cloud(),

@@ -1,0 +1,86 @@
+//! Webhooks from the page to a real receiver over HTTPS: signed, in order, and
+//! again when it refused (S34; threat 3).
+
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+
+import { ownersPage } from './colleague.mjs';
+import { accessibleInBothThemes, api, ask, visit } from './world.mjs';
+
+/** Listens on this machine; `answers` is what it says to the next ones. */
+async function receiver(files) {
+  const got = [];
+  const answers = [];
+  const server = createServer({ key: readFileSync(`${files}.key`), cert: readFileSync(`${files}.pem`) }, (request, response) => {
+    let body = '';
+    request.on('data', (piece) => { body += piece; });
+    request.on('end', () => {
+      const status = answers.shift() ?? 204;
+      got.push({ status, body, headers: request.headers });
+      response.writeHead(status).end();
+    });
+  });
+  await new Promise((listening) => { server.listen(0, '127.0.0.1', listening); });
+  return { got, answers, url: `https://localhost:${server.address().port}/hook`, stop: () => { server.closeAllConnections(); server.close(); } };
+}
+
+export async function a_webhook_is_told_signed_and_again_when_it_was_refused(world, browser) {
+  const page = await ownersPage(world, browser);
+  const there = await receiver(await ask('hooks'));
+  try {
+    await visit(page, '/webhooks');
+    await page.getByRole('button', { name: 'Webhook', exact: true }).click();
+    const dialog = page.locator('dialog[open]');
+    await dialog.locator('input[type=url]').fill(there.url);
+    for (const box of await dialog.locator('input[type=checkbox]').all()) await box.setChecked((await box.getAttribute('value')) === 'sign-in.failed');
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+    await dialog.locator('h2', { hasText: 'The webhook’s secret' }).waitFor();
+    const secret = await dialog.locator('.secret').innerText();
+    await accessibleInBothThemes(page, 'a webhook’s secret');
+    await page.keyboard.press('Escape');
+    const card = page.locator('section.card', { hasText: there.url });
+    await card.getByText('nothing sent yet').waitFor();
+
+    // It refuses the first; the same message comes again, and then the next.
+    there.answers.push(503);
+    const wrong = `nobody-${Date.now()}`;
+    for (const name of [wrong, `${wrong}-2`]) assert.equal((await api(page, 'POST', '/api/v1/sign-in', { name, password: 'wrong wrong wrong' })).status, 401);
+    const mine = () => there.got.filter(({ body }) => body.includes(wrong));
+    const until = Date.now() + 60_000;
+    while (mine().length < 3 && Date.now() < until) await page.waitForTimeout(100);
+    const [refused, again, next] = mine();
+    assert.ok(next, `only ${mine().length} came`);
+    assert.deepEqual([refused.status, again.status, next.status], [503, 204, 204]);
+    assert.equal(again.body, refused.body);
+    assert.equal(again.headers['culvert-delivery'], refused.headers['culvert-delivery']);
+    assert.notEqual(next.headers['culvert-delivery'], again.headers['culvert-delivery']);
+    for (const { body, headers } of mine()) {
+      const [, seconds, sum] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['culvert-signature']);
+      assert.equal(sum, createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex'));
+      assert.ok(Math.abs(Date.now() / 1000 - Number(seconds)) < 300);
+      assert.equal(headers['culvert-event'], 'sign-in.failed');
+      assert.equal(JSON.parse(body).event, 'sign-in.failed');
+    }
+    // The page says how it stands; an answer that never comes is told there, too.
+    await visit(page, '/');
+    await visit(page, '/webhooks');
+    await card.getByText('delivered').waitFor();
+    there.answers.push(500);
+    await api(page, 'POST', '/api/v1/sign-in', { name: wrong, password: 'wrong wrong wrong' });
+    for (;;) {
+      await visit(page, '/');
+      await visit(page, '/webhooks');
+      if ((await card.innerText()).includes('HTTP status 500')) break;
+      assert.ok(Date.now() < until + 60_000, await card.innerText());
+    }
+    await accessibleInBothThemes(page, 'a webhook that failed');
+    await card.getByRole('button', { name: /^Remove/ }).click();
+    await dialog.getByRole('button', { name: 'Remove', exact: true }).click();
+    await card.waitFor({ state: 'detached' });
+    assert.deepEqual(page.faults, []);
+  } finally {
+    there.stop();
+  }
+}

@@ -1,0 +1,97 @@
+//! Sessions that outlive their page: what goes on after a reload and in a window
+//! of its own, what is dialled again, and that an end is an end (P12, S20, S31,
+//! decision 0045).
+
+import assert from 'node:assert/strict';
+
+import { desktop, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed } from './world.mjs';
+
+/** Loads the page anew, as F5 does, and takes up the session that it offers. */
+async function again(page, name) {
+  const leave = (d) => void d.accept();
+  page.on('dialog', leave);
+  await page.reload();
+  page.off('dialog', leave);
+  const offer = page.locator('section[aria-label="Sessions to pick up"] button', { hasText: name });
+  await offer.waitFor();
+  const said = await offer.innerText();
+  await offer.click();
+  await page.waitForSelector(shown);
+  return said;
+}
+
+const count = (text, word) => text.split(word).length - 1;
+
+export async function telnet_goes_on_after_a_reload_and_in_a_window_of_its_own(world, browser) {
+  const page = await open(browser, { viewport: { width: 1280, height: 720 } });
+  await signIn(world, page);
+  await telnet(world, page, 'harb');
+  await typed(page, 'kept=here-$((6*7)); echo set-$kept; stty size\r');
+  const [, rows, columns] = /set-here-42\s+(\d+) (\d+)/.exec(await reads(page, /set-here-42\s+\d+ \d+/));
+  // What stood there is shown again, once, and the same shell goes on.
+  assert.doesNotMatch(await again(page, 'Telnet'), /anew/);
+  await reads(page, /set-here-42/);
+  await typed(page, 'echo still-$kept\r');
+  const text = await reads(page, /still-here-42/);
+  // The host echoes, and nobody else: options were agreed on before this page.
+  assert.equal(count(text, 'echo still-$kept'), 1, text);
+  assert.equal(count(text, 'login:'), 1, text);
+  // The window's size is told to it when it is another.
+  await page.setViewportSize({ width: 900, height: 600 });
+  await typed(page, 'sleep .5; echo now; stty size\r');
+  const [, fewer, narrower] = /now\s+(\d+) (\d+)/.exec(await reads(page, /now\s+\d+ \d+/));
+  assert.ok(Number(fewer) < Number(rows) && Number(narrower) < Number(columns), `${rows} ${columns} became ${fewer} ${narrower}`);
+
+  const [popup] = await Promise.all([page.waitForEvent('popup'), page.click(`${shown} [aria-label^="Pop out"]`)]);
+  popup.setDefaultTimeout(45_000);
+  await reads(popup, /still-here-42/);
+  await typed(popup, 'echo moved-$kept; echo pid=$$=\r');
+  const pid = /pid=(\d+)=/.exec(await reads(popup, /moved-here-42[^]*pid=\d+=/))[1];
+  // The end of the session is the end of the shell, at once and not after two minutes.
+  await ends(world, page, pid, () => popup.click(`${shown} header button:has-text("End")`), popup);
+  assert.deepEqual(page.faults, []);
+}
+
+/** Ends it, and waits until that process is gone on the host, which another shell there tells. */
+async function ends(world, page, pid, end, on) {
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, `while ps -o stat= -p ${pid} | grep -qv Z; do echo runs; sleep .2; done; echo over-$((6*7))\r`);
+  await reads(page, /runs/);
+  await end();
+  await on.locator('dialog[open] button:has-text("End session")').click();
+  await reads(page, /over-42/);
+}
+
+export async function an_ended_terminal_is_over_at_the_host(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'echo pid=$$=\r');
+  const pid = /pid=(\d+)=/.exec(await reads(page, /pid=\d+=/))[1];
+  const tab = page.locator('nav[aria-label="Open sessions"] .tab').first();
+  await ends(world, page, pid, () => tab.locator('button').last().click(), page);
+  assert.deepEqual(page.faults, []);
+}
+
+export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_password_along(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await desktop(world, page, 'harb desk');
+  await page.click(`${shown} [aria-label^="Pop out"]`);
+  const [popup] = await Promise.all([page.waitForEvent('popup'), page.locator('dialog[open] button:has-text("Start anew")').click()]);
+  popup.setDefaultTimeout(45_000);
+  await popup.waitForFunction((at) => document.querySelector(`${at} canvas`)?.width > 100, shown);
+  await picture(popup);
+  assert.equal(await popup.locator(`${shown} [role=dialog]`).count(), 0, 'it asks again');
+  // Nothing of it is where a page could read it later.
+  const stored = await popup.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+  assert.ok(!stored.includes(world.vncPassword), 'the password was stored');
+  await popup.click(`${shown} header button:has-text("End")`);
+  await Promise.all([popup.waitForEvent('close'), popup.locator('dialog[open] button:has-text("End session")').click()]);
+
+  await desktop(world, page, 'harb desk');
+  assert.match(await again(page, 'VNC'), /anew/);
+  await page.locator(`${shown} [role=dialog] input[type=password]`).waitFor();
+}

@@ -3,6 +3,8 @@
 //! Boxes and `culvert` never rely on it: they check the provider's key inside
 //! TLS. It serves browsers and API clients, which may trust `tls/ca.pem`.
 
+mod judge;
+
 use std::path::Path;
 
 use culvert_config::prs::CertificateFiles;
@@ -16,6 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
 
 use crate::data::{Data, DataError};
+
+pub use judge::{Fault, judge};
 
 const CA_KEY: &str = "tls/ca.key";
 const CA: &str = "tls/ca.pem";

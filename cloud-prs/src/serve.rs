@@ -1,5 +1,6 @@
 //! `culvert-prs serve`: opens everything, serves until told to stop, drains.
 
+mod certificates;
 mod statement;
 
 use std::fs::OpenOptions;
@@ -18,6 +19,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
+
+use certificates::Certificates;
 
 use crate::app::webhooks::Outside;
 use crate::app::{App, Clock, Installation, report};
@@ -162,7 +165,8 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         return Err(ServeError::Statement);
     }
     statement::warn_if_soon(&keys, now);
-    let plane = make_plane(data, &settings, &keys, &app)?;
+    let certificates = Certificates::load(data, &settings, now)?;
+    let plane = make_plane(&keys, Arc::clone(&certificates))?;
     all_offline(&app).await?;
     app.attach(Arc::new(plane.clone()));
     let (router, _) = http::router(Arc::clone(&app));
@@ -180,7 +184,8 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
     };
     let outside = webhook_targets(&settings)?;
     let stop = stop_signal()?;
-    let hang_up = signal(SignalKind::hangup()).map_err(ServeError::System)?;
+    let hang_up = || signal(SignalKind::hangup()).map_err(ServeError::System);
+    let (renew, reload) = (hang_up()?, hang_up()?);
     let (until, valid_until) = watch::channel(keys.valid_until());
     info!(%listen, fingerprint = %keys.provider().fingerprint(), "Listening");
     tokio::select! {
@@ -189,7 +194,8 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         () = app.work() => {}
         () = Arc::clone(&app).deliver_webhooks(outside) => {}
         () = metrics::serve(side, Arc::clone(&app), plane.clone(), valid_until) => {}
-        () = statement::keep(data, keys, &plane, hang_up, until) => {}
+        () = statement::keep(data, keys, &plane, renew, until) => {}
+        () = certificates.keep(data, &settings, reload) => {}
         () = keep_heads(data, &app) => {}
         () = drain(stop, &plane, &settings) => {}
     }
@@ -218,14 +224,9 @@ async fn believable(app: &App, now: UnixMs) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn make_plane(data: &Data, settings: &Prs, keys: &Keys, app: &App) -> Result<Plane, ServeError> {
-    if settings.certificate.is_none() {
-        let names = certificate_names(settings);
-        certificate::renew_if_due(data, &names, app.now())?;
-    }
-    let (chain, key) = certificate::load(data, settings.certificate.as_ref())?;
+fn make_plane(keys: &Keys, certificates: Arc<Certificates>) -> Result<Plane, ServeError> {
     Ok(Plane::new(PlaneSettings {
-        tls: plane::server_config(chain, key)?,
+        tls: plane::renewable_config(certificates)?,
         prover: statement::prover(keys),
         limits: Limits::default(),
     }))
@@ -233,6 +234,15 @@ fn make_plane(data: &Data, settings: &Prs, keys: &Keys, app: &App) -> Result<Pla
 
 /// The names that the self-made certificate is for.
 pub fn certificate_names(settings: &Prs) -> Vec<String> {
+    let mut names = public_names(settings);
+    names.extend([settings.listen.ip().to_string(), "localhost".into()]);
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The names by which people and programs find the server.
+pub fn public_names(settings: &Prs) -> Vec<String> {
     let hosts = settings.public_addresses.iter().filter_map(|address| {
         let (host, _) = address.rsplit_once(':')?;
         Some(host.trim_matches(['[', ']']).to_owned())
@@ -243,9 +253,7 @@ pub fn certificate_names(settings: &Prs) -> Vec<String> {
         let uri: Uri = origin.parse().ok()?;
         Some(uri.host()?.trim_matches(['[', ']']).to_owned())
     });
-    let mut names: Vec<String> = hosts.chain([settings.listen.ip().to_string()]).collect();
-    names.extend(portal);
-    names.push("localhost".into());
+    let mut names: Vec<String> = hosts.chain(portal).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use culvert_config::prs::{Prs, host_and_port};
+use culvert_wire::UnixMs;
 use nix::sys::statvfs::statvfs;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -119,17 +120,37 @@ fn certificate_left(data: &Data, settings: &Prs) -> Found {
     match certificate::load(data, settings.certificate.as_ref()) {
         Err(error) => Bad(format!("certificate: {error}")),
         Ok((chain, key)) => {
+            let names = serve::public_names(settings);
+            let judged = certificate::judge(&chain, &names, Clock::System.now());
             if let Err(error) = crate::plane::server_config(chain, key) {
                 return Bad(format!("certificate: it and its key do not fit: {error}"));
             }
-            match certificate::valid_until(data).filter(|_| settings.certificate.is_none()) {
-                Some(until) => Good(format!(
-                    "certificate: self-made, until {}",
-                    report::date(until)
-                )),
-                None => Good("certificate: your own files fit".into()),
-            }
+            let own = settings.certificate.is_some();
+            certificate_found(judged, own)
         }
+    }
+}
+
+/// What a certificate with its key is worth. A self-made one is renewed by the
+/// server, at its start and while it runs.
+fn certificate_found(judged: Result<UnixMs, certificate::Fault>, own: bool) -> Found {
+    match judged {
+        Ok(until) if own && until.ms_since(Clock::System.now()) < SOON_MS => Warning(format!(
+            "certificate: your own, until {} only: renew it; a running server takes the new \
+             files by itself",
+            report::date(until)
+        )),
+        Ok(until) => {
+            let whose = if own { "your own" } else { "self-made" };
+            Good(format!(
+                "certificate: {whose}, until {}",
+                report::date(until)
+            ))
+        }
+        Err(fault) if own => Bad(format!("certificate: {fault}")),
+        Err(fault) => Warning(format!(
+            "certificate: self-made, renewed at the next start: {fault}"
+        )),
     }
 }
 

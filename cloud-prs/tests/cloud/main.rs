@@ -18,6 +18,7 @@ mod faults;
 mod golden;
 mod handing_over;
 mod happenings;
+mod hostile_bodies;
 mod importing;
 mod joining;
 mod kept_credentials;

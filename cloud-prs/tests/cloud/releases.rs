@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use culvert_cloud_prs::app::releases::file_name;
 use culvert_cloud_prs::app::rollout::Ring;
+use culvert_cloud_prs::store::gateways::{self, GatewayState};
 use culvert_wire::UnixMs;
 use culvert_wire::api::{NodeRef, Role};
 use culvert_wire::frame::{Offer, Progress, System};
@@ -205,6 +206,22 @@ an_owner_sees_the_fleet_promotes_and_stops_in_the_portal_and_the_audit_tells, wo
     let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(shown["system"]["ring"], "first");
     assert_eq!((&shown["system"]["version"], &shown["system"]["wants"]), (&1.into(), &2.into()));
+
+    // A box in quarantine, or revoked, is offered nothing and so wants nothing.
+    for state in [GatewayState::Quarantined, GatewayState::Revoked, GatewayState::Active] {
+        let mut write = world.app.store().write().await.unwrap();
+        let held = gateways::by_id(&mut write, world.a.gateway).await.unwrap();
+        let put = gateways::Gateway { state, ..held.unwrap() };
+        gateways::update(&mut write, &put).await.unwrap();
+        write.commit().await.unwrap();
+        let (_, body) = world.send(&page, "GET", &gateway, "").await;
+        let shown: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let wants = &shown["system"]["wants"];
+        assert_eq!(wants.is_null(), state != GatewayState::Active, "{state:?}: {body}");
+        let (_, body) = world.send(&page, "GET", "/api/v1/releases", "").await;
+        let fleet: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(fleet["behind_in_all"] == 0, state != GatewayState::Active, "{state:?}");
+    }
 
     // What a ring did not survive goes no further, whoever asks.
     let (status, body) = world.send(&page, "POST", &format!("{release}/promote"), r#"{"ring":"all"}"#).await;

@@ -4,8 +4,11 @@
 //! Here is the server and what its links do; each file below is a topic.
 
 mod carrying;
+mod checking;
 mod keys;
+mod looked_at;
 mod running;
+mod versions;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -53,19 +56,26 @@ pub(crate) struct Prs {
 impl Prs {
     /// `init`, an owner, a technician, a host; not serving yet.
     pub(crate) fn new() -> Self {
+        Self::peopled(Self::bare(tempfile::tempdir().unwrap(), "127.0.0.1", &[]))
+    }
+
+    /// `init` alone, with a public name and more arguments.
+    fn bare(folder: tempfile::TempDir, name: &str, more: &[&str]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         let prs = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             port,
             child: None,
             log: Arc::default(),
         };
-        let listen = format!("127.0.0.1:{port}");
-        good(&prs.run(
-            &["init", "--listen", &listen, "--public-address", &listen],
-            "",
-        ));
+        let (listen, public) = (format!("127.0.0.1:{port}"), format!("{name}:{port}"));
+        let init = ["init", "--listen", &listen, "--public-address", &public];
+        good(&prs.run(&[&init, more].concat(), ""));
+        prs
+    }
+
+    fn peopled(prs: Self) -> Self {
         for args in [
             &["user", "add", "boss", "--role", "owner", "--password-stdin"][..],
             &["user", "add", "tech", "--password-stdin"],
@@ -108,6 +118,17 @@ impl Prs {
         let mut command = Command::new(env!("CARGO_BIN_EXE_culvert-prs"));
         command.args(args).env("CULVERT_PRS_DATA", self.data());
         command
+    }
+
+    /// Runs a command of ours by way of another program.
+    fn through(&self, program: &[&str], args: &[&str]) -> Output {
+        Command::new(program[0])
+            .args(&program[1..])
+            .arg(env!("CARGO_BIN_EXE_culvert-prs"))
+            .args(args)
+            .env("CULVERT_PRS_DATA", self.data())
+            .output()
+            .unwrap()
     }
 
     fn run(&self, args: &[&str], input: &str) -> Output {

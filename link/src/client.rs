@@ -27,6 +27,7 @@ use tracing::debug;
 
 pub use self::error::{ConnectError, Step};
 pub use self::fetch::{Body, fetch};
+pub use self::upgrade::upgrade;
 use crate::driver;
 use crate::keepalive::Keepalive;
 use crate::link::{Events, Link};
@@ -157,7 +158,7 @@ async fn attempt(
     };
     let (tls, leftover) = within(
         Step::Upgrade,
-        upgrade::ask(tls, &host_header, &nonce, issuer.as_deref()),
+        upgrade(tls, &host_header, &nonce, issuer.as_deref()),
     )
     .await?;
     let mut ws = Ws::new(tls, Role::Client, MAX_HELLO, &leftover);

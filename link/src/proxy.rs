@@ -186,7 +186,8 @@ pub enum TunnelError {
 }
 
 /// What one attempt ended in.
-pub(crate) enum Attempt {
+#[derive(Debug)]
+pub enum Attempt {
     /// The tunnel is open.
     Open,
     /// Try again on a fresh connection, with this header.
@@ -195,7 +196,10 @@ pub(crate) enum Attempt {
 
 /// Asks for a tunnel on a connection to the proxy; `authorization` comes from
 /// an earlier attempt.
-pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+///
+/// # Errors
+/// [`TunnelError`].
+pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     proxy: &ProxyServer,
     target: &str,

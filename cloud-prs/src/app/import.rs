@@ -7,9 +7,10 @@
 
 use std::collections::HashSet;
 
+use culvert_wire::UnixMs;
 use culvert_wire::api::{HostService, Named};
 use culvert_wire::grant::HostAddress;
-use culvert_wire::id::{HostId, SiteId};
+use culvert_wire::id::{CustomerId, HostId, SiteId};
 use culvert_wire::reason::Reason;
 
 use super::marks::{notes_text, tags};
@@ -82,19 +83,7 @@ impl App {
             .await?
             .into_iter()
             .collect();
-        let mut lines = Vec::new();
-        let mut wanted = Vec::new();
-        for (number, fields) in &table.lines {
-            let judged = self.judge_line(&table, fields, &site, &mut taken);
-            let error = judged.as_ref().err().map(|error| error.message.clone());
-            lines.push(ImportedLine {
-                line: *number,
-                name: shown(table.field(fields, "name")),
-                host: judged.as_ref().ok().map(|wanted| wanted.host.id),
-                error,
-            });
-            wanted.extend(judged);
-        }
+        let (mut lines, mut wanted) = judge_lines(&table, &site, &mut taken, self.now());
         let wrong = lines.iter().filter(|line| line.error.is_some()).count();
         if wrong > 0 && !partial {
             for line in &mut lines {
@@ -114,71 +103,6 @@ impl App {
         })
     }
 
-    fn judge_line(
-        &self,
-        table: &Table,
-        fields: &csv::StringRecord,
-        site: &Site,
-        taken: &mut HashSet<String>,
-    ) -> Result<Wanted, AppError> {
-        let called = name(table.field(fields, "name"))?;
-        let address: HostAddress = table
-            .field(fields, "address")
-            .parse()
-            .map_err(|_| AppError::invalid("the address is no IP address and no host name"))?;
-        let mut spoken: Vec<HostService> = Vec::new();
-        let split = |c: char| c.is_whitespace() || c == ',';
-        let words = table.field(fields, "services").split(split);
-        for word in words.filter(|word| !word.is_empty()) {
-            let word = word.to_ascii_lowercase();
-            spoken.push(
-                word.parse()
-                    .map_err(|error: culvert_wire::api::ParseServiceError| {
-                        AppError::invalid(error.to_string())
-                    })?,
-            );
-        }
-        let any_port = match table
-            .field(fields, "any_port")
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "" | "no" | "false" | "0" => false,
-            "yes" | "true" | "1" => true,
-            _ => return Err(AppError::invalid("any_port is yes or no")),
-        };
-        let words = table.field(fields, "tags").split(split);
-        let words = words.filter(|word| !word.is_empty()).map(str::to_owned);
-        let notes = Notes {
-            notes: notes_text(table.field(fields, "notes").to_owned())?,
-            tags: tags(words.collect())?,
-        };
-        if !taken.insert(name_key(&called)) {
-            return Err(AppError::new(
-                Reason::Conflict,
-                "the site has a host of that name already",
-            ));
-        }
-        let host = Host {
-            id: HostId::from_random(rand::random()),
-            name: called,
-            customer: Named {
-                id: site.customer,
-                name: site.customer_name.clone(),
-            },
-            site: Named {
-                id: site.id,
-                name: site.name.clone(),
-            },
-            address,
-            services: services(&spoken)?,
-            any_port,
-            created: self.now(),
-            gateway: None,
-        };
-        Ok(Wanted { host, notes })
-    }
-
     async fn add_imported(
         &self,
         write: &mut Write,
@@ -193,6 +117,110 @@ impl App {
         let event = Event::done("host.add", Some(host.customer.id), host.id).after(state(host));
         self.record(write, &call.into(), event).await
     }
+}
+
+/// What an import would say to a text, at a site that has no hosts: nobody is
+/// asked and nothing kept.
+///
+/// # Errors
+/// [`AppError`] when the text is no table of hosts.
+pub fn judged(text: &str) -> Result<Vec<ImportedLine>, AppError> {
+    let nowhere = Site {
+        id: SiteId::from_random([0; 16]),
+        customer: CustomerId::from_random([0; 16]),
+        customer_name: String::new(),
+        name: String::new(),
+        created: UnixMs(0),
+    };
+    let table = Table::read(text)?;
+    Ok(judge_lines(&table, &nowhere, &mut HashSet::new(), UnixMs(0)).0)
+}
+
+/// Each line's fate, and the hosts of those that may be added.
+fn judge_lines(
+    table: &Table,
+    site: &Site,
+    taken: &mut HashSet<String>,
+    now: UnixMs,
+) -> (Vec<ImportedLine>, Vec<Wanted>) {
+    let (mut lines, mut all) = (Vec::new(), Vec::new());
+    for (number, fields) in &table.lines {
+        let judged = judge_line(table, fields, site, taken, now);
+        let error = judged.as_ref().err().map(|error| error.message.clone());
+        lines.push(ImportedLine {
+            line: *number,
+            name: shown(table.field(fields, "name")),
+            host: judged.as_ref().ok().map(|wanted| wanted.host.id),
+            error,
+        });
+        all.extend(judged);
+    }
+    (lines, all)
+}
+
+fn judge_line(
+    table: &Table,
+    fields: &csv::StringRecord,
+    site: &Site,
+    taken: &mut HashSet<String>,
+    now: UnixMs,
+) -> Result<Wanted, AppError> {
+    let called = name(table.field(fields, "name"))?;
+    let address: HostAddress = table
+        .field(fields, "address")
+        .parse()
+        .map_err(|_| AppError::invalid("the address is no IP address and no host name"))?;
+    let mut spoken: Vec<HostService> = Vec::new();
+    let split = |c: char| c.is_whitespace() || c == ',';
+    let words = table.field(fields, "services").split(split);
+    for word in words.filter(|word| !word.is_empty()) {
+        let word = word.to_ascii_lowercase();
+        spoken.push(
+            word.parse()
+                .map_err(|error: culvert_wire::api::ParseServiceError| {
+                    AppError::invalid(error.to_string())
+                })?,
+        );
+    }
+    let any_port = match table
+        .field(fields, "any_port")
+        .to_ascii_lowercase()
+        .as_str()
+    {
+        "" | "no" | "false" | "0" => false,
+        "yes" | "true" | "1" => true,
+        _ => return Err(AppError::invalid("any_port is yes or no")),
+    };
+    let words = table.field(fields, "tags").split(split);
+    let words = words.filter(|word| !word.is_empty()).map(str::to_owned);
+    let notes = Notes {
+        notes: notes_text(table.field(fields, "notes").to_owned())?,
+        tags: tags(words.collect())?,
+    };
+    if !taken.insert(name_key(&called)) {
+        return Err(AppError::new(
+            Reason::Conflict,
+            "the site has a host of that name already",
+        ));
+    }
+    let host = Host {
+        id: HostId::from_random(rand::random()),
+        name: called,
+        customer: Named {
+            id: site.customer,
+            name: site.customer_name.clone(),
+        },
+        site: Named {
+            id: site.id,
+            name: site.name.clone(),
+        },
+        address,
+        services: services(&spoken)?,
+        any_port,
+        created: now,
+        gateway: None,
+    };
+    Ok(Wanted { host, notes })
 }
 
 /// The text as a table.

@@ -10,8 +10,12 @@ use super::ConnectError;
 use crate::http1::{self, Answer, AnswerError};
 use crate::ws::accept_key;
 
-/// Asks and checks the answer; returns what came behind it.
-pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+/// Asks for a link's WebSocket and checks the answer; returns what came behind
+/// it. Whose certificate it was is for the error's sentence.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     host: &str,
     nonce: &[u8; NONCE_LEN],

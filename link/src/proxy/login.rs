@@ -9,6 +9,11 @@ use digest_auth::{AuthContext, HttpMethod};
 
 use super::TunnelError;
 
+/// Longest name of a kind of sign-in that is repeated to people.
+const MAX_KIND: usize = 24;
+/// Kinds that are repeated to people.
+const MAX_KINDS: usize = 8;
+
 /// The header for the next attempt.
 ///
 /// # Errors
@@ -21,7 +26,13 @@ pub(super) fn answer(
     before: Option<&str>,
 ) -> Result<String, TunnelError> {
     let refuse = |tried| {
-        let kinds: Vec<&str> = challenges.iter().map(|challenge| kind(challenge)).collect();
+        // A proxy may say anything: words of the protocol, and a few of them.
+        let known = |kind: &&str| {
+            let token = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            !kind.is_empty() && kind.len() <= MAX_KIND && kind.chars().all(token)
+        };
+        let kinds = challenges.iter().map(|challenge| kind(challenge));
+        let kinds: Vec<&str> = kinds.filter(known).take(MAX_KINDS).collect();
         let offered = match kinds.is_empty() {
             true => "it does not say which".to_owned(),
             false => kinds.join(", "),

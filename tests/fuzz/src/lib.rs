@@ -6,6 +6,7 @@
 //! libFuzzer program in `libfuzzer/` (needs nightly Rust and cargo-fuzz).
 
 mod appliance;
+mod http;
 mod passkey;
 mod peers;
 mod terminal;
@@ -158,6 +159,26 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "passkey",
         run: passkey::passkey,
+    },
+    Target {
+        name: "socks",
+        run: http::socks,
+    },
+    Target {
+        name: "proxy_answer",
+        run: http::proxy_answer,
+    },
+    Target {
+        name: "upgrade_answer",
+        run: http::upgrade_answer,
+    },
+    Target {
+        name: "api_json",
+        run: http::api_json,
+    },
+    Target {
+        name: "hosts_csv",
+        run: http::hosts_csv,
     },
 ];
 

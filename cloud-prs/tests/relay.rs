@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write as _;
 
 use bytes::Bytes;
 use culvert_cloud_prs::relay::{
@@ -414,6 +415,11 @@ fn thousands_of_ends_never_break_what_must_hold() {
         Ok(_) => 0..40,
         Err(_) => 0..3,
     };
+    // Past the capture: a run's log says what was sampled.
+    let _ = writeln!(
+        std::io::stderr(),
+        "sample: the relay with {LINKS} links, 60000 steps each with the seeds {seeds:?}"
+    );
     for seed in seeds {
         let mut world = World::new(seed);
         for count in 0..60_000_u32 {

@@ -5,6 +5,8 @@
 //! fails. What to expect follows from the action and the table of `authz`,
 //! not from what the route answers today.
 
+use std::io::Write as _;
+
 use culvert_cloud_prs::app::webhooks::NewWebhook;
 use culvert_cloud_prs::authz::{Action, Place, Proof};
 use culvert_wire::api::{NewLaunch, NodeRef, Role, Secret, TokenScope};
@@ -325,6 +327,12 @@ async fn judge(world: &World, row: &Row, kind: Kind, who: &Quick, from: &From<'_
 }
 
 async fn judge_all(way: fn(&Quick) -> From<'_>) {
+    // Past the capture: a run's log says what was sampled; here, nothing was.
+    let (routes, kinds) = (rows().len(), KINDS.len());
+    let _ = writeln!(
+        std::io::stderr(),
+        "sample: the API's matrix is whole: {routes} routes, {kinds} kinds of people"
+    );
     for row in rows() {
         let world = World::new().await;
         for kind in KINDS {

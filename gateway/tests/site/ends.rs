@@ -1,5 +1,6 @@
 //! How sessions end at the gateway: revocation, time, shutdown, a cut link.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use culvert_wire::frame::{Frame, SessionEnded};
@@ -163,6 +164,11 @@ fn many_sessions_leave_no_descriptor_behind() {
         Some(_) => 1000,
         None => 100,
     };
+    // Past the capture: a run's log says what was sampled.
+    let _ = writeln!(
+        std::io::stderr(),
+        "sample: descriptors after {sessions} sessions"
+    );
     let net = Net::new();
     net.run(async {
         let (prs, gateway, _host, first, technician) = running(&net).await;

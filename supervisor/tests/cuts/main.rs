@@ -16,6 +16,8 @@ mod life;
 mod release;
 mod replay;
 
+use std::io::Write as _;
+
 use crate::disk::{Disk, Fault};
 use crate::replay::{Arrived, Replay, Verdict};
 
@@ -28,6 +30,11 @@ fn a_cut_anywhere_leaves_a_signed_release_and_the_newest_state() {
 
     let (cuts, bad) = cut_everywhere(&disk, |_| false);
 
+    // Past the capture: a run's log says what was sampled.
+    let _ = writeln!(
+        std::io::stderr(),
+        "sample: {cuts} power cuts, each write {RANDOM} times at random, its number the seed"
+    );
     assert!(bad.is_empty(), "{} of {cuts}: {:?}", bad.len(), bad.first());
     assert!(cuts >= 40_000, "{cuts} cuts");
 }

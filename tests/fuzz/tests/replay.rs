@@ -3,9 +3,13 @@
 //! `CULVERT_LONG=1` (set by `./check --long`) multiplies the mutations by 100.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use culvert_fuzz::{TARGETS, Target};
+
+/// Each target's mutations begin with it.
+const SEED: u64 = 0x0063_756c_7665_7274;
 
 #[test]
 fn every_corpus_input_and_its_mutations_are_answered_without_a_panic() {
@@ -14,7 +18,7 @@ fn every_corpus_input_and_its_mutations_are_answered_without_a_panic() {
         let inputs = corpus(target);
         assert!(!inputs.is_empty(), "no corpus for {}", target.name);
         let mut runs = 0;
-        let mut draw = Splitmix(0x0063_756c_7665_7274);
+        let mut draw = Splitmix(SEED);
         for input in &inputs {
             (target.run)(input);
             for _ in 0..if long { 100_000 } else { 1000 } {
@@ -22,8 +26,10 @@ fn every_corpus_input_and_its_mutations_are_answered_without_a_panic() {
                 runs += 1;
             }
         }
-        println!(
-            "{}: {} inputs, {runs} seeded mutations",
+        // Past the capture: a run's log says what was sampled.
+        let _ = writeln!(
+            std::io::stderr(),
+            "sample: fuzz target {}: {} inputs, {runs} mutations of the seed {SEED:#x}",
             target.name,
             inputs.len()
         );

@@ -17,11 +17,13 @@ use culvert_lab::{Ns, SiteOptions, Technician};
 
 /// Size of the copied file.
 fn size() -> u64 {
-    if std::env::var_os("CULVERT_LONG").is_some() {
-        1 << 30
-    } else {
-        256 << 20
-    }
+    let size = match std::env::var_os("CULVERT_LONG") {
+        Some(_) => 1 << 30,
+        None => 256 << 20,
+    };
+    // Past the capture: a run's log says what was sampled.
+    let _ = writeln!(std::io::stderr(), "sample: kills in copies of {size} bytes");
+    size
 }
 
 /// A copy that hangs is a copy whose end is not known.

@@ -78,3 +78,31 @@ fn paced(file: File, turn: OwnedSemaphorePermit) -> Body {
     );
     Body::from_stream(pieces)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use http_body_util::BodyExt as _;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// P8: 1 MiB in a second and no more, in the clock's own time.
+    #[tokio::test(start_paused = true)]
+    async fn a_box_gets_a_mebibyte_in_a_second() {
+        let mut bundle = tempfile::tempfile().unwrap();
+        bundle.write_all(&vec![7; 4 << 20]).unwrap();
+        io::Seek::rewind(&mut bundle).unwrap();
+        let turn = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let begun = Instant::now();
+
+        let body = paced(File::from_std(bundle), turn);
+        let all = body.collect().await.unwrap().to_bytes();
+
+        assert_eq!(all.len(), 4 << 20);
+        let took = begun.elapsed();
+        let seconds = Duration::from_secs;
+        assert!(seconds(4) <= took && took < seconds(5), "{took:?}");
+    }
+}

@@ -1,34 +1,67 @@
 //! Names to addresses, by the system's resolver.
 //!
 //! The resolver of static programs (musl) wants an answer for IPv4 and one for
-//! IPv6, and fails altogether when the name server *refuses* either question, as
-//! some routers do. What failed is therefore asked again, each family by itself.
+//! IPv6. When the name server *refuses* either question, as some routers do, it
+//! asks again and again for five seconds, and then fails altogether. Whoever is
+//! late or has failed is therefore asked for each family by itself, both at once:
+//! the first that knows an address is enough.
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, SockType, getaddrinfo};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// A name server that is well has answered both questions by then.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The other family's answer may come so much later (RFC 8305, section 3).
+const GRACE: Duration = Duration::from_millis(50);
 
 /// The addresses of `host`, a name or an address, each with `port`.
 ///
 /// # Errors
 /// The resolver's, when neither family has an address.
 pub async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let failed = match tokio::net::lookup_host((host, port)).await {
-        Ok(found) => return Ok(found.collect()),
-        Err(error) => error,
+    let mut both = pin!(tokio::net::lookup_host((host, port)));
+    let failed = match timeout(PATIENCE, both.as_mut()).await {
+        Ok(Ok(found)) => return Ok(found.collect()),
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
     };
-    let host = host.to_owned();
-    let alone = tokio::task::spawn_blocking(move || {
-        [AddrFamily::Inet, AddrFamily::Inet6]
-            .into_iter()
-            .flat_map(|family| of_family(&host, port, family))
-            .collect::<Vec<_>>()
-    });
-    match alone.await {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) | Err(_) => Err(failed),
+    let mut alone = pin!(each_by_itself(host, port));
+    if let Some(error) = failed {
+        return alone.await.ok_or(error);
     }
+    tokio::select! {
+        found = both.as_mut() => match found {
+            Ok(found) => Ok(found.collect()),
+            Err(error) => alone.await.ok_or(error),
+        },
+        found = alone.as_mut() => match found {
+            Some(found) => Ok(found),
+            None => both.await.map(Iterator::collect),
+        },
+    }
+}
+
+/// What the families know, each asked by itself; none if neither knows any.
+async fn each_by_itself(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    let mut asked = JoinSet::new();
+    for family in [AddrFamily::Inet, AddrFamily::Inet6] {
+        let host = host.to_owned();
+        asked.spawn_blocking(move || of_family(&host, port, family));
+    }
+    let mut all = Vec::new();
+    while let Some(found) = match all.is_empty() {
+        true => asked.join_next().await,
+        false => timeout(GRACE, asked.join_next()).await.ok().flatten(),
+    } {
+        all.extend(found.unwrap_or_default());
+    }
+    (!all.is_empty()).then_some(all)
 }
 
 fn of_family(host: &str, port: u16, family: AddrFamily) -> Vec<SocketAddr> {

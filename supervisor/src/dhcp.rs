@@ -9,7 +9,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use crate::names::{Names, Source};
+use crate::names::{Names, Source, domain};
 use crate::network::busybox;
 
 /// A lease, as far as it is used.
@@ -23,6 +23,8 @@ pub struct Lease {
     pub routers: Vec<Ipv4Addr>,
     /// Name servers.
     pub dns: Vec<Ipv4Addr>,
+    /// Where short names are looked up: RFC 3397's list, else the site's domain.
+    pub domains: Vec<String>,
 }
 
 impl Lease {
@@ -43,11 +45,20 @@ impl Lease {
             .and_then(|text| text.parse().ok())
             .filter(|length| (1..=32).contains(length))
             .unwrap_or(24);
+        let domains = |name: &str| -> Vec<String> {
+            let text = value(name).unwrap_or_default();
+            text.split_whitespace().filter_map(domain).collect()
+        };
+        let mut searched = domains("search");
+        if searched.is_empty() {
+            searched = domains("domain");
+        }
         Some(Self {
             address,
             length,
             routers: list("router"),
             dns: list("dns"),
+            domains: searched,
         })
     }
 }
@@ -62,7 +73,7 @@ pub fn event() -> ExitCode {
     }
     let done = match event.as_str() {
         "deconfig" => busybox(&["ip", "-4", "addr", "flush", "dev", &interface])
-            .and_then(|()| tell(&interface, &[])),
+            .and_then(|()| tell(&interface, &[], &[])),
         "bound" | "renew" => match Lease::read(|name| env::var(name).ok()) {
             Some(lease) => apply(&interface, &lease),
             None => return ExitCode::FAILURE,
@@ -87,12 +98,12 @@ fn apply(interface: &str, lease: &Lease) -> io::Result<()> {
             "ip", "-4", "route", "replace", "default", "via", &way, "dev", interface,
         ])?;
     }
-    tell(interface, &lease.dns)
+    tell(interface, &lease.dns, &lease.domains)
 }
 
-fn tell(interface: &str, servers: &[Ipv4Addr]) -> io::Result<()> {
+fn tell(interface: &str, servers: &[Ipv4Addr], domains: &[String]) -> io::Result<()> {
     let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-    Names::of_the_box().tell(Source::Dhcp(interface), &servers)
+    Names::of_the_box().tell(Source::Dhcp(interface), &servers, domains)
 }
 
 #[cfg(test)]
@@ -113,6 +124,8 @@ mod tests {
             ("mask", "22"),
             ("router", "192.168.7.1 192.168.7.2"),
             ("dns", "9.9.9.9 8.8.8.8"),
+            ("domain", "mill.example"),
+            ("search", "mill.example office.example"),
         ]);
 
         let lease = lease.unwrap();
@@ -120,6 +133,13 @@ mod tests {
             (lease.length, lease.routers.len(), lease.dns.len()),
             (22, 2, 2)
         );
+        assert_eq!(lease.domains, ["mill.example", "office.example"]);
+    }
+
+    #[test]
+    fn without_a_list_the_site_s_domain_is_searched() {
+        let lease = read(&[("ip", "10.0.0.2"), ("domain", "mill.example")]);
+        assert_eq!(lease.unwrap().domains, ["mill.example"]);
     }
 
     #[test]
@@ -131,10 +151,11 @@ mod tests {
             ("mask", "99"),
             ("router", "$(reboot) -x 10.0.0.1"),
             ("dns", "evil.example\nnameserver"),
+            ("domain", "a;b $(reboot)"),
         ]);
         let lease = lease.unwrap();
         assert_eq!(lease.length, 24);
         assert_eq!(lease.routers, [Ipv4Addr::new(10, 0, 0, 1)]);
-        assert!(lease.dns.is_empty());
+        assert!(lease.dns.is_empty() && lease.domains.is_empty());
     }
 }

@@ -86,7 +86,9 @@ pub fn start(interface: &str, settings: &Network) -> io::Result<Option<u32>> {
                 .args([
                     "udhcpc", "-f", "-i", interface, "-t", "3", "-T", "2", "-A", "5",
                 ])
-                .args(["-s", "/sbin/dhcp-event", "-x", "hostname:culvert"])
+                // -O search: beside what it asks for anyway, where short names are.
+                .args(["-O", "search", "-s", "/sbin/dhcp-event"])
+                .args(["-x", "hostname:culvert"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -106,7 +108,7 @@ pub fn start(interface: &str, settings: &Network) -> io::Result<Option<u32>> {
                 "ip", family, "route", "replace", "default", "via", &way, "dev", interface,
             ])?;
             let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
-            Names::of_the_box().tell(Source::Settings, &dns)?;
+            Names::of_the_box().tell(Source::Settings, &dns, &[])?;
             console::line(&format!("{interface}: static address"));
             Ok(None)
         }

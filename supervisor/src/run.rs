@@ -198,7 +198,7 @@ impl Running {
     fn hear_routers(&mut self, now: Instant) {
         let changed = self.routers.as_mut().and_then(|all| all.changed(now));
         if let Some(servers) = changed
-            && let Err(error) = Names::of_the_box().tell(Source::Routers, &servers)
+            && let Err(error) = Names::of_the_box().tell(Source::Routers, &servers, &[])
         {
             console::line(&format!("the name servers cannot be written: {error}"));
         }

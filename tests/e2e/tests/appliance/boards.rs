@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use culvert_board::profile::Board;
 use culvert_e2e::world::must_work;
 
 /// Bytes that an image holds at an offset: a file of a package.
@@ -23,7 +24,7 @@ struct Piece {
 }
 
 /// A board and what its maker wants.
-struct Board {
+struct Wanted {
     name: &'static str,
     arch: &'static str,
     pieces: &'static [Piece],
@@ -31,7 +32,7 @@ struct Board {
     compatible: &'static str,
 }
 
-const ROCK_PI_E: Board = Board {
+const ROCK_PI_E: Wanted = Wanted {
     name: "rock-pi-e",
     arch: "arm64",
     pieces: &[
@@ -48,7 +49,7 @@ const ROCK_PI_E: Board = Board {
     ],
     compatible: "radxa,rockpi-e",
 };
-const ROCK64: Board = Board {
+const ROCK64: Wanted = Wanted {
     name: "rock64",
     arch: "arm64",
     pieces: &[
@@ -57,7 +58,7 @@ const ROCK64: Board = Board {
     ],
     compatible: "pine64,rock64",
 };
-const ROCKPRO64: Board = Board {
+const ROCKPRO64: Wanted = Wanted {
     name: "rockpro64",
     arch: "arm64",
     pieces: &[
@@ -74,7 +75,7 @@ const ROCKPRO64: Board = Board {
     ],
     compatible: "pine64,rockpro64",
 };
-const NANOPI_NEO2: Board = Board {
+const NANOPI_NEO2: Wanted = Wanted {
     name: "nanopi-neo2",
     arch: "arm64",
     pieces: &[
@@ -87,7 +88,7 @@ const NANOPI_NEO2: Board = Board {
     ],
     compatible: "friendlyarm,nanopi-neo2",
 };
-const ORANGEPI_ZERO: Board = Board {
+const ORANGEPI_ZERO: Wanted = Wanted {
     name: "orangepi-zero",
     arch: "armhf",
     pieces: &[piece(
@@ -152,18 +153,20 @@ fn an_image_of_a_real_board_is_what_its_rom_looks_for() -> anyhow::Result<()> {
         rom(&image, board).with_context(|| board.name)?;
         table(&image, false).with_context(|| board.name)?;
         device_tree(&image, board).with_context(|| board.name)?;
+        script(&image, board.name).with_context(|| board.name)?;
     }
     // Its firmware is not free: absent where the distribution's part is.
     let image = built.join("culvert-raspberry-pi-1.img");
     if image.exists() {
         table(&image, true).context("raspberry-pi")?;
         pi(&image).context("raspberry-pi")?;
+        script(&image, "raspberry-pi").context("raspberry-pi")?;
     }
     Ok(())
 }
 
 /// Every piece of the boot loader lies where it is looked for, whole.
-fn rom(image: &Path, board: &Board) -> anyhow::Result<()> {
+fn rom(image: &Path, board: &Wanted) -> anyhow::Result<()> {
     let file = File::open(image).with_context(|| image.display().to_string())?;
     for piece in board.pieces {
         let tree = package(board.arch, piece.package)?;
@@ -217,7 +220,7 @@ fn table(image: &Path, hybrid: bool) -> anyhow::Result<()> {
 }
 
 /// The release holds the board's device tree, byte for byte the kernel's.
-fn device_tree(image: &Path, board: &Board) -> anyhow::Result<()> {
+fn device_tree(image: &Path, board: &Wanted) -> anyhow::Result<()> {
     let compatible = board.compatible;
     let tool = culvert_lab::Programs::beside_this_one()?
         .folder()
@@ -244,16 +247,7 @@ fn device_tree(image: &Path, board: &Board) -> anyhow::Result<()> {
 
 /// The firmware's files and the boot loader, as they are in their packages.
 fn pi(image: &Path) -> anyhow::Result<()> {
-    let copied = image.with_extension("file");
-    let read = |name: &str| -> anyhow::Result<Vec<u8>> {
-        let mut copy = Command::new("mcopy");
-        copy.args(["-o", "-i"])
-            .arg(format!("{}@@{}", image.display(), 16 << 20))
-            .arg(format!("::{name}"))
-            .arg(&copied);
-        must_work(&mut copy)?;
-        Ok(fs::read(&copied)?)
-    };
+    let read = |name: &str| boot_file(image, name);
     for (name, from, path) in PI_FILES {
         let wanted = fs::read(package("arm64", from)?.join(path))?;
         ensure!(read(name)? == wanted, "{name} is not the package's");
@@ -267,8 +261,44 @@ fn pi(image: &Path) -> anyhow::Result<()> {
     }
     let config = String::from_utf8(read("config.txt")?)?;
     ensure!(config.contains("kernel=u-boot.bin"), "{config}");
-    ensure!(!read("boot.scr")?.is_empty(), "no boot script");
-    Ok(fs::remove_file(copied)?)
+    Ok(())
+}
+
+/// The script that chooses a slot, for this board's memory: the one that counts
+/// without arithmetic, which half of these boot loaders do not have.
+fn script(image: &Path, name: &str) -> anyhow::Result<()> {
+    let (board, _) = Board::named(name)?;
+    let bytes = boot_file(image, "boot.scr")?;
+    ensure!(
+        bytes.starts_with(&[0x27, 0x05, 0x19, 0x56]),
+        "no script of U-Boot's"
+    );
+    let text = String::from_utf8_lossy(&bytes);
+    let scratch = u64::from_str_radix(board.memory.scratch.trim_start_matches("0x"), 16)?;
+    for line in [
+        format!("setenv rec {scratch:#x}\n"),
+        "setenv u9 'setenv e a'\n".to_owned(),
+        "setenv spend 'run up; env export -c".to_owned(),
+        format!("{} ${{kernel_addr_r}}", board.arch.boot_command()),
+    ] {
+        ensure!(text.contains(&line), "the script lacks {line:?}");
+    }
+    ensure!(!text.contains("setexpr"), "the script adds");
+    Ok(())
+}
+
+/// A file of the partition that boot loaders read.
+fn boot_file(image: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
+    let copied = image.with_extension("file");
+    let mut copy = Command::new("mcopy");
+    copy.args(["-o", "-i"])
+        .arg(format!("{}@@{}", image.display(), 16 << 20))
+        .arg(format!("::{name}"))
+        .arg(&copied);
+    must_work(&mut copy)?;
+    let bytes = fs::read(&copied)?;
+    fs::remove_file(copied)?;
+    Ok(bytes)
 }
 
 /// Where a package lies unpacked.

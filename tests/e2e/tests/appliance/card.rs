@@ -24,7 +24,8 @@ pub(crate) struct Place {
 pub(crate) struct Card {
     /// Where it lies.
     pub(crate) path: PathBuf,
-    tool: PathBuf,
+    /// What made it.
+    pub(crate) tool: PathBuf,
 }
 
 impl Card {
@@ -39,6 +40,12 @@ impl Card {
         let card = Self { path, tool };
         card.copy_of(image)?;
         Ok(card)
+    }
+
+    /// A card that lies somewhere already.
+    pub(crate) fn at(&self, path: PathBuf) -> Self {
+        let tool = self.tool.clone();
+        Self { path, tool }
     }
 
     /// Becomes a copy of another card.

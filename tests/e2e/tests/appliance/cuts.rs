@@ -71,6 +71,7 @@ impl Life {
             if at > end {
                 continue;
             }
+            boots = booted(line).unwrap_or(boots);
             if let Some(next) = next {
                 told.failed = if left { Some(boots) } else { told.failed };
                 told.versions = vec![next];
@@ -83,6 +84,13 @@ impl Life {
         }
         Ok(told)
     }
+}
+
+/// The version in the line that tells which release begins.
+fn booted(line: &str) -> Option<u64> {
+    let (_, after) = line.split_once(": release ")?;
+    let (_, version) = after.split_once("(version ")?;
+    version.split(')').next()?.parse().ok()
 }
 
 /// The version in the line that tells of an installed release.
@@ -153,6 +161,12 @@ pub(crate) fn lived_through(
         };
         let mut machine = life.boot(&[])?;
         ensure!(machine.online()? == key, "a cut must not change the key");
+        // The judge of the last cut and the boot loader must be of one mind.
+        ensure!(
+            machine.said(&format!("(version {version}) for"))?,
+            "seed {seed}: version {version} should have booted:\n{}",
+            machine.text()
+        );
         life.disk
             .cut_after(StdRng::seed_from_u64(seed).random_range(1..=REACH));
         // At the latest when it has the release and rests again.

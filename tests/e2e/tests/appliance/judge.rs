@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use culvert_board::environment::{Environment, LEN};
 use culvert_board::record;
-use culvert_board::slots::{MANIFEST_AT, Slot, Slots};
+use culvert_board::slots::{MANIFEST_AT, Slot, Slots, header};
 use culvert_e2e::world::must_work;
 use culvert_wire::Decode as _;
 use culvert_wire::update::{
@@ -84,6 +84,14 @@ pub(crate) fn judge(
     let slot = slots.choose(loads).context("no slot can be loaded")?;
     let manifest = whole(&file, &places.slots[slot as usize], trusted)
         .with_context(|| format!("slot {} is not whole", slot.letter()))?;
+    let header = headers[slot as usize]
+        .as_ref()
+        .ok()
+        .and_then(Option::as_ref);
+    ensure!(
+        header == Some(&loaded(&manifest, places.slots[slot as usize].start)),
+        "the boot loader is sent elsewhere: {header:?}"
+    );
     ensure!(
         told.versions.contains(&manifest.version),
         "version {} boots, not one of {:?}",
@@ -91,6 +99,17 @@ pub(crate) fn judge(
         told.versions
     );
     Ok((manifest.version, floor))
+}
+
+/// What the boot loader must be told of a release in a slot.
+fn loaded(manifest: &Manifest, start: u64) -> Environment {
+    let extent = |kind| {
+        let part = manifest.parts.iter().find(|part| part.kind == kind)?;
+        Some((part.offset, part.size))
+    };
+    let [kernel, initramfs, tree] =
+        [PartKind::Kernel, PartKind::Initramfs, PartKind::DeviceTree].map(extent);
+    header(manifest.version, start, kernel, initramfs, tree)
 }
 
 /// The box's key, after the file system's journal is replayed; none when there

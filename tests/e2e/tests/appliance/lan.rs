@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, ensure};
 use culvert_e2e::world::must_work;
 
+use crate::leash::leashed;
+
 /// This end of the cable.
 pub(crate) const CABLE: &str = "cable";
 /// The address of everything that is not the box.
@@ -79,13 +81,18 @@ impl Lan {
         self.unplug_servers();
         let leases = home.join("leases");
         fs::write(&leases, "")?;
-        let child = Command::new("dnsmasq")
+        let child = leashed("dnsmasq")
             .args([
                 "--keep-in-foreground",
                 "--conf-file=/dev/null",
                 "--no-hosts",
             ])
-            .args(["--no-resolv", "--user=root", "--bind-interfaces"])
+            .args([
+                "--no-resolv",
+                "--user=root",
+                "--group=root",
+                "--bind-interfaces",
+            ])
             .args([
                 format!("--interface={CABLE}"),
                 "--except-interface=lo".into(),

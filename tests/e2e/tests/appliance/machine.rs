@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +12,7 @@ use culvert_e2e::world::eventually;
 
 use crate::hand::Hand;
 use crate::lan;
+use crate::leash::leashed;
 
 /// A run that takes longer hangs.
 pub(crate) const HANGS: Duration = Duration::from_secs(600);
@@ -77,7 +78,7 @@ impl Machine {
         let monitor = screen.with_extension("qmp");
         let qmp = format!("unix:{},server=on,wait=off", monitor.display());
         let cable = format!("tap,id=lan,ifname={},script=no,downscript=no", lan::CABLE);
-        let mut command = Command::new(kind.program);
+        let mut command = leashed(kind.program);
         command
             .args([
                 "-M",
@@ -191,7 +192,8 @@ impl Machine {
     /// Pulls the plug.
     pub(crate) fn cut(self) {}
 
-    fn text(&self) -> String {
+    /// All that the screen has shown since the machine was switched on.
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.screen).unwrap_or_default()).into_owned()
     }
 }

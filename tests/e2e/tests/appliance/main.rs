@@ -7,16 +7,19 @@
 //! `./check image`. Nothing here judges by the clock; limits only end a run
 //! that hangs.
 
+mod batch;
 mod boards;
 mod button;
 mod card;
 mod cut;
 mod cuts;
 mod figures;
+mod finding;
 mod hand;
 mod hardship;
 mod judge;
 mod lan;
+mod leash;
 mod logdisk;
 mod machine;
 mod provider;

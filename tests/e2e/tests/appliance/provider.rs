@@ -12,6 +12,7 @@ use culvert_e2e::world::{eventually, must_work};
 use culvert_lab::Programs;
 
 use crate::lan::{self, Lan, Names};
+use crate::leash::leashed;
 use crate::machine::HANGS;
 
 /// Everybody's password here.
@@ -40,7 +41,7 @@ impl Drop for Provider {
             let _ = child.wait();
         }
         // Kept for whoever looks for the reason.
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && std::env::var_os("CULVERT_KEEP").is_none() {
             let _ = fs::remove_dir_all(&self.home);
         }
     }
@@ -128,7 +129,7 @@ impl Provider {
         let file = self.home.join("sshd_config");
         fs::write(&file, config)?;
         fs::create_dir_all("/run/sshd")?;
-        let mut sshd = Command::new("/usr/sbin/sshd");
+        let mut sshd = leashed("/usr/sbin/sshd");
         sshd.arg("-D").arg("-f").arg(file);
         self.sshd = Some(sshd.stderr(Stdio::null()).spawn()?);
         Ok(())
@@ -169,7 +170,7 @@ impl Provider {
             "ProxyCommand={} proxy server %p",
             self.program("culvert").display()
         );
-        let mut ssh = Command::new("ssh");
+        let mut ssh = leashed("ssh");
         ssh.args(["-o", &proxy, "-o", "StrictHostKeyChecking=no"])
             .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"])
             .arg("-i")
@@ -240,6 +241,14 @@ impl Provider {
         shown.with_context(|| last).map(drop)
     }
 
+    /// The box that has a label, as the list of boxes shows it; none if it is not
+    /// there.
+    pub(crate) fn box_with(&self, label: &str) -> anyhow::Result<Option<String>> {
+        let list = self.did(&["gateway", "list"])?;
+        let row = list.lines().find(|line| line.contains(label));
+        Ok(row.map(str::to_owned))
+    }
+
     /// The site has addresses again, and names or not.
     pub(crate) fn plug_servers(&mut self, names: Names) -> anyhow::Result<()> {
         self.lan.plug_servers(&self.home, names)
@@ -273,7 +282,7 @@ impl Provider {
     }
 
     fn prs(&self, what: &str) -> Command {
-        let mut command = Command::new(self.program("culvert-prs"));
+        let mut command = leashed(self.program("culvert-prs"));
         command.arg(what).arg("--data").arg(self.home.join("cloud"));
         command
     }

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, ensure};
 use culvert_e2e::world::eventually;
 
 use crate::card::Card;
 use crate::lan::{self, Names};
+use crate::leash::leashed;
 use crate::machine::{HANGS, Machine};
 use crate::provider::{Provider, SITE};
 
@@ -77,7 +78,7 @@ impl Proxy {
             ),
         )?;
         fs::write(&hosts, format!("{} {}\n", lan::HOST, lan::SERVER_NAME))?;
-        let child = Command::new("unshare")
+        let child = leashed("unshare")
             .args(["--mount", "sh", "-ec"])
             .arg("mount --bind \"$0\" /etc/hosts; exec tinyproxy -d -c \"$1\"")
             .args([&hosts, &config])

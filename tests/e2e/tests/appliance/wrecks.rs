@@ -9,21 +9,19 @@ use crate::card::Card;
 use crate::machine::Machine;
 use crate::provider::Provider;
 use crate::sites::Proxy;
-use crate::{hardship, sites};
+use crate::{batch, hardship, sites};
 
-/// S26, P6, P7: a dead slot on another board without DHCP, a damaged root behind
-/// a proxy, with a second claim code that the box has no use for.
+/// S26, P6, P7: a card of a batch claims its box, which gets its site later; a
+/// dead slot on another board without DHCP, a damaged root behind a proxy, with a
+/// second claim code that the box has no use for.
 #[test]
 fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyhow::Result<()> {
     let built = crate::built()?;
     let provider = Provider::start()?;
-    let card = Card::flash(&built, provider.home.join("card.img"))?;
-    let settings = provider.settings()?;
-    card.provision(&settings)?;
-    let mut machine = Machine::boot(&card.path, &[])?;
-    let key = machine.online()?;
-    machine.healthy()?;
-    machine.cut();
+    let cards = batch::cards(&provider, &built)?;
+    let key = batch::claimed(&provider, &cards)?;
+    let [(card, _), (other, _)] = cards;
+    let settings = other.settings()?;
     dead_slot(&provider, &card, &built, &key)?;
     let code = hardship::of_another_provider(&settings)?;
     card.provision(&(code + &sites::behind_a_proxy()))?;

@@ -26,8 +26,8 @@ const SLOW: &str = "127.0.0.2:53";
 const DELAY: Duration = Duration::from_secs(1);
 /// Addresses of one name: more than a datagram of 512 bytes tells.
 const MANY: u8 = 60;
-/// Where the server would be.
-const SERVER: &str = "127.0.0.1:4430";
+/// Where the server would be: at each of the addresses.
+const SERVER: &str = "0.0.0.0:4430";
 
 /// A site's name server: what the resolver's file says, and the name that is looked
 /// up.
@@ -118,6 +118,8 @@ fn name_server(log: &Path) -> anyhow::Result<Child> {
         .args(["--bind-interfaces", "--listen-address=127.0.0.1"])
         .args([
             "--host-record=plain.culvert.test,127.0.0.1",
+            // Known not to exist there, as a site's own domain tells it.
+            "--local=/other.test/",
             "--log-queries",
         ])
         .arg(format!("--log-facility={}", log.display()));

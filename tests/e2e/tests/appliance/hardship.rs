@@ -6,6 +6,7 @@
 //! told to the portal.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -52,6 +53,7 @@ pub(crate) fn fill(card: &Card) -> anyhow::Result<()> {
     let files = ["part", "fill"].map(|end| card.path.with_extension(end));
     let [part, fill] = &files;
     card.take_out("data", part)?;
+    settled(part)?;
     // More than there is room for: the tool stops when all is taken.
     fs::write(
         fill,
@@ -65,15 +67,22 @@ pub(crate) fn fill(card: &Card) -> anyhow::Result<()> {
     card.put_in("data", part)
 }
 
+/// What a cut left in the journal comes to its place: what is written before that
+/// would be overwritten by the kernel that does it.
+fn settled(part: &Path) -> anyhow::Result<()> {
+    let mut mend = Command::new("e2fsck");
+    let mended = mend.args(["-p", "-f"]).arg(part).output()?.status.code();
+    // 1: mended.
+    ensure!(matches!(mended, Some(0 | 1)), "e2fsck says {mended:?}");
+    Ok(())
+}
+
 /// A key that is damaged, on data that can be mounted, is told and kept: the box
 /// becomes no other by itself.
 pub(crate) fn damaged_key(card: &Card) -> anyhow::Result<()> {
     let part = card.path.with_extension("part");
     card.take_out("data", &part)?;
-    // What the cut left in the journal comes to its place; 1: mended.
-    let mut mend = Command::new("e2fsck");
-    let mended = mend.args(["-p", "-f"]).arg(&part).output()?.status.code();
-    ensure!(matches!(mended, Some(0 | 1)), "e2fsck says {mended:?}");
+    settled(&part)?;
     card.put_in("data", &part)?;
     let asked = |words: &str| -> anyhow::Result<String> {
         let mut debugfs = Command::new("debugfs");

@@ -134,9 +134,19 @@ impl<'a> Stack<'a> {
 
     /// Signs a technician in, from a place, with files of her own.
     pub fn technician(&self, ns: Ns, name: &str) -> Result<Technician<'_>, LabError> {
+        self.technician_with(ns, name, &[])
+    }
+
+    /// The same; all her programs get these variables.
+    pub fn technician_with(
+        &self,
+        ns: Ns,
+        name: &str,
+        variables: &[(&'static str, String)],
+    ) -> Result<Technician<'_>, LabError> {
         let home = self.data(name);
         std::fs::create_dir_all(&home).map_err(LabError::file(&home))?;
-        let technician = Technician::new(self, ns, home);
+        let technician = Technician::new(self, ns, home, variables.to_vec());
         let address = match ns {
             Ns::Host => self.site.cloud().to_string(),
             Ns::Internet

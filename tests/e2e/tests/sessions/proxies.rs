@@ -2,37 +2,84 @@
 //! (S36, S14, T8, S1, S8, S10; P11; threat 6). Wherever the box comes online, a
 //! session works: both use the same connection (K16).
 
+use culvert_e2e::World;
 use culvert_e2e::world::{self, must_work};
-use culvert_lab::{Internet, Ns, ProxyAuth, SiteOptions, Uplink};
+use culvert_lab::{Internet, Ns, ProxyAuth, SiteOptions, Technician, Uplink};
 
-fn ssh_works_through(auth: ProxyAuth) {
+/// Gateway and technician are both on a LAN that only a proxy leaves: what the box
+/// is told in its file, `culvert` is told in the usual variable, written as `url`
+/// writes it.
+fn ssh_works_through(
+    auth: ProxyAuth,
+    variable: &'static str,
+    url: fn(&World<'_>) -> String,
+    wrong: fn(&World<'_>, &Technician<'_>) -> anyhow::Result<()>,
+) {
     let options = SiteOptions {
         uplink: Uplink::OnlyProxy(auth),
         ..SiteOptions::default()
     };
     world::with(options, |world| {
         world.stack.start_gateway()?;
-        let technician = world.stack.technician(Ns::Host, "technician")?;
+        let proxy = [(variable, url(world))];
+        let stack = &world.stack;
+        let technician = stack.technician_with(Ns::Device, "technician", &proxy)?;
         let said = must_work(&mut world.ssh(&technician, "echo through-$((40+2))"))?;
         anyhow::ensure!(String::from_utf8_lossy(&said.stdout).contains("through-42"));
-        Ok(())
+        wrong(world, &technician)
     })
     .expect("ssh works through the site's proxy");
 }
 
 #[test]
 fn ssh_works_through_a_proxy_without_authentication() {
-    ssh_works_through(ProxyAuth::None);
+    let url = |world: &World<'_>| world.site.proxy_url().replace("http://", "");
+    ssh_works_through(ProxyAuth::None, "HTTPS_PROXY", url, |_, technician| {
+        // The control: nothing but the proxy leaves.
+        let bypass = ("NO_PROXY", "127.0.0.0/8, 203.0.113.0/24");
+        must_not_reach(technician, bypass, "[tcp_timeout]")
+    });
 }
 
 #[test]
 fn ssh_works_through_a_proxy_with_basic_authentication() {
-    ssh_works_through(ProxyAuth::Basic);
+    let url = |world: &World<'_>| with_account(world, &world.site.credentials().proxy_password);
+    ssh_works_through(ProxyAuth::Basic, "https_proxy", url, a_wrong_password);
 }
 
 #[test]
 fn ssh_works_through_a_proxy_with_digest_authentication() {
-    ssh_works_through(ProxyAuth::Digest);
+    let url = |world: &World<'_>| with_account(world, &world.site.credentials().proxy_password);
+    ssh_works_through(ProxyAuth::Digest, "HTTPS_PROXY", url, a_wrong_password);
+}
+
+/// As people write it where an account has letters that a URL must not have.
+fn with_account(world: &World<'_>, password: &str) -> String {
+    let user = world.site.credentials().proxy_user.bytes();
+    let user: String = user.map(|byte| format!("%{byte:02X}")).collect();
+    let url = world.site.proxy_url();
+    url.replace("http://", &format!("http://{user}:{password}@"))
+}
+
+const WRONG: &str = "open-sesame";
+
+fn a_wrong_password(world: &World<'_>, technician: &Technician<'_>) -> anyhow::Result<()> {
+    let url = with_account(world, WRONG);
+    must_not_reach(technician, ("https_proxy", &url), "[proxy_auth]")
+}
+
+/// With this variable, too, the server is not reached; one sentence says why.
+fn must_not_reach(
+    technician: &Technician<'_>,
+    (name, value): (&str, &str),
+    cause: &str,
+) -> anyhow::Result<()> {
+    let failed = technician.culvert(&["ls"]).env(name, value).output()?;
+    let said = String::from_utf8_lossy(&failed.stderr);
+    anyhow::ensure!(failed.status.code() == Some(5), "{failed:?}");
+    anyhow::ensure!(said.contains(cause) && !said.contains(WRONG), "{said}");
+    anyhow::ensure!(said.lines().count() == 1, "not one sentence: {said}");
+    Ok(())
 }
 
 #[test]

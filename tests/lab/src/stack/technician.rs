@@ -13,12 +13,24 @@ pub struct Technician<'a> {
     stack: &'a Stack<'a>,
     ns: Ns,
     home: PathBuf,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl<'a> Technician<'a> {
-    pub(super) fn new(stack: &'a Stack<'a>, ns: Ns, home: PathBuf) -> Self {
-        Self { stack, ns, home }
+    pub(super) fn new(
+        stack: &'a Stack<'a>,
+        ns: Ns,
+        home: PathBuf,
+        variables: Vec<(&'static str, String)>,
+    ) -> Self {
+        Self {
+            stack,
+            ns,
+            home,
+            variables,
+        }
     }
+
     /// A `culvert` command in the technician's place.
     pub fn culvert(&self, args: &[&str]) -> Command {
         let mut command = self.in_her_place(self.program());
@@ -42,7 +54,8 @@ impl<'a> Technician<'a> {
     pub fn dress(&self, command: &mut Command) {
         command
             .env("HOME", &self.home)
-            .env("CULVERT_HOME", self.home.join("culvert"));
+            .env("CULVERT_HOME", self.home.join("culvert"))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 
     /// Her home folder.

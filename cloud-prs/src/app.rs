@@ -33,6 +33,7 @@ mod hellos;
 mod host_keys;
 pub mod import;
 pub mod invitations;
+mod late;
 pub mod launches;
 mod lease;
 pub mod leaving;
@@ -125,6 +126,7 @@ pub struct App {
     hand_overs: hand_over::HandOvers,
     hellos: hellos::Hellos,
     answers: answers::Answers,
+    late: late::Late,
     pace: pace::Pace,
     link_tickets: link_tickets::LinkTickets,
     fetches: releases::Fetches,
@@ -149,6 +151,7 @@ impl App {
             hand_overs: hand_over::HandOvers::default(),
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
+            late: late::Late::default(),
             pace: pace::Pace::default(),
             link_tickets: link_tickets::LinkTickets::default(),
             fetches: releases::Fetches::default(),

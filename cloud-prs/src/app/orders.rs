@@ -35,6 +35,7 @@ impl App {
         let settled = self.now().plus_ms(SETTLED_MS);
         loop {
             if let Err(error) = self.work_once(round, settled).await {
+                self.note_failure(&error);
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, "Database does not answer, will try again");
             }
@@ -51,6 +52,7 @@ impl App {
         self.carry_out().await?;
         self.follow_trail().await?;
         if round.is_multiple_of(OVERDUE_EVERY) {
+            self.record_late().await?;
             self.tell_gateways(self.now() >= settled).await?;
             self.end_overdue().await?;
             self.roll_out().await?;

@@ -165,7 +165,8 @@ impl App {
         write.commit().await
     }
 
-    /// Adds a row for a call that was refused.
+    /// Adds a row for a call that was refused; later, when it is the database that
+    /// fails.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -176,7 +177,11 @@ impl App {
         why: Reason,
     ) -> Result<(), StoreError> {
         let event = Event::refused("api.refused", None, what, why);
-        self.record_alone(&call.into(), event).await
+        let recorded = self.record_alone(&call.into(), event).await;
+        if let Err(StoreError::Full(_) | StoreError::Down(_)) = &recorded {
+            self.record_later(call.into(), what, why);
+        }
+        recorded
     }
 
     /// The newest rows, of one customer or of all.

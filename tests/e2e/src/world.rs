@@ -6,7 +6,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use culvert_lab::{Ns, Programs, Site, SiteOptions, Stack, Technician, free_cloud_address};
+use culvert_lab::{
+    LabError, Ns, Programs, Site, SiteOptions, Stack, Technician, free_cloud_address,
+};
 
 /// Runs `test` in a world made to `options`; everything is gone afterwards.
 ///
@@ -28,11 +30,36 @@ pub fn with_programs(
     programs: Programs,
     test: impl FnOnce(&mut World<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    on(options, |site| Stack::start(site, programs), test)
+}
+
+/// The same with the server's data in a database at an address.
+///
+/// # Errors
+/// What the lab or the test says.
+pub fn with_database(
+    options: SiteOptions,
+    address: &str,
+    test: impl FnOnce(&mut World<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let programs = Programs::beside_this_one()?;
+    on(
+        options,
+        |site| Stack::start_on_database(site, programs, address),
+        test,
+    )
+}
+
+fn on(
+    options: SiteOptions,
+    start: impl FnOnce(&Site) -> Result<Stack<'_>, LabError>,
+    test: impl FnOnce(&mut World<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let site = Site::start(SiteOptions {
         cloud: free_cloud_address()?,
         ..options
     })?;
-    let stack = Stack::start(&site, programs)?;
+    let stack = start(&site)?;
     let mut world = World { site: &site, stack };
     let result = test(&mut world);
     if result.is_err() {

@@ -61,13 +61,23 @@ impl<'a> Stack<'a> {
     /// Makes a fresh cloud server with the site's customer, hosts and people,
     /// and serves it. The gateway is started by [`Stack::start_gateway`].
     pub fn start(site: &'a Site, programs: Programs) -> Result<Self, LabError> {
-        Self::start_with(site, programs, |_| Ok(()))
+        Self::start_with(site, programs, None, |_| Ok(()))
+    }
+
+    /// The same with its data in a database at an address, not in a file.
+    pub fn start_on_database(
+        site: &'a Site,
+        programs: Programs,
+        address: &str,
+    ) -> Result<Self, LabError> {
+        Self::start_with(site, programs, Some(address), |_| Ok(()))
     }
 
     /// The same; `prepare` may change the settings before the server starts.
     fn start_with(
         site: &'a Site,
         programs: Programs,
+        database: Option<&str>,
         prepare: impl FnOnce(&Self) -> Result<(), LabError>,
     ) -> Result<Self, LabError> {
         let mut stack = Self {
@@ -80,7 +90,7 @@ impl<'a> Stack<'a> {
             password: random_word(16)?,
             provider_key: String::new(),
         };
-        stack.provider_key = stack.init()?;
+        stack.provider_key = stack.init(database)?;
         stack.populate()?;
         prepare(&stack)?;
         stack.serve()?;
@@ -199,9 +209,15 @@ impl<'a> Stack<'a> {
         self.data("tls-keys")
     }
 
-    fn init(&self) -> Result<String, LabError> {
+    fn init(&self, database: Option<&str>) -> Result<String, LabError> {
         let mut command = self.cloud_command();
-        command.arg("init").arg("--data").arg(self.data("cloud"));
+        command.arg("init");
+        if let Some(address) = database {
+            command
+                .arg("--database-address-file")
+                .arg(self.secret("database-address", address)?);
+        }
+        command.arg("--data").arg(self.data("cloud"));
         command.arg(format!("--listen={}", self.site.cloud()));
         command.arg(format!("--public-address={CLOUD_IP}:{CLOUD_PORT}"));
         let printed = run_to_end("setting up the cloud server", &mut command)?;
@@ -221,10 +237,7 @@ impl<'a> Stack<'a> {
         text.push_str(&format!("[proxy]\nurl = \"{}\"\n", self.site.proxy_url()));
         if auth != ProxyAuth::None {
             let who = self.site.credentials();
-            let file = self.data("proxy-password");
-            std::fs::write(&file, &who.proxy_password).map_err(LabError::file(&file))?;
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
-                .map_err(LabError::file(&file))?;
+            let file = self.secret("proxy-password", &who.proxy_password)?;
             text.push_str(&format!(
                 "user = \"{}\"\npassword_file = \"{}\"\n",
                 who.proxy_user,
@@ -232,6 +245,15 @@ impl<'a> Stack<'a> {
             ));
         }
         Ok(text)
+    }
+
+    /// A file that only its owner reads.
+    fn secret(&self, name: &str, text: &str) -> Result<PathBuf, LabError> {
+        let file = self.data(name);
+        std::fs::write(&file, text).map_err(LabError::file(&file))?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
+            .map_err(LabError::file(&file))?;
+        Ok(file)
     }
 
     /// One customer with one site, its three hosts, an owner and a technician.

@@ -6,6 +6,7 @@ mod blind;
 mod canaries;
 mod decrypted;
 mod ending;
+mod faults;
 mod flavours;
 mod host_keys;
 mod kills;

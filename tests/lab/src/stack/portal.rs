@@ -33,7 +33,7 @@ impl<'a> Stack<'a> {
         programs: Programs,
     ) -> Result<(Self, Portal), LabError> {
         let address = portal_address()?;
-        let stack = Self::start_with(site, programs, |stack| stack.add_portal(address))?;
+        let stack = Self::start_with(site, programs, None, |stack| stack.add_portal(address))?;
         let portal = Portal {
             url: format!("http://localhost:{}", address.port()),
             address,
@@ -52,7 +52,7 @@ impl<'a> Stack<'a> {
         let url = format!("https://{WEB_NAME}:{}", site.cloud().port());
         // A receiver of webhooks may stand on this machine, with a certificate of
         // the same authority.
-        let stack = Self::start_with(site, programs, |stack| {
+        let stack = Self::start_with(site, programs, None, |stack| {
             let authority = stack.data("cloud").join("tls/ca.pem");
             stack.set_portal(&format!(
                 "origins = [\"{url}\"]\n\n[webhooks]\nnetworks = [\"127.0.0.0/8\"]\n\

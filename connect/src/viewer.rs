@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub mod browser;
 pub mod desktop;
+pub mod putty;
 pub mod ssh;
 
 /// A program and its arguments.
@@ -118,19 +119,31 @@ pub enum ViewerError {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::net::SocketAddr;
 
     use super::*;
 
+    /// An address of our own, for the tests of each kind of viewer.
+    pub(super) fn at() -> SocketAddr {
+        "127.7.8.9:40123".parse().unwrap()
+    }
+
+    /// A program's arguments.
+    pub(super) fn words(start: &Start) -> Vec<&str> {
+        start.args.iter().map(|arg| arg.to_str().unwrap()).collect()
+    }
+
+    #[cfg(unix)]
     fn program(dir: &Path, name: &str, mode: u32) -> PathBuf {
         let file = dir.join(name);
         std::fs::write(&file, "").unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, mode).unwrap();
         file
     }
 
+    #[cfg(unix)]
     #[test]
     fn the_first_installed_program_is_taken() {
         let dir = tempfile::tempdir().unwrap();
@@ -145,6 +158,7 @@ mod tests {
         assert!(matches!(none, Err(ViewerError::None { .. })));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_named_program_is_taken_or_missed_but_never_replaced() {
         let dir = tempfile::tempdir().unwrap();

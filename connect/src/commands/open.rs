@@ -15,7 +15,7 @@ use crate::reach::Server;
 use crate::scheme;
 use crate::text::{note, plain};
 use crate::tunnel::{Launched, Tunnel};
-use crate::viewer::{browser, choose, desktop, ssh};
+use crate::viewer::{browser, choose, desktop, putty, ssh};
 
 /// Opens what a ticket stands for.
 pub(super) async fn open(home: Home, address: OpenAddress) -> Result<(), Failure> {
@@ -66,8 +66,8 @@ async fn start(tunnel: Tunnel, what: Launched, print: bool) -> Result<(), Failur
             let listener = Listener::bind(serve::own_port(&tunnel), Limit::ONE).await?;
             let at = listener.local();
             let start = program.map(|program| {
-                if ssh::wants_port(&program) {
-                    ssh::putty(program, at, what.id, None, vec![])
+                if putty::is_putty(&program) {
+                    putty::ssh(program, at, what.id, None, vec![])
                 } else {
                     ssh::openssh_port(program, at, what.id)
                 }

@@ -18,7 +18,7 @@ use crate::pick::slug;
 use crate::reach::Server;
 use crate::text::{note, result};
 use crate::tunnel::Tunnel;
-use crate::viewer::{Start, choose, ssh};
+use crate::viewer::{Start, choose, putty, ssh};
 use crate::word::Numbers;
 
 /// Opens a shell.
@@ -31,7 +31,7 @@ pub(super) async fn ssh(home: Home, view: View) -> Result<(), Failure> {
     let found = Found::find(home, &view.host, Numbers::Port).await?;
     let (id, user) = (found.host.id, found.word.user.clone());
     match program {
-        Some(program) if !ssh::wants_port(&program) => {
+        Some(program) if !putty::is_putty(&program) => {
             let name = slug(&found.host.name);
             let host = ssh::Host {
                 id,
@@ -48,7 +48,7 @@ pub(super) async fn ssh(home: Home, view: View) -> Result<(), Failure> {
             let tunnel = found.open(Protocol::Ssh).await?;
             let listener = Listener::bind(serve::own_port(&tunnel), Limit::ONE).await?;
             let at = listener.local();
-            let start = program.map(|p| ssh::putty(p, at, id, user.as_deref(), view.args));
+            let start = program.map(|p| putty::ssh(p, at, id, user.as_deref(), view.args));
             on_port(tunnel, listener, start).await
         }
     }

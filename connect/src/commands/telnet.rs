@@ -1,6 +1,9 @@
 //! `culvert telnet`.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use culvert_session::native::{StreamError, StreamReader, StreamWriter};
 use culvert_wire::grant::Protocol;
@@ -15,7 +18,7 @@ use crate::signals::asked_to_end;
 use crate::terminal;
 use crate::text::note;
 use crate::tunnel::Tunnel;
-use crate::viewer::{Start, choose};
+use crate::viewer::{Start, choose, putty};
 use crate::word::Numbers;
 
 /// Talks to a host in this terminal, or with a program that was named.
@@ -30,14 +33,19 @@ pub(super) async fn telnet(home: Home, view: View) -> Result<(), Failure> {
     if view.print || program.is_some() {
         let listener = Listener::bind(serve::own_port(&tunnel), Limit::ONE).await?;
         let at = listener.local();
-        let start = program.map(|program| {
-            let mut args = view.args;
-            args.extend([at.ip().to_string().into(), at.port().to_string().into()]);
-            Start { program, args }
-        });
+        let start = program.map(|program| start(program, at, view.args));
         return ssh::on_port(tunnel, listener, start).await;
     }
     here(tunnel, &name).await
+}
+
+/// The program's arguments; but for PuTTY's kin all take an address and a port.
+fn start(program: PathBuf, at: SocketAddr, mut args: Vec<OsString>) -> Start {
+    if putty::is_putty(&program) {
+        return putty::telnet(program, at, args);
+    }
+    args.extend([at.ip().to_string().into(), at.port().to_string().into()]);
+    Start { program, args }
 }
 
 /// Talks in this terminal.

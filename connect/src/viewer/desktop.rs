@@ -99,14 +99,7 @@ fn write_rdp(file: &Path, at: SocketAddr) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at() -> SocketAddr {
-        "127.7.8.9:40123".parse().unwrap()
-    }
-
-    fn words(start: &Start) -> Vec<&str> {
-        start.args.iter().map(|arg| arg.to_str().unwrap()).collect()
-    }
+    use crate::viewer::tests::{at, words};
 
     /// S34: whichever tool is installed is started on the same session.
     #[test]

@@ -1,4 +1,5 @@
-//! OpenSSH through `culvert proxy`, and PuTTY through a loopback port.
+//! OpenSSH through `culvert proxy`; PuTTY, in [`super::putty`], through a loopback
+//! port, because it knows no `ProxyCommand` of OpenSSH's form.
 //!
 //! Whatever starts the program, host keys are remembered under the host's id: a
 //! renamed host keeps its key, and two hosts of one name never share one.
@@ -10,18 +11,12 @@ use std::path::{Path, PathBuf};
 use culvert_wire::api::HostEntry;
 use culvert_wire::id::HostId;
 
-use super::{Start, stem};
+use super::Start;
 use crate::pick::slug;
 use crate::word::SSH_SUFFIX;
 
 /// SSH programs, in the order they are looked for.
 pub const SSH: &[&str] = &["ssh", "putty", "plink"];
-
-/// Whether a program needs a loopback port, because it knows no `ProxyCommand`
-/// of OpenSSH's form.
-pub fn wants_port(program: &Path) -> bool {
-    matches!(stem(program).as_str(), "putty" | "plink" | "kitty")
-}
 
 /// What SSH has to know of a host.
 #[derive(Debug, Clone, Copy)]
@@ -65,30 +60,6 @@ pub fn openssh_port(program: PathBuf, at: SocketAddr, host: HostId) -> Start {
         at.port().to_string().into(),
         at.ip().to_string().into(),
     ];
-    Start { program, args }
-}
-
-/// PuTTY's arguments.
-pub fn putty(
-    program: PathBuf,
-    at: SocketAddr,
-    host: HostId,
-    user: Option<&str>,
-    extra: Vec<OsString>,
-) -> Start {
-    let mut args = extra;
-    args.extend([
-        "-ssh".into(),
-        "-P".into(),
-        at.port().to_string().into(),
-        // The name under which PuTTY remembers the host key.
-        "-loghost".into(),
-        alias(host).into(),
-    ]);
-    if let Some(user) = user {
-        args.extend(["-l".into(), user.into()]);
-    }
-    args.push(at.ip().to_string().into());
     Start { program, args }
 }
 
@@ -136,7 +107,7 @@ fn names(host: &HostEntry, all: &[HostEntry]) -> Vec<String> {
 }
 
 /// What every SSH program remembers a host's key under.
-fn alias(host: HostId) -> String {
+pub(super) fn alias(host: HostId) -> String {
     format!("{host}{SSH_SUFFIX}")
 }
 
@@ -235,25 +206,6 @@ mod tests {
             command.starts_with(&format!("{quoted} proxy ")),
             "{command}"
         );
-    }
-
-    /// S30: PuTTY, and ssh above.
-    #[test]
-    fn putty_remembers_the_key_under_the_hosts_id() {
-        let at = "127.7.8.9:40123".parse().unwrap();
-
-        let start = putty("putty".into(), at, id(), None, vec![]);
-
-        let loghost = format!("{}.culvert", id());
-        let words = [
-            "-ssh",
-            "-P",
-            "40123",
-            "-loghost",
-            loghost.as_str(),
-            "127.7.8.9",
-        ];
-        assert_eq!(start.args, words.map(OsString::from));
     }
 
     #[test]

@@ -85,10 +85,28 @@ impl<'a> Screen<'a> {
         self.type_behind(title, "key ctrl+l", address)
     }
 
+    /// Makes the window whose title holds `title` large enough for a whole remote
+    /// screen, and types an answer to what it asks; a tab goes to the next field.
+    pub fn type_answer(&self, title: &str, answer: &str) -> Result<(), LabError> {
+        self.type_behind(title, "windowsize $w 1240 980 sleep 1 key ctrl+a", answer)
+    }
+
+    /// The same behind a click on a button of a question before, at `x`, `y`.
+    pub fn type_behind_click(
+        &self,
+        title: &str,
+        (x, y): (u16, u16),
+        answer: &str,
+    ) -> Result<(), LabError> {
+        let click = format!("mousemove --window $w {x} {y} click 1 sleep 3");
+        let before = format!("windowsize $w 1240 980 sleep 1 {click}");
+        self.type_behind(title, &before, answer)
+    }
+
     fn type_behind(&self, title: &str, before: &str, line: &str) -> Result<(), LabError> {
         let script = format!(
             "w=$(xdotool search --onlyvisible --name '{title}' | tail -1)
-             xdotool windowfocus --sync $w || true
+             timeout 5 xdotool windowfocus --sync $w || true
              xdotool {before}
              xdotool type --delay 40 '{line}'
              xdotool key Return"

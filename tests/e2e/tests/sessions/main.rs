@@ -16,3 +16,4 @@ mod privacy;
 mod proxies;
 mod renewal;
 mod vanished;
+mod viewers;

@@ -4,6 +4,7 @@
 //! Driven by each program's settings module. The raw types derive
 //! `Deserialize` with `deny_unknown_fields`.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -12,6 +13,8 @@ use crate::ConfigError;
 
 /// Longest settings file, in bytes: far beyond any real one.
 const MAX_FILE: u64 = 256 * 1024;
+/// Longest words of a file that a sentence repeats.
+const MAX_SHOWN: usize = 200;
 /// How alike two names must be for one to be suggested for the other, from 0
 /// to 1 (Jaro-Winkler; 0.75 finds typing errors and left-out words).
 const ALIKE: f64 = 0.75;
@@ -28,13 +31,16 @@ pub fn load<T>(
         path: path.to_owned(),
         source,
     };
-    let length = std::fs::metadata(path).map_err(read)?.len();
-    if length > MAX_FILE {
+    let mut text = String::new();
+    // Not by its length: a device or a pipe has none, and no end.
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(read)?;
+    if text.len() as u64 > MAX_FILE {
         return Err(read(std::io::Error::other(format!(
-            "{length} bytes are too many for a settings file"
+            "more than {MAX_FILE} bytes are too many for a settings file"
         ))));
     }
-    let text = std::fs::read_to_string(path).map_err(read)?;
     check(&text).map_err(|source| ConfigError::In {
         path: path.to_owned(),
         source: Box::new(source),
@@ -59,12 +65,12 @@ fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
     match unknown_key(error.message()) {
         Some((key, known)) => ConfigError::UnknownKey {
             line,
-            key: key.to_owned(),
+            key: shown(key),
             nearest: nearest(key, &known),
         },
         None => ConfigError::Syntax {
             line,
-            problem: plain(error.message()),
+            problem: shown(&plain(error.message())),
         },
     }
 }
@@ -88,6 +94,13 @@ fn nearest(key: &str, known: &[&str]) -> Option<String> {
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name.to_owned())
+}
+
+/// Words of the file, made harmless for a terminal and for a log.
+fn shown(text: &str) -> String {
+    let fits = text.chars().take(MAX_SHOWN);
+    fits.map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// One line, without the value that was found: it may be a misplaced secret.
@@ -119,6 +132,21 @@ mod tests {
 
     fn refused(text: &str) -> String {
         parse::<Raw>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_key_that_is_no_name_steers_no_terminal_and_fills_no_screen() {
+        let evil = refused("\"da\\u001b[2Jta\" = 1");
+        assert_eq!(evil, "line 1: unknown key \"da\u{fffd}[2Jta\"");
+        let long = refused(&format!("{} = 1", "k".repeat(64 * 1024)));
+        assert!(long.len() < 300, "{} bytes", long.len());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let endless = load(Path::new("/dev/zero"), |_| Ok(())).unwrap_err();
+        assert!(endless.to_string().contains("too many"), "{endless}");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::from(Exit::Done as u8),
         Err(failure) => {
             if !matches!(failure, Failure::Program(_)) {
-                text::note(&failure.sentence());
+                text::note(&text::sentence(&failure.sentence()));
             }
             ExitCode::from(failure.exit())
         }

@@ -3,11 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use culvert_connect::{cli::Cli, commands};
+use culvert_connect::cli::Cli;
+use culvert_connect::commands;
+use culvert_connect::text::{note, sentence};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(wrong) => return usage(&wrong),
+    };
     log(cli.verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -18,6 +23,19 @@ fn main() -> ExitCode {
     // A thread may still wait for a key on standard input: nobody waits for it.
     runtime.shutdown_background();
     code
+}
+
+/// What clap says, which repeats what was typed: only as much as a person reads.
+fn usage(wrong: &clap::Error) -> ExitCode {
+    let said = wrong.to_string();
+    let shown = sentence(&said);
+    if wrong.use_stderr() && shown != said {
+        note(&shown);
+    } else {
+        // Fails only where nobody reads it.
+        let _ = wrong.print();
+    }
+    ExitCode::from(u8::try_from(wrong.exit_code()).unwrap_or(2))
 }
 
 /// Logs go to standard error; results alone to standard output.

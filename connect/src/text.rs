@@ -17,6 +17,21 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
+/// A sentence for a person, perhaps with a list below it: harmless for a terminal,
+/// and no longer than anybody reads, whatever was typed or answered.
+pub fn sentence(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_SENTENCE).map(|(end, _)| end);
+    let lines: Vec<String> = text[..end.unwrap_or(text.len())]
+        .split('\n')
+        .map(plain)
+        .collect();
+    let more = if end.is_some() { "…" } else { "" };
+    lines.join("\n") + more
+}
+
+/// Longest sentence, in characters.
+const MAX_SENTENCE: usize = 4_000;
+
 /// Rows under a head, in columns as wide as their widest cell.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let cells: Vec<Vec<String>> = rows
@@ -67,6 +82,17 @@ mod tests {
         assert!(!evil.chars().any(char::is_control));
         assert!(!evil.contains('\u{202e}'));
         assert!(evil.starts_with('a') && evil.ends_with('c'));
+    }
+
+    #[test]
+    fn a_sentence_ends_and_steers_no_terminal() {
+        assert_eq!(
+            sentence("there is no\na\u{1b}[2J"),
+            "there is no\na\u{fffd}[2J"
+        );
+        let long = sentence(&"ä".repeat(64 * 1024));
+        assert_eq!(long.chars().count(), MAX_SENTENCE + 1);
+        assert!(long.ends_with('…'));
     }
 
     #[test]

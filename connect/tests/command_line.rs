@@ -27,6 +27,46 @@ fn commands_before_the_first_sign_in_say_what_to_do() {
     }
 }
 
+/// Whatever is typed, or handed over by a page: one short answer, an exit code of the list,
+/// nothing that steers a terminal, no panic.
+#[test]
+fn sixty_four_kilobytes_and_control_characters_get_one_short_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let long = "A".repeat(64 * 1024);
+    let link = format!("culvert://open/{long}");
+    for evil in [
+        long.as_str(),
+        "a\u{1b}]0;x\u{7}\u{1b}[2Jb\nc",
+        &link,
+        "\u{202e}",
+        "",
+    ] {
+        for args in [
+            &[evil][..],
+            &["open", "--yes", evil],
+            &["login", evil, "--yes", "--password-stdin", "--user", "x"],
+            &["ssh", evil],
+            &["ssh", "nas", "--viewer", evil],
+            &["forward", evil],
+            &["forward", "nas:80", "-L", evil],
+            &["proxy", evil, "22"],
+            &["proxy", "nas", evil],
+            &["trust", "site", evil],
+            &["completions", evil],
+        ] {
+            let out = culvert(home.path(), args);
+            let said = text(&out.stderr);
+            let code = out.status.code();
+            let what = &args[..args.len() - 1];
+            assert!(matches!(code, Some(1..=9)), "{what:?}: {code:?}");
+            assert!((1..16 * 1024).contains(&said.len()), "{what:?}");
+            let steers = |c: char| c.is_control() && c != '\n';
+            assert!(!said.contains(steers), "{what:?}: {said:?}");
+            assert!(!said.contains("panicked"), "{what:?}: {said}");
+        }
+    }
+}
+
 /// S18: the system's own tools find the program that answers links.
 #[cfg(target_os = "linux")]
 #[test]

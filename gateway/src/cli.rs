@@ -136,6 +136,19 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
+/// One sentence: what was typed or read steers no terminal and fills no screen.
 fn complain(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "culvert-gateway: {line}");
+    let _ = writeln!(io::stderr().lock(), "culvert-gateway: {}", shown(line));
 }
+
+fn shown(line: &str) -> String {
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut shown: String = line.chars().take(MAX_SHOWN).map(clean).collect();
+    if shown.len() < line.len() && line.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Longest sentence, in characters.
+const MAX_SHOWN: usize = 2_000;

@@ -6,8 +6,8 @@ use culvert_wire::reason::Reason;
 use culvert_wire::secret::Secret;
 use culvert_wire::stream::{Answer, Service};
 use culvert_wire::terminal::{
-    Credential, Exit, FromPage, HostKeyAnswer, HostKeyQuestion, PrivateKey, Prompt, Ready, Resume,
-    Size, Start, ToPage, Verdict,
+    Credential, Exit, FromPage, HostKeyAnswer, HostKeyQuestion, KeyState, PrivateKey, Prompt,
+    Ready, Resume, Size, Start, ToPage, Verdict,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
@@ -79,6 +79,28 @@ impl Person {
                 other => panic!("not expected: {other:?}"),
             }
         }
+    }
+
+    /// Is asked about a key that is new and this one, and accepts it for good.
+    pub(crate) async fn remember_new_key(&mut self, fingerprint: &str) {
+        let question = self.question().await;
+        assert_eq!(question.state, KeyState::New);
+        assert_eq!(question.fingerprint, fingerprint);
+        self.judge(&question, Verdict::Remember).await;
+    }
+
+    /// The shell's terminal is what was asked for (`words` are what these variables
+    /// hold there), speaks UTF-8 and takes another size.
+    pub(crate) async fn use_terminal(&mut self, variables: &str, words: &str) {
+        let ask = format!("stty size; echo {variables}; printf '\\303\\244\\n'");
+        self.type_line(&ask).await;
+        for shown in ["37 101", words, "ä"] {
+            self.until(shown).await;
+        }
+        let (columns, rows) = (90, 20);
+        self.say(FromPage::Resize(Size { columns, rows })).await;
+        self.type_line("stty size").await;
+        self.until("20 90").await;
     }
 
     pub(crate) async fn say(&mut self, message: FromPage) {

@@ -1,6 +1,6 @@
 //! What SSH servers do: another program than OpenSSH, and new keys in the middle.
 
-use culvert_wire::terminal::{Exit, FromPage, KeyState, Size, Verdict};
+use culvert_wire::terminal::Exit;
 
 use super::{PASSWORDS, session, ssh_site};
 use crate::dropbear::Dropbear;
@@ -18,27 +18,12 @@ fn a_shell_on_dropbear_is_typed_in_and_read_and_its_exit_is_told() {
             let (prs, gateway) = Gateway::linked(&net, "").await;
             let (_, technician) = session(&prs, &gateway).await;
             let mut person = Person::begin(&technician, start()).await;
-            let question = person.question().await;
-            assert_eq!(question.state, KeyState::New);
-            assert_eq!(question.fingerprint, dropbear.fingerprint());
-            person.judge(&question, Verdict::Remember).await;
+            person.remember_new_key(&dropbear.fingerprint()).await;
             // A wrong password is asked for again.
             let prompt = person.prompt().await;
             person.answer(&prompt, &["wrong"]).await;
             person.sign_in().await;
-            person
-                .type_line("stty size; echo $TERM; printf '\\303\\244\\n'")
-                .await;
-            person.until("37 101").await;
-            person.until("xterm-256color").await;
-            person.until("ä").await;
-            let size = Size {
-                columns: 90,
-                rows: 20,
-            };
-            person.say(FromPage::Resize(size)).await;
-            person.type_line("stty size").await;
-            person.until("20 90").await;
+            person.use_terminal("$TERM", "xterm-256color").await;
             // More than its window of 24 KiB, both ways.
             person
                 .type_line("stty -echo; PS1=; seq 1 60000; echo all-$((40 + 2))")

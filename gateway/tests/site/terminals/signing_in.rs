@@ -4,7 +4,7 @@ use culvert_wire::frame::HostKeyEvent;
 use culvert_wire::grant::{Grant, Protocol, Rights};
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Service};
-use culvert_wire::terminal::{Exit, FromPage, KeyState, PromptKind, Size, Start, ToPage, Verdict};
+use culvert_wire::terminal::{Exit, PromptKind, Start, ToPage, Verdict};
 use tokio::io::AsyncReadExt as _;
 
 use super::{PASSWORDS, QUESTIONS, host_key_event, refusal, session, ssh, ssh_site};
@@ -28,28 +28,14 @@ fn a_shell_is_typed_in_and_read_and_its_exit_is_told() {
         let mut person = Person::begin(&technician, start()).await;
 
         // The key is shown before anything else, as OpenSSH itself shows it.
-        let question = person.question().await;
-        assert_eq!(question.state, KeyState::New);
-        assert_eq!(question.fingerprint, sshd.fingerprint());
-        person.judge(&question, Verdict::Remember).await;
+        person.remember_new_key(&sshd.fingerprint()).await;
         let ready = person.sign_in().await;
         assert_eq!(
             (ready.account.as_str(), ready.fingerprint),
             (ACCOUNT, sshd.fingerprint())
         );
-        person
-            .type_line("stty size; echo $TERM $LANG; printf '\\303\\244\\n'")
-            .await;
-        person.until("37 101").await;
-        person.until("xterm-256color C.UTF-8").await;
-        person.until("ä").await;
-        let size = Size {
-            columns: 90,
-            rows: 20,
-        };
-        person.say(FromPage::Resize(size)).await;
-        person.type_line("stty size").await;
-        person.until("20 90").await;
+        let words = "xterm-256color C.UTF-8";
+        person.use_terminal("$TERM $LANG", words).await;
         person.type_line("exit 7").await;
 
         assert_eq!(person.exit().await, Exit::Status(7));

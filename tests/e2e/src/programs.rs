@@ -97,8 +97,11 @@ impl Drop for Open {
     }
 }
 
-/// The address that a program has printed.
-fn printed(program: &Running, scheme: &str) -> anyhow::Result<SocketAddr> {
+/// The address that a program has printed behind a scheme, as soon as it has.
+///
+/// # Errors
+/// When it does not.
+pub fn printed(program: &Running, scheme: &str) -> anyhow::Result<SocketAddr> {
     let mut address = None;
     eventually("an address is printed", LIMIT, || {
         let log = program.log();

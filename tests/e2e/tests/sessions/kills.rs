@@ -1,19 +1,21 @@
-//! `kill -9` of relay or gateway in the middle of a large copy: the copy's end
-//! is known, an error or whole and equal (P2, P4, K13). A session outlives the
-//! relay's restart and a line that is dead for a while (P12, P13).
+//! `kill -9` of relay or gateway in the middle of large copies, one by `culvert
+//! proxy` and one by `culvert forward`: each copy's end is known, an error or whole
+//! and equal (P2, P4, K13). A session outlives the relay's restart and a line that
+//! is dead for a while (P12, P13).
 //!
-//! The copy is 256 MiB, 1 GiB with `CULVERT_LONG=1` (`./check --long`).
+//! Each copy is 256 MiB, 1 GiB with `CULVERT_LONG=1` (`./check --long`).
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use culvert_e2e::programs::printed;
 use culvert_e2e::world::{self, World};
-use culvert_lab::{Ns, SiteOptions, Technician};
+use culvert_lab::{Ns, Running, SiteOptions};
 
 /// Size of the copied file.
 fn size() -> u64 {
@@ -36,20 +38,23 @@ fn the_end_of_a_copy_is_known_when_gateway_or_relay_are_killed() {
         let source = world.site.home(Ns::Server).join("large");
         marked_file(&source)?;
 
-        let copy = begin(world)?;
+        let copies = Copies::begin(world)?;
         kill(world.stack.gateway().context("no gateway")?.pid()?)?;
         world.stack.run_gateway()?;
-        let whole = finish(world, copy, "gateway killed and started again")?;
+        let whole = copies.finish(world, "gateway killed and started again")?;
         anyhow::ensure!(
-            !whole,
-            "the gateway's process held the connection, and it was killed"
+            whole == [false, false],
+            "the gateway's process held the connections, and it was killed: {whole:?}"
         );
 
-        let copy = begin(world)?;
+        let copies = Copies::begin(world)?;
         kill(world.stack.cloud().context("no server")?.pid()?)?;
         world.stack.serve()?;
-        let whole = finish(world, copy, "relay killed and started again")?;
-        anyhow::ensure!(whole, "the copy did not outlive the relay's restart");
+        let whole = copies.finish(world, "relay killed and started again")?;
+        anyhow::ensure!(
+            whole == [true, true],
+            "a copy did not outlive the relay's restart: {whole:?}"
+        );
         Ok(())
     })
     .unwrap();
@@ -85,33 +90,77 @@ fn a_terminal_outlives_a_line_that_is_silent_for_forty_seconds() {
     .unwrap();
 }
 
+/// Two copies at once, by `culvert proxy` and by `culvert forward`.
+struct Copies {
+    by_proxy: Copy,
+    by_forward: Copy,
+    forward: Running,
+}
+
+impl Copies {
+    /// Starts both and returns when bytes of both flow.
+    fn begin(world: &World<'_>) -> anyhow::Result<Self> {
+        let technician = world.stack.technician(Ns::Host, "technician")?;
+        let mut forward = technician.culvert(&["forward", "server:22"]);
+        let forward = world.site.spawn("forward", &mut forward)?;
+        let at = printed(&forward, "")?;
+        let to_server = |words: &[String]| {
+            let mut scp = world.with_password(&technician);
+            scp.arg("scp").args(words);
+            scp
+        };
+        let proxy = World::through_proxy(&technician);
+        let mut by_proxy = to_server(&proxy);
+        by_proxy.arg(format!("{}:large", world.target()));
+        // The same options but for the first one, which names the proxy.
+        let mut by_forward = to_server(&proxy[2..]);
+        let user = &world.site.credentials().user;
+        by_forward.args(["-P", &at.port().to_string()]);
+        by_forward.arg(format!("{user}@{}:large", at.ip()));
+        let to = |name: &str| world.site.temp_dir().join(name);
+        let copies = Self {
+            by_proxy: Copy::start(by_proxy, to("by-proxy"))?,
+            by_forward: Copy::start(by_forward, to("by-forward"))?,
+            forward,
+        };
+        copies.by_proxy.must_flow()?;
+        copies.by_forward.must_flow()?;
+        Ok(copies)
+    }
+
+    /// Waits for both ends; says which copy was whole.
+    fn finish(mut self, world: &World<'_>, what: &str) -> anyhow::Result<[bool; 2]> {
+        let whole = [
+            finish(world, self.by_proxy, &format!("{what}, proxy"))?,
+            finish(world, self.by_forward, &format!("{what}, forward"))?,
+        ];
+        self.forward.stop(END_KNOWN_WITHIN);
+        Ok(whole)
+    }
+}
+
 /// A running copy and where it goes to.
 struct Copy {
     child: Child,
-    to: std::path::PathBuf,
+    to: PathBuf,
 }
 
-/// Starts `scp` through culvert and returns when bytes flow.
-fn begin(world: &World<'_>) -> anyhow::Result<Copy> {
-    let technician = world.stack.technician(Ns::Host, "technician")?;
-    let to = world.site.temp_dir().join("copied");
-    let _ = std::fs::remove_file(&to);
-    let child = scp(world, &technician, &to)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    world::eventually("the copy has begun", Duration::from_secs(60), || {
-        Ok(std::fs::metadata(&to).is_ok_and(|file| file.len() > 1 << 20))
-    })?;
-    Ok(Copy { child, to })
-}
+impl Copy {
+    fn start(mut scp: Command, to: PathBuf) -> anyhow::Result<Self> {
+        // None is there but in the second round.
+        let _ = std::fs::remove_file(&to);
+        scp.arg(&to).stdin(Stdio::null());
+        let child = scp.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        Ok(Self { child, to })
+    }
 
-fn scp(world: &World<'_>, technician: &Technician<'_>, to: &Path) -> Command {
-    let mut command = world.with_password(technician);
-    command.arg("scp").args(World::through_proxy(technician));
-    command.arg(format!("{}:large", world.target())).arg(to);
-    command
+    /// Returns when bytes flow.
+    fn must_flow(&self) -> anyhow::Result<()> {
+        world::eventually("a copy has begun", Duration::from_secs(60), || {
+            Ok(std::fs::metadata(&self.to).is_ok_and(|file| file.len() > 1 << 20))
+        })
+        .map(drop)
+    }
 }
 
 /// Waits for the copy's end; says whether it was whole.

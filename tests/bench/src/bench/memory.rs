@@ -2,17 +2,26 @@
 //!
 //! Links: the shipped plane in a process of its own, thousands of real links
 //! to it. Gateway: the shipped program at a site of network namespaces, idle
-//! and with eight pass-through sessions in use. Programs: stripped.
+//! while eight pass-through sessions carry bytes, and behind them. Programs: stripped.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use culvert_connect::home::Home;
+use culvert_lab::Ns;
+use culvert_session::native::Stream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::report::Figure;
 use crate::rig::server::resident_kib;
+use crate::rig::sink::{self, GIVE, HERE, PORT, Sink};
 use crate::rig::site::Rig;
 use crate::rig::{ends, herd, keys};
 
@@ -20,6 +29,11 @@ use crate::rig::{ends, herd, keys};
 const FIRST: u32 = 200;
 const MORE: u32 = 2000;
 const SESSIONS: usize = 8;
+/// How often the busy gateway is looked at, and when.
+const LOOKS: u32 = 80;
+const BETWEEN: Duration = Duration::from_millis(250);
+/// The sessions' host.
+const SERVER: &str = "Harbour/Pump station/server";
 
 pub(crate) fn run(programs: &Path) -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![relay()?];
@@ -85,19 +99,84 @@ async fn settle() {
 fn gateway(programs: &Path) -> anyhow::Result<Vec<Figure>> {
     Rig::start(programs, Duration::ZERO, |rig| {
         std::thread::sleep(Duration::from_secs(3));
-        let idle = resident_kib(rig.gateway_pid()?)? / 1024.0;
+        let gateway = rig.gateway_pid()?;
+        let resident = || Ok::<f64, anyhow::Error>(resident_kib(gateway)? / 1024.0);
+        let idle = resident()?;
+        rig.admin(&[
+            "host",
+            "change",
+            SERVER,
+            "--service",
+            &format!("tcp:{PORT}"),
+        ])?;
+        let _sink = Sink::start(rig.at(Ns::Server, std::env::current_exe()?))?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        let carried = Arc::new(AtomicU64::new(0));
+        let home = rig.home();
+        let (stop, stopped) = watch::channel(());
         let mut sessions = Vec::new();
-        for _ in 0..SESSIONS {
-            sessions.push(rig.ssh_banner()?.0);
+        for number in 0..SESSIONS {
+            let began = begin(&home, number % 2 == 0, &carried, stopped.clone());
+            sessions.push(runtime.block_on(began)?);
         }
-        std::thread::sleep(Duration::from_secs(1));
-        let busy = resident_kib(rig.gateway_pid()?)? / 1024.0;
-        let about = format!("{SESSIONS} sessions open to an SSH server");
+        let mut busy = 0.0_f64;
+        for _ in 0..LOOKS {
+            std::thread::sleep(BETWEEN);
+            busy = busy.max(resident()?);
+        }
+        let mib = carried.load(Ordering::Relaxed) >> 20;
+        ensure!(mib > 100, "the sessions carried {mib} MiB only");
+        drop(stop);
+        for session in sessions {
+            runtime.block_on(session)?;
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        let about = format!(
+            "largest while {SESSIONS} sessions carry as fast as they can, {mib} MiB in all"
+        );
         Ok(vec![
             Figure::new("gateway_idle", idle, "MiB", "resident, link up"),
             Figure::new("gateway_8_sessions", busy, "MiB", about),
+            Figure::new(
+                "gateway_behind_8",
+                resident()?,
+                "MiB",
+                "3 s after their end",
+            ),
         ])
     })
+}
+
+/// One session that carries bytes until it is stopped: to the host, or from it.
+async fn begin(
+    home: &Home,
+    up: bool,
+    carried: &Arc<AtomicU64>,
+    mut stopped: watch::Receiver<()>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let (tunnel, stream) = sink::open(home, "server", if up { HERE } else { GIVE }).await?;
+    let carried = Arc::clone(carried);
+    Ok(tokio::spawn(async move {
+        tokio::select! {
+            () = carry(stream, up, &carried) => {}
+            // An error: there is nobody to stop it any more.
+            _ = stopped.changed() => {}
+        }
+        tunnel.streams().finish().await;
+    }))
+}
+
+async fn carry(mut stream: Stream, up: bool, carried: &AtomicU64) {
+    let mut buffer = vec![0; 16_384];
+    loop {
+        let moved = if up {
+            stream.write(&buffer).await
+        } else {
+            stream.read(&mut buffer).await
+        };
+        let Ok(bytes @ 1..) = moved else { return };
+        carried.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// Megabytes of a program without symbols.

@@ -12,19 +12,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use culvert_connect::api::Api;
 use culvert_connect::home::Home;
-use culvert_connect::reach::Server;
-use culvert_connect::tunnel::{Ask, Tunnel};
-use culvert_connect::word::{HostWord, Numbers};
 use culvert_lab::Ns;
-use culvert_session::native::Stream;
-use culvert_wire::grant::Protocol;
-use tokio::io::AsyncWriteExt as _;
 
 use crate::report::Figure;
 use crate::rig::percentile;
-use crate::rig::sink::{PORT, Seen, Sink, uptime};
+use crate::rig::sink::{self, HERE, PORT, Seen, Sink, uptime};
 use crate::rig::site::Rig;
 
 /// Live sessions at each order: below what a box takes at once, 32.
@@ -37,34 +30,72 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// One way to take access away.
 struct Way {
     what: &'static str,
+    /// Its figures.
+    figures: (&'static str, &'static str),
     /// The host whose sessions end, and where it is.
     host: (&'static str, Ns),
+    /// What makes it possible.
+    before: &'static [&'static [&'static str]],
     order: &'static [&'static str],
     /// What makes new sessions possible again.
-    mend: Option<&'static [&'static str]>,
+    mend: &'static [&'static [&'static str]],
 }
 
 const SERVER: &str = "Harbour/Pump station/server";
 const DEVICE: &str = "Harbour/Pump station/device";
 
-const WAYS: [Way; 3] = [
+const WAYS: [Way; 4] = [
+    Way {
+        what: "role narrowed",
+        figures: ("role_p99", "role_slowest"),
+        host: ("server", Ns::Server),
+        before: &[
+            &["user", "role", "tess", "owner"],
+            &[
+                "permission",
+                "revoke",
+                "--user",
+                "tess",
+                "--customer",
+                "Harbour",
+            ],
+        ],
+        order: &["user", "role", "tess", "reader"],
+        mend: &[
+            &[
+                "permission",
+                "grant",
+                "--user",
+                "tess",
+                "--customer",
+                "Harbour",
+            ],
+            &["user", "role", "tess", "none"],
+        ],
+    },
     Way {
         what: "person disabled",
+        figures: ("person_p99", "person_slowest"),
         host: ("server", Ns::Server),
+        before: &[],
         order: &["user", "disable", "tess"],
-        mend: Some(&["user", "enable", "tess"]),
+        mend: &[&["user", "enable", "tess"]],
     },
     Way {
         what: "host deleted",
+        figures: ("host_p99", "host_slowest"),
         host: ("server", Ns::Server),
+        before: &[],
         order: &["host", "delete", SERVER],
-        mend: None,
+        mend: &[],
     },
     Way {
         what: "box revoked",
+        figures: ("box_p99", "box_slowest"),
         host: ("device", Ns::Device),
+        before: &[],
         order: &["gateway", "revoke", "Harbour/Pump station"],
-        mend: None,
+        mend: &[],
     },
 ];
 
@@ -75,29 +106,34 @@ pub(crate) fn run(programs: &Path) -> anyhow::Result<Vec<Figure>> {
         for host in [SERVER, DEVICE] {
             rig.admin(&["host", "change", host, "--service", &service])?;
         }
-        let (mut all, mut about) = (Vec::new(), Vec::new());
+        let (mut all, mut figures) = (Vec::new(), Vec::new());
         for (number, way) in WAYS.iter().enumerate() {
+            for command in way.before {
+                rig.admin(command)?;
+            }
             let home = rig.sign_in(&format!("bench-{number}"))?;
             let gone = measure(rig, &runtime, home, way)
                 .with_context(|| format!("{} did not end all sessions", way.what))?;
-            about.push(format!("{} {:.2} s", way.what, gone[gone.len() - 1]));
+            figures.extend(told(way.figures, &gone, way.what));
             all.extend(gone);
         }
         all.sort_by(f64::total_cmp);
-        let slowest = all[all.len() - 1];
-        Ok(vec![
-            Figure::new(
-                "p99_gone",
-                percentile(&all, 0.99),
-                "s",
-                format!(
-                    "order to end at the gateway, {SESSIONS} sessions each; p50 {:.2} s",
-                    percentile(&all, 0.5)
-                ),
-            ),
-            Figure::new("slowest_gone", slowest, "s", about.join(", ")),
-        ])
+        figures.extend(told(("p99_gone", "slowest_gone"), &all, "all of them"));
+        Ok(figures)
     })
+}
+
+/// The figures of sorted seconds.
+fn told((p99, slowest): (&'static str, &'static str), gone: &[f64], what: &str) -> [Figure; 2] {
+    let about = format!(
+        "{what}: order to end at the gateway, {} sessions; p50 {:.2} s",
+        gone.len(),
+        percentile(gone, 0.5)
+    );
+    [
+        Figure::new(p99, percentile(gone, 0.99), "s", about),
+        Figure::new(slowest, percentile(gone, 1.0), "s", what),
+    ]
 }
 
 /// Sorted seconds from the order to each connection's end at the host.
@@ -112,7 +148,7 @@ fn measure(
     let mut sessions = Vec::new();
     for _ in 0..SESSIONS {
         let began = Instant::now();
-        sessions.push(runtime.block_on(open(&home, name))?);
+        sessions.push(runtime.block_on(sink::open(&home, name, HERE))?);
         sink.wait(Seen::Came)?;
         std::thread::sleep(PAUSE.saturating_sub(began.elapsed()));
     }
@@ -128,24 +164,8 @@ fn measure(
     gone.sort_by(f64::total_cmp);
     ensure!(gone[0] > 0.0, "a session ended before the order");
     drop(sessions);
-    if let Some(mend) = way.mend {
-        rig.admin(mend)?;
+    for command in way.mend {
+        rig.admin(command)?;
     }
     Ok(gone)
-}
-
-/// A session with one connection to the host.
-async fn open(home: &Home, host: &str) -> anyhow::Result<(Tunnel, Stream)> {
-    let mut server = Server::known(home.clone())?;
-    let link = server.signed_in().await?;
-    let word = HostWord::parse(host, Numbers::Port)?;
-    let ask = Ask {
-        host: Api(&link.0).host(&word).await?.id,
-        protocol: Protocol::Tcp,
-        ports: vec![PORT],
-    };
-    let tunnel = Tunnel::open(&server, link, ask).await?;
-    let mut stream = tunnel.streams().open(0).await?;
-    stream.write_all(b"here").await?;
-    Ok((tunnel, stream))
 }

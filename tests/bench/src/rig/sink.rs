@@ -1,4 +1,5 @@
-//! A LAN host that only takes connections and notes when each of them ends.
+//! A LAN host that takes connections and notes when each of them ends: it reads
+//! what comes, or gives bytes without end where it is asked for them.
 //!
 //! The part `sink`: its times are the machine's uptime, which is one for all
 //! network namespaces.
@@ -11,9 +12,22 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use culvert_connect::api::Api;
+use culvert_connect::home::Home;
+use culvert_connect::reach::Server;
+use culvert_connect::tunnel::{Ask, Tunnel};
+use culvert_connect::word::{HostWord, Numbers};
+use culvert_session::native::Stream;
+use culvert_wire::grant::Protocol;
+use tokio::io::AsyncWriteExt as _;
 
 /// Where it listens.
 pub(crate) const PORT: u16 = 9_100;
+
+/// What a connection begins with that only sends.
+pub(crate) const HERE: &[u8] = b"here";
+/// What one begins with that wants bytes without end.
+pub(crate) const GIVE: &[u8] = b"give";
 
 /// What it saw.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +93,26 @@ impl Drop for Sink {
     }
 }
 
+/// A session with one connection to a host's sink, which begins with `first`.
+pub(crate) async fn open(
+    home: &Home,
+    host: &str,
+    first: &[u8],
+) -> anyhow::Result<(Tunnel, Stream)> {
+    let mut server = Server::known(home.clone())?;
+    let link = server.signed_in().await?;
+    let word = HostWord::parse(host, Numbers::Port)?;
+    let ask = Ask {
+        host: Api(&link.0).host(&word).await?.id,
+        protocol: Protocol::Tcp,
+        ports: vec![PORT],
+    };
+    let tunnel = Tunnel::open(&server, link, ask).await?;
+    let mut stream = tunnel.streams().open(0).await?;
+    stream.write_all(first).await?;
+    Ok((tunnel, stream))
+}
+
 /// The machine's own count of seconds, to a hundredth.
 pub(crate) fn uptime() -> anyhow::Result<f64> {
     let text = std::fs::read_to_string("/proc/uptime")?;
@@ -102,7 +136,11 @@ pub(crate) fn serve_until_input_ends() -> anyhow::Result<()> {
 fn watch(mut connection: TcpStream) -> anyhow::Result<()> {
     say("came")?;
     // An end and a break are the same here.
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; 16_384];
+    let begins = connection.read(&mut buffer).unwrap_or_default();
+    if buffer[..begins] == *GIVE {
+        while connection.write_all(&buffer).is_ok() {}
+    }
     while connection.read(&mut buffer).is_ok_and(|read| read > 0) {}
     say(&format!("gone {}", uptime()?))
 }

@@ -88,28 +88,44 @@ impl<'a> Screen<'a> {
     /// Makes the window whose title holds `title` large enough for a whole remote
     /// screen, and types an answer to what it asks; a tab goes to the next field.
     pub fn type_answer(&self, title: &str, answer: &str) -> Result<(), LabError> {
-        self.type_behind(title, "windowsize $w 1240 980 sleep 1 key ctrl+a", answer)
-    }
-
-    /// The same behind a click on a button of a question before, at `x`, `y`.
-    pub fn type_behind_click(
-        &self,
-        title: &str,
-        (x, y): (u16, u16),
-        answer: &str,
-    ) -> Result<(), LabError> {
-        let click = format!("mousemove --window $w {x} {y} click 1 sleep 3");
-        let before = format!("windowsize $w 1240 980 sleep 1 {click}");
+        let before = format!("windowsize $w {LARGE} sleep 1 key ctrl+a");
         self.type_behind(title, &before, answer)
     }
 
+    /// Makes the window whose title holds `title` as large as that, and clicks at a
+    /// place in it.
+    pub fn click(&self, title: &str, (x, y): (u16, u16)) -> Result<(), LabError> {
+        self.at_window(
+            title,
+            &format!(
+                "xdotool windowsize $w {LARGE}
+                 xdotool mousemove --window $w {x} {y} click 1"
+            ),
+        )
+    }
+
+    /// Whether a place of the screen is light.
+    pub fn is_light(&self, (x, y): (usize, usize)) -> Result<bool, LabError> {
+        Ok(self.picture()?.is_light(x, y))
+    }
+
     fn type_behind(&self, title: &str, before: &str, line: &str) -> Result<(), LabError> {
+        self.at_window(
+            title,
+            &format!(
+                "xdotool {before}
+                 xdotool type --delay 40 '{line}'
+                 xdotool key Return"
+            ),
+        )
+    }
+
+    /// Runs a script for a window, `$w`, which has the keys then.
+    fn at_window(&self, title: &str, script: &str) -> Result<(), LabError> {
         let script = format!(
             "w=$(xdotool search --onlyvisible --name '{title}' | tail -1)
              timeout 5 xdotool windowfocus --sync $w || true
-             xdotool {before}
-             xdotool type --delay 40 '{line}'
-             xdotool key Return"
+             {script}"
         );
         let mut command = self.command("sh");
         command.args(["-ec", &script]);
@@ -118,7 +134,7 @@ impl<'a> Screen<'a> {
             return Ok(());
         }
         Err(LabError::Failed {
-            what: format!("typing into {title}"),
+            what: format!("working in {title}"),
             output: said(&output),
         })
     }
@@ -256,6 +272,8 @@ impl Pattern {
     }
 }
 
+/// A window in which a remote screen is seen as a whole.
+const LARGE: &str = "1240 980";
 /// Squares in a row and in a column.
 const CELLS: usize = 20;
 /// Pixels of a square's side.

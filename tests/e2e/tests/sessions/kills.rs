@@ -3,7 +3,7 @@
 //! and equal (P2, P4, K13). A session outlives the relay's restart and a line that
 //! is dead for a while (P12, P13).
 //!
-//! Each copy is 256 MiB, 1 GiB with `CULVERT_LONG=1` (`./check --long`).
+//! Each copy is 128 MiB, 1 GiB with `CULVERT_LONG=1` (`./check --long`).
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -21,7 +21,7 @@ use culvert_lab::{Ns, Running, SiteOptions};
 fn size() -> u64 {
     let size = match std::env::var_os("CULVERT_LONG") {
         Some(_) => 1 << 30,
-        None => 256 << 20,
+        None => 128 << 20,
     };
     // Past the capture: a run's log says what was sampled.
     let _ = writeln!(std::io::stderr(), "sample: kills in copies of {size} bytes");

@@ -20,6 +20,9 @@ const SHORT: Duration = Duration::from_secs(5);
 const VNC_SCREEN: u32 = 1;
 /// Where Remmina asks whether it is to accept a certificate: "Yes".
 const ACCEPT: (u16, u16) = (318, 233);
+/// The middle of the remote screen in its window: black until the host shows its
+/// own window there.
+const MIDDLE: (usize, usize) = (641, 509);
 /// What a viewer's window is called: the address that it was given.
 const TITLE: &str = "127.";
 
@@ -149,8 +152,15 @@ fn remmina_rdp(
     let (word, pattern) = (random_word(12)?, Pattern::random()?);
     let mut remmina = remmina(screen, technician, only, "rdp");
     let mut remmina = site.spawn("by-remmina-rdp", &mut remmina)?;
+    eventually("the host asks who it is", LIMIT, || {
+        // No window or no question as yet: once more.
+        let _ = screen.click(TITLE, ACCEPT);
+        std::thread::sleep(Duration::from_secs(1));
+        Ok(screen.is_light(MIDDLE)?)
+    })
+    .with_context(|| remmina.log())?;
     let name_and_password = format!("{}\t{}", who.user, who.password);
-    let answer = || screen.type_behind_click(TITLE, ACCEPT, &name_and_password);
+    let answer = || screen.type_line(TITLE, &name_and_password);
     let came = || site.wait_for_rdp_screen(3 * SHORT).is_ok();
     let asked = until_heard(answer, came);
     asked.with_context(|| remmina.log())?;

@@ -144,7 +144,7 @@ fn complain(line: &str) {
 fn shown(line: &str) -> String {
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut shown: String = line.chars().take(MAX_SHOWN).map(clean).collect();
-    if shown.len() < line.len() && line.chars().nth(MAX_SHOWN).is_some() {
+    if line.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }
     shown
@@ -152,3 +152,20 @@ fn shown(line: &str) -> String {
 
 /// Longest sentence, in characters.
 const MAX_SHOWN: usize = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_ends_and_steers_no_terminal() {
+        assert_eq!(
+            shown("cannot read a\u{1b}[2Jb\nc"),
+            "cannot read a\u{fffd}[2Jb\u{fffd}c"
+        );
+        assert_eq!(shown("ä"), "ä");
+        let long = shown(&"ä".repeat(64 * 1024));
+        assert_eq!(long.chars().count(), MAX_SHOWN + 1);
+        assert!(long.ends_with('…'));
+    }
+}

@@ -116,14 +116,18 @@ export async function open_sessions_and_what_they_ask_are_accessible_in_both_the
   await page.locator(`${shown} .native :text("Nothing answered")`).waitFor();
   await looks('a native program');
   await phone(2);
-  // From here on by mouse alone: the browser itself asks about culvert's links, and takes the keys.
-  await page.setViewportSize({ width: 1280, height: 720 });
-  await tabs.nth(1).click();
-  await page.click(`${shown} [aria-label="Open in my own viewer"]`);
-  await dialog(page).locator(':text("Nothing answered")').waitFor();
-  await looks('in my own viewer');
-  await dialog(page).getByRole('button', { name: 'Close' }).click();
-  await dialog(page).waitFor({ state: 'detached' });
+  // In a window of its own: the browser asks about culvert's links, and waits for that.
+  const other = await page.context().newPage();
+  other.setDefaultTimeout(45_000);
+  other.asked = page.asked;
+  await other.goto(`${world.url}/`);
+  await other.waitForSelector('[role=treegrid]');
+  await palette(other, 'harb serv');
+  await intoShell(other, world.account);
+  await other.click(`${shown} [aria-label="Open in my own viewer"]`);
+  await dialog(other).locator(':text("Nothing answered")').waitFor();
+  await accessibleInBothThemes(other, 'in my own viewer');
+  await fits(other, 'in my own viewer');
   assert.deepEqual(page.faults, []);
 }
 

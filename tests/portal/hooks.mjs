@@ -12,7 +12,8 @@ import { accessibleInBothThemes, api, ask, visit } from './world.mjs';
 /** Listens on this machine; `answers` is what it says to the next ones. */
 async function receiver(files) {
   const got = [];
-  const answers = [];
+  // The first message is refused.
+  const answers = [503];
   const server = createServer({ key: readFileSync(`${files}.key`), cert: readFileSync(`${files}.pem`) }, (request, response) => {
     let body = '';
     request.on('data', (piece) => { body += piece; });
@@ -41,22 +42,22 @@ export async function a_webhook_is_told_signed_and_again_when_it_was_refused(wor
     await accessibleInBothThemes(page, 'a webhook’s secret');
     await page.keyboard.press('Escape');
     const card = page.locator('section.card', { hasText: there.url });
-    await card.getByText('nothing sent yet').waitFor();
+    await card.waitFor();
 
     // It refuses the first; the same message comes again, and then the next.
-    there.answers.push(503);
-    const wrong = `nobody-${Date.now()}`;
-    for (const name of [wrong, `${wrong}-2`]) assert.equal((await api(page, 'POST', '/api/v1/sign-in', { name, password: 'wrong wrong wrong' })).status, 401);
-    const mine = () => there.got.filter(({ body }) => body.includes(wrong));
+    const fail = async () => assert.equal((await api(page, 'POST', '/api/v1/sign-in', { name: `nobody-${Date.now()}`, password: 'wrong wrong wrong' })).status, 401);
+    await fail();
+    await fail();
+    // Others of this run sign in wrongly, too: whose message it is does not matter.
     const until = Date.now() + 60_000;
-    while (mine().length < 3 && Date.now() < until) await page.waitForTimeout(100);
-    const [refused, again, next] = mine();
-    assert.ok(next, `only ${mine().length} came`);
+    while (there.got.length < 3 && Date.now() < until) await page.waitForTimeout(100);
+    const [refused, again, next] = there.got;
+    assert.ok(next, `only ${there.got.length} came`);
     assert.deepEqual([refused.status, again.status, next.status], [503, 204, 204]);
     assert.equal(again.body, refused.body);
     assert.equal(again.headers['culvert-delivery'], refused.headers['culvert-delivery']);
     assert.notEqual(next.headers['culvert-delivery'], again.headers['culvert-delivery']);
-    for (const { body, headers } of mine()) {
+    for (const { body, headers } of there.got) {
       const [, seconds, sum] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['culvert-signature']);
       assert.equal(sum, createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex'));
       assert.ok(Math.abs(Date.now() / 1000 - Number(seconds)) < 300);
@@ -68,7 +69,7 @@ export async function a_webhook_is_told_signed_and_again_when_it_was_refused(wor
     await visit(page, '/webhooks');
     await card.getByText('delivered').waitFor();
     there.answers.push(500);
-    await api(page, 'POST', '/api/v1/sign-in', { name: wrong, password: 'wrong wrong wrong' });
+    await fail();
     for (;;) {
       await visit(page, '/');
       await visit(page, '/webhooks');

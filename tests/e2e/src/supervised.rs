@@ -61,12 +61,13 @@ fn play(failed: u64, healthy: bool, trouble: Option<(&str, &str)>) -> anyhow::Re
         healthy,
     };
     supervisor.say(&FromSupervisor::Pause(false))?;
-    supervisor.tell()?;
-    if let Some((code, sentence)) = trouble {
-        supervisor.say(&FromSupervisor::Trouble {
+    match trouble {
+        None => supervisor.tell()?,
+        // Of no board that releases are counted for.
+        Some((code, sentence)) => supervisor.say(&FromSupervisor::Trouble {
             code: code.into(),
             sentence: sentence.into(),
-        })?;
+        })?,
     }
     // It ends with the gateway, or with the test.
     thread::spawn(move || supervisor.run());

@@ -147,16 +147,18 @@ fn a_port_that_needs_a_right_is_told_with_the_way_out() {
     let here = format!("127.0.0.1:{}", prs.port);
     std::fs::write(&file, text.replace(&here, "127.0.0.1:443")).unwrap();
 
-    let output = prs.through(
-        &[
-            "setpriv",
-            "--bounding-set",
-            "-net_bind_service",
-            "--inh-caps",
-            "-net_bind_service",
-        ],
-        &["check"],
-    );
+    let without = [
+        "setpriv",
+        "--bounding-set",
+        "-net_bind_service",
+        "--inh-caps",
+        "-net_bind_service",
+    ];
+    let output = match nix::unistd::geteuid().is_root() {
+        true => prs.through(&without, &["check"]),
+        // Nobody else has the right.
+        false => prs.run(&["check"], ""),
+    };
 
     bad_line(&output, "port: ", "init --systemd");
 }

@@ -98,9 +98,14 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-    let unresolved = |source| ConnectError::Resolve {
-        host: host.to_owned(),
-        source,
+    let unresolved = |source: io::Error| match source.kind() == io::ErrorKind::TimedOut {
+        true => ConnectError::TimedOut {
+            step: Step::Resolve,
+        },
+        false => ConnectError::Resolve {
+            host: host.to_owned(),
+            source,
+        },
     };
     let found = crate::resolve(host, port).await.map_err(unresolved)?;
     if found.is_empty() {

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use culvert_e2e::world::must_work;
+use culvert_e2e::world::{eventually, must_work};
 
 use crate::card::Card;
 use crate::hardship::code_in;
-use crate::machine::Machine;
+use crate::machine::{HANGS, Machine};
 use crate::provider::{Provider, SITE};
 
 /// Two cards of a batch, with the short codes of their labels.
@@ -66,12 +66,16 @@ pub(crate) fn claimed(
     ensure!(provider.session().is_err(), "a session without a site");
     let id = waiting.split_whitespace().next().context("an id")?;
     provider.did(&["gateway", "assign", id, "--site", SITE])?;
-    let at_home = provider.box_with(label)?.unwrap_or_default();
+    // It has a name now, and no label.
+    let at_home = provider.box_with(id)?.unwrap_or_default();
     ensure!(
         at_home.contains("Pump station"),
         "it has no site: {at_home}"
     );
-    provider.session()?;
+    // Its link comes anew with the site.
+    eventually("a session at the site", HANGS, || {
+        Ok(provider.session().is_ok())
+    })?;
     machine.cut();
     ensure!(
         !card.holds("settings", "culvert-claim-")?,

@@ -161,13 +161,12 @@ impl Terminals {
         }
     }
 
-    /// Whether one waits that this session's technician may go on with.
+    /// Whether there is one that this session's technician may go on with,
+    /// though the page that had it may not be known to be gone yet.
     pub fn keep_for(&self, grant: &Grant) -> bool {
-        self.kept().values().any(|kept| {
-            kept.detached.is_some()
-                && kept.technician == grant.technician
-                && grant.targets.contains(&kept.target)
-        })
+        self.kept()
+            .values()
+            .any(|kept| kept.technician == grant.technician && grant.targets.contains(&kept.target))
     }
 
     /// How many terminals there are, attached or not.

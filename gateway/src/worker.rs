@@ -25,7 +25,7 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UnixStream};
@@ -204,7 +204,7 @@ pub async fn next(messages: &mut Messages<OwnedReadHalf>) -> Result<Option<FromW
 ///
 /// # Errors
 /// When it is gone.
-pub async fn push(write: &mut OwnedWriteHalf, bytes: &mut Bytes) -> io::Result<()> {
+pub async fn push(write: &mut OwnedWriteHalf, bytes: &mut BytesMut) -> io::Result<()> {
     write.write_buf(bytes).await.map(drop)
 }
 

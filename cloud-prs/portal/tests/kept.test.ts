@@ -25,9 +25,9 @@ class Parrot implements Talking {
   go_on(agreed: Uint8Array): boolean { this.answers = agreed[0] ?? 0; return agreed.length === 1; }
 }
 
-function line(): { kept: KeptTelnet; parrot: Parrot; take: (piece: Uint8Array) => string[]; shown: () => string; told: Told[] } {
+function line(resumed = false): { kept: KeptTelnet; parrot: Parrot; take: (piece: Uint8Array) => string[]; shown: () => string; told: Told[] } {
   const parrot = new Parrot();
-  const kept = new KeptTelnet(parrot);
+  const kept = new KeptTelnet(parrot, resumed);
   const told: Told[] = [];
   let seen = '';
   const take = (piece: Uint8Array): string[] => {
@@ -52,9 +52,12 @@ describe('a kept telnet conversation', () => {
   });
 
   it('is shown again to the next page, which answers only what nobody has answered', () => {
-    const { take, shown, parrot } = line();
+    const { kept, take, shown, parrot } = line(true);
     const note = framed(0x8b, Uint8Array.from([...u64(9), 2]));
-    take(joined(ready, replayed(0), note));
+    take(joined(ready, replayed(0)));
+    expect(kept.holds, 'who echoes what is typed is not known').toBe(true);
+    take(note);
+    expect(kept.holds).toBe(false);
     // In one piece and across the mark.
     expect(take(output('log?in: ?host?'))).toEqual(['input !', `note ${[...u64(14), 3].join()}`]);
     expect(shown()).toBe('login: host');
@@ -62,12 +65,25 @@ describe('a kept telnet conversation', () => {
   });
 
   it('goes on where its beginning is lost', () => {
-    const { take, shown, told } = line();
-    take(joined(ready, replayed(100), framed(0x8b, Uint8Array.from([...u64(104), 1]))));
+    const { take, shown, told } = line(true);
+    take(joined(ready, replayed(100), framed(0x8b, Uint8Array.from([...u64(108), 1]))));
     expect(told.at(-1)).toMatchObject({ type: 'replayed', from: 100 });
-    expect(take(output('ab?'))).toEqual([]);
-    expect(take(output('c?'))).toEqual(['input !', `note ${[...u64(105), 2].join()}`]);
-    expect(shown()).toBe('abc');
+    // It may begin within a command: nothing is taken before a line's end.
+    expect(take(output('xy'))).toEqual([]);
+    expect(take(output('z\nab?'))).toEqual([]);
+    expect(take(output('c?'))).toEqual(['input !', `note ${[...u64(109), 2].join()}`]);
+    expect(shown()).toBe('\nabc');
+  });
+
+  it('answers nothing twice after a page of another version, and everything when nobody has', () => {
+    const other = line(true);
+    other.take(joined(ready, replayed(0), framed(0x8b, Uint8Array.from([...u64(4), 0, 2]))));
+    expect(other.kept.holds).toBe(false);
+    expect(other.take(output('lo? ?'))).toEqual(['input !', `note ${[...u64(5), 1].join()}`]);
+    const fresh = line(true);
+    fresh.take(joined(ready, replayed(0), framed(0x8b, new Uint8Array(0))));
+    expect(fresh.kept.holds).toBe(false);
+    expect(fresh.take(output('lo?'))).toEqual(['input !', `note ${[...u64(3), 1].join()}`]);
   });
 
   it('cuts what is long, says the last word, and refuses nonsense', () => {

@@ -29,6 +29,9 @@ use crate::worker::pair::{Messages, PairError};
 const KEPT_FOR: Duration = Duration::from_secs(120);
 /// Output that may wait for an attached page; then the host waits.
 const AHEAD: u64 = 256 * 1024;
+/// Input that may wait for a host that does not read: as long as there is less,
+/// the page is heard, which may want to end it.
+const BEHIND: usize = 256 * 1024;
 /// Output put into one message.
 const CHUNK: usize = 32 * 1024;
 /// For the last words to an attached page.
@@ -72,14 +75,15 @@ pub(super) struct Keeper {
     ready: Ready,
     /// None when the remote end is over.
     remote: Option<Remote>,
-    to_remote: Bytes,
+    to_remote: BytesMut,
     size: Size,
     output: Scrollback,
     /// Bytes of input taken.
     input: u64,
     exit: Option<Exit>,
-    /// What whoever goes on is to be given; empty for nothing.
-    note: Bytes,
+    /// What whoever goes on is to be given; always something, if only empty, for
+    /// Telnet, whose pages wait for it.
+    note: Option<Bytes>,
     attached: Option<Attached>,
     orders: mpsc::Receiver<Order>,
     /// When a terminal without anybody ends.
@@ -114,13 +118,13 @@ impl Keeper {
                 algorithm: opened.key.algorithm,
                 fingerprint: opened.key.fingerprint,
             },
+            note: matches!(opened.remote, Remote::Line(_)).then(Bytes::new),
             remote: Some(opened.remote),
-            to_remote: Bytes::new(),
+            to_remote: BytesMut::new(),
             size,
             output: Scrollback::default(),
             input: 0,
             exit: None,
-            note: Bytes::new(),
             attached: None,
             orders,
             until: Instant::now() + KEPT_FOR,
@@ -211,7 +215,7 @@ impl Keeper {
             () = gone(alive) => Event::SessionOver,
             () = taken_away(permits) => Event::TakenAway,
             said = say(said), if hungry => Event::Said(said),
-            heard = hear(messages), if !feeding => Event::Heard(heard),
+            heard = hear(messages), if self.to_remote.len() < BEHIND => Event::Heard(heard),
             written = write(writer, out) => Event::Written(written),
             fed = feed(fed, &mut self.to_remote), if feeding => Event::Fed(fed),
             () = sleep_until(self.until), if detached => Event::TimeUp,
@@ -236,7 +240,7 @@ impl Keeper {
             | Event::SessionOver => self.detach(Reason::PeerLost),
             Event::Written(true) => {}
             Event::Fed(true) => {}
-            Event::Fed(false) => self.to_remote = Bytes::new(),
+            Event::Fed(false) => self.to_remote.clear(),
             Event::TakenAway => return Some(Reason::AccessRevoked),
             Event::TimeUp => return Some(Reason::Idle),
         }
@@ -283,7 +287,7 @@ impl Keeper {
             let how = remote.end().await;
             debug!(?how, "A remote end is over");
         }
-        self.to_remote = Bytes::new();
+        self.to_remote.clear();
         self.exit.get_or_insert(exit);
     }
 
@@ -298,7 +302,7 @@ impl Keeper {
                 self.feed(FromPage::Input(bytes));
             }
             FromPage::Resize(size) => self.resize(size),
-            FromPage::Note(note) => self.note = note,
+            FromPage::Note(note) => self.note = Some(note),
             FromPage::Close => return Some(Reason::ClosedByTechnician),
             FromPage::Start(_) => self.detach(Reason::ProtocolError),
             // Answers to questions that are over.
@@ -317,13 +321,11 @@ impl Keeper {
         }
     }
 
-    /// Bounded: nothing more is heard from the page before this is written,
-    /// and a resumption adds one resize.
+    /// Bounded: nothing more is heard from the page while [`BEHIND`] waits, and
+    /// a resumption adds one resize.
     fn feed(&mut self, message: FromPage) {
         if let Some(remote) = &self.remote {
-            let mut all = BytesMut::from(&self.to_remote[..]);
-            all.extend_from_slice(&remote.coded(message));
-            self.to_remote = all.freeze();
+            self.to_remote.extend_from_slice(&remote.coded(message));
         }
     }
 
@@ -346,8 +348,8 @@ impl Keeper {
                 input: self.input,
             };
             out.extend_from_slice(&replayed.to_message());
-            if !self.note.is_empty() {
-                out.extend_from_slice(&ToPage::Note(self.note.clone()).to_message());
+            if let Some(note) = &self.note {
+                out.extend_from_slice(&ToPage::Note(note.clone()).to_message());
             }
         }
         self.resize(attach.size);
@@ -434,7 +436,7 @@ async fn write(writer: Option<&mut StreamWriter>, out: Option<&mut Bytes>) -> bo
     }
 }
 
-async fn feed(writing: Option<Writing<'_>>, bytes: &mut Bytes) -> bool {
+async fn feed(writing: Option<Writing<'_>>, bytes: &mut BytesMut) -> bool {
     match writing {
         Some(mut writing) => writing.push(bytes).await,
         None => std::future::pending().await,

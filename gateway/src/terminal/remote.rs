@@ -109,7 +109,7 @@ pub(super) enum Writing<'a> {
 
 impl Writing<'_> {
     /// Writes as much as is taken now; `false` when nobody takes anything.
-    pub(super) async fn push(&mut self, bytes: &mut Bytes) -> bool {
+    pub(super) async fn push(&mut self, bytes: &mut BytesMut) -> bool {
         match self {
             Self::Worker(write) => worker::push(write, bytes).await.is_ok(),
             Self::Line(write) => write.write_buf(bytes).await.is_ok(),

@@ -38,11 +38,7 @@ impl Talk {
             self.charset = charset;
         }
         self.show();
-        if !echoed && self.telnet.host_echoes() {
-            let mut sent = Vec::new();
-            self.line.give_up(&mut sent);
-            self.send(&sent);
-        }
+        self.echo_since(echoed);
     }
 
     /// Takes bytes of the host that another end of ours has taken before: they
@@ -59,10 +55,12 @@ impl Talk {
 
     /// Goes on where another end of ours had come to.
     pub fn handle_agreed(&mut self, agreed: Agreed) {
+        let echoed = self.telnet.host_echoes();
         self.telnet.handle_agreed(agreed);
         if let Some(charset) = agreed.charset {
             self.charset = charset;
         }
+        self.echo_since(echoed);
     }
 
     /// Takes what was typed, UTF-8 in any pieces.
@@ -89,6 +87,15 @@ impl Talk {
     /// What has to be sent to the host.
     pub fn take_out(&mut self) -> Vec<u8> {
         self.telnet.take_out()
+    }
+
+    /// A host that echoes gets what was typed of a line while it did not.
+    fn echo_since(&mut self, echoed: bool) {
+        if !echoed && self.telnet.host_echoes() {
+            let mut sent = Vec::new();
+            self.line.give_up(&mut sent);
+            self.send(&sent);
+        }
     }
 
     fn show(&mut self) {
@@ -154,7 +161,14 @@ mod tests {
         .concat();
         first.handle_host(&before);
         let mut next = Talk::new("vt100", (80, 24), Charset::Utf8);
+        next.handle_typed(b"ls");
         next.handle_agreed(first.agreed());
+        assert_eq!(
+            next.take_out(),
+            b"ls",
+            "typed before it was known who echoes"
+        );
+        assert_eq!(next.take_shown(), b"ls");
         next.handle_replayed(&before);
         assert_eq!(next.take_shown(), "ü".as_bytes());
         next.handle_typed("ü".as_bytes());

@@ -45,7 +45,7 @@ pub enum ToPage {
     /// A sentence of the gateway's own for the technician.
     Notice(String),
     /// Behind the [`ToPage::Replayed`] of a resumption: the last note of the
-    /// ends before, at most [`MAX_NOTE`] bytes, if there is one.
+    /// ends before, at most [`MAX_NOTE`] bytes; for telnet always, if only empty.
     Note(Bytes),
 }
 

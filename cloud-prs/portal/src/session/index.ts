@@ -168,7 +168,7 @@ class WorkerSession implements Session {
   async telnet(index: number, options: TelnetOptions = {}): Promise<TelnetStream> {
     const { cols = 80, rows = 24, terminal = 'xterm-256color', charset = 'utf-8' } = options;
     const { kept } = options;
-    const telnet = { cols, rows, terminal, charset, kept: kept !== undefined };
+    const telnet = { cols, rows, terminal, charset, kept: kept ? (kept.resume ? 'resumed' : 'new') : false } as const;
     if (!kept) return this.#open({ service: 'target', index, lane: 'input', telnet });
     const resume = kept.resume ? { token: kept.resume, seen: 0 } : undefined;
     const first = opening({ columns: cols, rows, term: terminal, resume });

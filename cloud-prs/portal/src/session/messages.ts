@@ -29,7 +29,7 @@ export interface Opening {
   index: number;
   lane: Lane;
   first?: Uint8Array;
-  telnet?: { cols: number; rows: number; terminal: string; charset: TelnetCharset; kept: boolean };
+  telnet?: { cols: number; rows: number; terminal: string; charset: TelnetCharset; kept: false | 'new' | 'resumed' };
 }
 
 /** Worker to page. */

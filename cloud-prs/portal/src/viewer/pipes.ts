@@ -7,7 +7,7 @@ import { SessionError, type Session, type SessionEnd, type Stream, type TelnetSt
 import { opening, TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
 import type { Told } from '../session/worker/kept';
 import { endOf } from './opening';
-import { endBy, TARGET_UNKNOWN, TERMINAL_GONE } from './reasons';
+import { endBy, TARGET_UNKNOWN, TERMINAL_GONE, TOO_MANY_SESSIONS } from './reasons';
 
 export interface Pipe {
   input(bytes: Uint8Array): void;
@@ -51,16 +51,20 @@ export async function telnet(session: Session, size: TelnetStart, drained: Drain
     else if (message.type === 'exit') said = exitOf(message.exit);
     else if (message.type === 'refused') said = endBy(message.reason, message.text);
   };
+  const plain = { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' };
+  /** A connection that ends with its stream. */
+  const unkept = async (): Promise<TelnetStream> => {
+    const stream = await session.telnet(0, plain);
+    on.ready(null);
+    return stream;
+  };
   const open = async (resume?: Uint8Array): Promise<TelnetStream> => {
-    const plain = { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' };
     try {
       return await session.telnet(0, { ...plain, kept: { told, ...(resume ? { resume } : {}) } });
     } catch (error) {
-      // A box of before keeps terminals by SSH only: there the connection ends with its stream.
+      // A box of before keeps terminals by SSH only.
       if (!(error instanceof SessionError && error.code === TARGET_UNKNOWN)) throw error;
-      const unkept = await session.telnet(0, plain);
-      on.ready(null);
-      return unkept;
+      return unkept();
     }
   };
   let stream = await open(size.resume);
@@ -78,12 +82,15 @@ export async function telnet(session: Session, size: TelnetStart, drained: Drain
       await writer.close().catch(() => undefined);
     } catch { /* the stream's end says why */ }
     const end = said ?? (await stream.closed);
-    if (end.code !== TERMINAL_GONE) return on.over(end);
+    const gone = end.code === TERMINAL_GONE;
+    // A box keeps fewer terminals than it carries sessions.
+    const full = end.code === TOO_MANY_SESSIONS && said !== null;
+    if (!gone && !full) return on.over(end);
     // The one of before is over: this session still has room for a new one.
-    on.gone();
+    if (gone) on.gone();
     said = null;
     try {
-      stream = await open();
+      stream = await (full ? unkept() : open());
       writer = stream.writable.getWriter();
       void read();
     } catch (error) { on.over(endOf(error)); }

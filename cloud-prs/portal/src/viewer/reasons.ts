@@ -22,6 +22,8 @@ export const reasonOf = (slug: string | null | undefined): string => {
   return reason ? sentence(reason.sentence).replace(/\.$/, '') : (slug ?? '').replaceAll('_', ' ');
 };
 
+/** The gateway keeps as many as it can. */
+export const TOO_MANY_SESSIONS = 207;
 /** What is asked for cannot be had at this target. */
 export const TARGET_UNKNOWN = 208;
 /** A kept terminal is over: only a new one can be begun. */

@@ -93,6 +93,26 @@ fn a_telnet_connection_outlives_its_session_with_its_bytes_and_a_note() {
     });
 }
 
+/// A page that crashed is not known to be gone for half a minute; a device may
+/// have room for one connection.
+#[test]
+fn going_on_while_the_page_before_still_counts_makes_no_other_connection() {
+    let net = Net::new();
+    net.run(async {
+        let host = Host::echo(&net, &format!("{HOST}:23"));
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let before = session(&prs, &gateway, 23).await;
+        let (mut person, ready) = begin(&before).await;
+        person.type_line("first").await;
+        person.until("first\n").await;
+        let technician = session(&prs, &gateway, 23).await;
+        let (mut next, _) = resumed(&technician, &ready).await;
+        assert_eq!(next.next().await, ToPage::Note(Bytes::new()));
+        next.until("first\n").await;
+        assert_eq!(host.accepted(), 1);
+    });
+}
+
 #[test]
 fn what_a_host_says_while_nobody_listens_is_bounded() {
     let net = Net::new();

@@ -19,6 +19,9 @@ export interface Talking {
   go_on(agreed: Uint8Array): boolean;
 }
 
+const LF = 0x0a;
+const ESC = 0x1b;
+
 /** The messages that are no bytes of the host: the page's to read. */
 export type Told = Exclude<ToPage, { type: 'output' | 'note' }>;
 
@@ -35,9 +38,19 @@ export class KeptTelnet {
   #at = 0;
   /** Bytes up to here were answered by a page before this one. */
   #answered = 0;
+  /** What comes again begins somewhere: nothing is shown before a place where no command can be. */
+  #cut = false;
+  /** It is not known yet what was agreed on with the host. */
+  #unknown: boolean;
 
-  constructor(talk: Talking) {
+  constructor(talk: Talking, resumed: boolean) {
     this.#talk = talk;
+    this.#unknown = resumed;
+  }
+
+  /** What is typed has to wait: who echoes it is not known yet. */
+  get holds(): boolean {
+    return this.#unknown;
   }
 
   /** Takes a piece of the stream, gives what the gateway is to get for it; throws when it is none. */
@@ -49,7 +62,10 @@ export class KeptTelnet {
       if (message.type === 'output') out.push(...this.#host(message.bytes, page));
       else if (message.type === 'note') out.push(...this.#noted(message.note));
       else {
-        if (message.type === 'replayed') this.#at = message.from;
+        if (message.type === 'replayed') {
+          this.#at = message.from;
+          this.#cut = message.from > 0;
+        }
         page.told(message);
       }
     }
@@ -72,12 +88,22 @@ export class KeptTelnet {
     const before = bytes.subarray(0, Math.max(0, this.#answered - this.#at));
     const fresh = bytes.subarray(before.length);
     this.#at += bytes.length;
-    if (before.length > 0) page.show(this.#talk.replayed(before));
+    const whole = this.#whole(before);
+    if (whole.length > 0) page.show(this.#talk.replayed(whole));
     if (fresh.length === 0) return [];
     page.show(this.#talk.host(fresh));
     const out = this.#talk.out();
     // In this order: a note never promises an answer that the gateway has not got.
     return out.length > 0 ? [this.framed(out), this.#note()] : [];
+  }
+
+  /** From the first line feed or escape on: neither stands in a command of a host's. */
+  #whole(replayed: Uint8Array): Uint8Array {
+    if (!this.#cut) return replayed;
+    const start = replayed.findIndex((byte) => byte === LF || byte === ESC);
+    if (start < 0) return replayed.subarray(replayed.length);
+    this.#cut = false;
+    return replayed.subarray(start);
   }
 
   #note(): Uint8Array {
@@ -88,10 +114,13 @@ export class KeptTelnet {
   }
 
   #noted(note: Uint8Array): Uint8Array[] {
+    this.#unknown = false;
+    // Nobody has answered the host before.
+    if (note.length === 0) return [];
     const input = new Reader(note);
-    const answered = input.u64();
+    // Of another version, too: what was answered is not answered again.
+    this.#answered = input.u64();
     if (!this.#talk.go_on(input.rest())) return [];
-    this.#answered = answered;
     const out = this.#talk.out();
     return out.length > 0 ? [this.framed(out)] : [];
   }

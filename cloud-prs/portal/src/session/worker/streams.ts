@@ -32,6 +32,8 @@ export class WorkerStream {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #finishing = false;
+  /** Typed before it is known what was agreed on; the page has written no more than may wait. */
+  #held: Uint8Array[] = [];
 
   constructor(key: number, what: Opening, port: MessagePort, end: End, pump: Pump) {
     this.key = key;
@@ -41,7 +43,7 @@ export class WorkerStream {
     if (what.telnet) {
       const { terminal, cols, rows, charset } = what.telnet;
       this.#talk = new Talk(terminal, cols, rows, charset);
-      if (what.telnet.kept) this.#kept = new KeptTelnet(this.#talk);
+      if (what.telnet.kept) this.#kept = new KeptTelnet(this.#talk, what.telnet.kept === 'resumed');
     }
     port.onmessage = ({ data }: MessageEvent<ToStream>) => {
       this.#take(data);
@@ -106,6 +108,7 @@ export class WorkerStream {
 
   #typed(data: Uint8Array): void {
     if (!this.#talk) return this.#queue(data, data.byteLength);
+    if (this.#kept?.holds) return void this.#held.push(data);
     const shown = this.#talk.typed(data) as Uint8Array<ArrayBuffer>;
     this.#answer(data.byteLength);
     this.#show(shown);
@@ -119,6 +122,7 @@ export class WorkerStream {
       });
       // Behind all of it: sending may read on.
       if (out.byteLength > 0) this.#queue(out, 0);
+      if (!kept.holds) for (const typed of this.#held.splice(0)) this.#typed(typed);
     } catch {
       // What comes is not what was agreed on: reason 504 of docs/wire.md.
       this.#end.reset(this.key, 504);

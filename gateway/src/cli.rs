@@ -96,11 +96,12 @@ fn settings(named: Option<&Path>) -> anyhow::Result<Gateway> {
 }
 
 /// Two workers: one core may be busy with a bulk copy while another session
-/// types. Few threads keep the memory small.
+/// types. Few threads keep the memory small; those that block are there only
+/// while names are looked up, three for a name whose server is silent.
 fn runtime() -> anyhow::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(8)
+        .max_blocking_threads(32)
         .thread_name("culvert")
         .enable_all()
         .build()

@@ -50,7 +50,15 @@ pub(crate) fn claimed(
 ) -> anyhow::Result<String> {
     let codes = [card, other].map(|card| code_in(&card.settings()?));
     let [own, others] = codes;
-    ensure!(own?.claim != others?.claim, "two cards with one code");
+    let (own, others) = (own?, others?);
+    ensure!(own.claim != others.claim, "two cards with one code");
+    // Its start stands in the example on every card.
+    let text = own.reveal();
+    let secret = &text[20..];
+    ensure!(
+        card.holds("settings", secret)?,
+        "its code is not on the card"
+    );
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.says("the used claim code is erased from the card")?;
     let key = machine.online()?;
@@ -78,7 +86,7 @@ pub(crate) fn claimed(
     })?;
     machine.cut();
     ensure!(
-        !card.holds("settings", "culvert-claim-")?,
+        !card.holds("settings", secret)?,
         "its code is still on the card"
     );
     code_in(&other.settings()?).context("the other card's code")?;

@@ -12,7 +12,8 @@ import { objectOf } from '../src/pages/trail';
 import { rows } from '../src/pages/tree';
 import { commandFor } from '../src/viewer/command';
 import { Keeper } from '../src/viewer/keep';
-import { exitOf } from '../src/viewer/pipes';
+import { SessionError, type Session, type SessionEnd, type Stream } from '../src/session';
+import { exitOf, ssh, TAKEN, type SshEvents } from '../src/viewer/pipes';
 import { endBy, reasonOf } from '../src/viewer/reasons';
 import { mayDo } from '../src/lib/world.svelte';
 
@@ -162,10 +163,53 @@ describe('kept sessions', () => {
     expect(await new Keeper(localStorage, locks([])).orphans('somebody else')).toHaveLength(0);
     expect(localStorage.length).toBe(0);
   });
+  it('are taken up by one of the windows that they are offered to', async () => {
+    localStorage.clear();
+    const held = new Set<string>();
+    const shared = {
+      query: async () => ({ held: [] }),
+      request: async (name: string, ...rest: unknown[]) => {
+        const use = rest.at(-1) as (lock: unknown) => unknown;
+        const mine = !held.has(name);
+        held.add(name);
+        await use(mine ? { name } : null);
+        if (mine) held.delete(name);
+      },
+    } as unknown as LockManager;
+    new Keeper(localStorage, locks([])).save(entry);
+    const windows = [new Keeper(localStorage, shared), new Keeper(localStorage, shared)];
+    const offers = await Promise.all(windows.map(async (keeper) => (await keeper.orphans('u'))[0]!));
+    // As if the other one heard late of what the first does to the store.
+    const stale = JSON.stringify(offers[1]);
+    expect(await windows[0]!.claim(offers[0]!)).toBe(true);
+    expect(localStorage.length).toBe(0);
+    localStorage.setItem('culvert.kept.t1', stale);
+    expect(await windows[1]!.claim(offers[1]!)).toBe(false);
+    // And without locks, the store alone says so.
+    localStorage.clear();
+    expect(await new Keeper(localStorage, undefined).claim(offers[1]!)).toBe(false);
+    localStorage.setItem('culvert.kept.t1', stale);
+    expect(await new Keeper(localStorage, undefined).claim(offers[1]!)).toBe(true);
+  });
   it('survive rubbish in the store', async () => {
     localStorage.setItem('culvert.kept.x', '{"at":');
     expect(await new Keeper(localStorage, locks([])).orphans('u')).toEqual([]);
   });
+});
+
+describe('a terminal whose stream breaks', () => {
+  const breaks = async (code: number): Promise<{ end: SessionEnd; opened: number }> => {
+    let opened = 0;
+    const open = async (): Promise<Stream> => {
+      opened += 1;
+      const readable = new ReadableStream({ start: (c) => c.error(new SessionError(endBy(code))) });
+      return { readable, writable: new WritableStream(), reset: () => {}, closed: new Promise(() => {}) } as unknown as Stream;
+    };
+    const end = await new Promise<SessionEnd>((over) => void ssh({ state: 'open', open } as unknown as Session, { columns: 80, rows: 24, resume: new Uint8Array(16) }, async () => {}, { over } as unknown as SshEvents));
+    return { end, opened };
+  };
+  it('goes on in a new stream, three times', async () => expect((await breaks(301)).opened).toBe(4));
+  it('is left to the window that took it over', async () => expect(await breaks(304)).toEqual({ end: TAKEN, opened: 1 }));
 });
 
 describe('why the relay', () => {

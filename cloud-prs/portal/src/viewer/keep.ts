@@ -2,7 +2,8 @@
 //! reload or a crash can offer them again. The gateway keeps a terminal just as
 //! long. Stored in this browser: host, protocol and the token that names the
 //! kept terminal; the token is useless to anybody but the same signed-in person.
-//! A window owns its entries while it holds a Web Lock of its own name.
+//! A window owns its entries while it holds a Web Lock of its own name; of the
+//! windows that are offered an entry, one gets it.
 
 export interface Kept {
   id: string; window: string; user: string; at: number;
@@ -14,7 +15,11 @@ export interface Kept {
 
 const PREFIX = 'culvert.kept.';
 const LOCK = 'culvert.window.';
+const TAKING = 'culvert.taking.';
 export const OFFER_MS = 120_000;
+
+/** The entry that a change of the store is about. */
+export const entryOf = (key: string | null): string | null => (key?.startsWith(PREFIX) ? key.slice(PREFIX.length) : null);
 
 export class Keeper {
   readonly #window = crypto.randomUUID();
@@ -30,6 +35,31 @@ export class Keeper {
 
   drop(id: string): void {
     try { this.store?.removeItem(PREFIX + id); } catch { /* as above */ }
+  }
+
+  /**
+   * Takes an entry that was offered, unless another window was quicker. The lock
+   * is kept while an offer can be seen anywhere: a window may hear late of what
+   * another one took out of the store.
+   */
+  async claim(kept: Kept): Promise<boolean> {
+    const take = (): boolean => {
+      const there = parse(this.store?.getItem(PREFIX + kept.id) ?? null);
+      if (!there || there.window !== kept.window) return false;
+      this.drop(kept.id);
+      return true;
+    };
+    const { locks } = this;
+    if (!locks) return take();
+    return new Promise((settle) => {
+      const held = locks.request(TAKING + kept.id, { ifAvailable: true }, (lock) => {
+        const taken = lock !== null && take();
+        settle(taken);
+        return taken ? new Promise<void>((free) => { setTimeout(free, OFFER_MS); }) : undefined;
+      });
+      // Without locks at all, as without a store: better twice than not at all.
+      held.catch(() => settle(take()));
+    });
   }
 
   /** Entries of windows that are gone; what is too old or another person's is deleted. */

@@ -7,7 +7,7 @@ import { SessionError, type Session, type SessionEnd, type Stream, type TelnetSt
 import { opening, TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
 import type { Told } from '../session/worker/kept';
 import { endOf } from './opening';
-import { endBy, TARGET_UNKNOWN, TERMINAL_GONE, TOO_MANY_SESSIONS } from './reasons';
+import { endBy, REPLACED, TARGET_UNKNOWN, TERMINAL_GONE, TOO_MANY_SESSIONS } from './reasons';
 
 export interface Pipe {
   input(bytes: Uint8Array): void;
@@ -122,6 +122,9 @@ export interface SshStart { columns: number; rows: number; account?: string; sea
 /** The ordinary end of a shell. */
 const HOST_CLOSED: SessionEnd = { code: 0, slug: 'shell_ended', sentence: 'The shell on the host has ended.' };
 
+/** A person took it up in another window, or on another computer. */
+export const TAKEN: SessionEnd = { code: REPLACED, slug: 'replaced', sentence: 'This terminal was taken over in another window, and goes on there.' };
+
 export async function ssh(session: Session, start: SshStart, drained: Drained, on: SshEvents): Promise<Pipe> {
   // Its first message goes with the opening: no round trip between them.
   let stream: Stream;
@@ -147,7 +150,8 @@ export async function ssh(session: Session, start: SshStart, drained: Drained, o
       else if (end.refused.reason === TERMINAL_GONE) void anew();
       else on.over(endBy(end.refused.reason, end.refused.text));
     },
-    broken: () => void again(),
+    // Who was replaced does not fetch it back: two pages would do so for ever.
+    broken: (error: Error) => { if (error instanceof SessionError && error.code === REPLACED) on.over(TAKEN); else void again(); },
   };
   const again = async (): Promise<void> => {
     if (session.state === 'closed') return;

@@ -28,3 +28,5 @@ export const TOO_MANY_SESSIONS = 207;
 export const TARGET_UNKNOWN = 208;
 /** A kept terminal is over: only a new one can be begun. */
 export const TERMINAL_GONE = 213;
+/** Another page goes on with it. */
+export const REPLACED = 304;

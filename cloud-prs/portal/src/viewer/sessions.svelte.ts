@@ -1,6 +1,8 @@
 //! The open session tabs of this window. A tab is a host, a protocol and a
 //! viewer; the viewer component drives it and reports here what the tab strip,
-//! the title bar and the reload offer need. Never holds a secret.
+//! the title bar and the reload offer need. Holds no secret but, for the moment until
+//! it is connected, what a desktop that moved here was signed in to with; never stores
+//! one.
 
 import { asks } from '../ui/ask.svelte';
 import { clock } from '../lib/clock.svelte';
@@ -8,7 +10,7 @@ import { hues } from '../lib/hues.svelte';
 import { router } from '../lib/router.svelte';
 import { world, type Host } from '../lib/world.svelte';
 import type { PathQuality, Session, SessionEnd } from '../session';
-import { keeper, type Kept } from './keep';
+import { entryOf, keeper, type Kept } from './keep';
 
 export type TabState = 'opening' | 'open' | 'reconnecting' | 'ended';
 export type Viewer = 'terminal' | 'desktop' | 'native';
@@ -44,7 +46,7 @@ export class Tab {
   letGo: (() => Promise<void>) | null = null;
   /** What its viewer was given to sign in with, for the window that it moves to. */
   lend: (() => Given | null) | null = null;
-  /** The same, from the window that it moved from; used once. */
+  /** The same, from the window that it moved from; gone when it is connected. */
   lent: Promise<Given | null> | null = null;
   /** It goes on in another window: closing it here must not end it there. */
   moving = false;
@@ -86,12 +88,16 @@ export class Tab {
     keeper.drop(this.id);
   }
 
-  /** Ends what runs; a terminal that moves to another window goes on there: the box keeps it. */
-  hangUp(): void {
+  /**
+   * Ends what runs; a terminal that moves to another window goes on there: the box
+   * keeps it. Settled when the host's end knows, or a second later.
+   */
+  async hangUp(): Promise<void> {
     const { session, letGo } = this;
     this.session = this.letGo = null;
-    if (letGo && !this.moving && this.state !== 'ended') void letGo().finally(() => session?.close());
-    else session?.close();
+    try {
+      if (letGo && !this.moving && this.state !== 'ended') await letGo();
+    } finally { session?.close(); }
   }
 
   again(): void {
@@ -118,6 +124,10 @@ class Sessions {
   constructor() {
     window.addEventListener('beforeunload', (event) => {
       if (this.open.length > 0) { event.preventDefault(); event.returnValue = ''; }
+    });
+    // What another window took up, or nobody wants, is offered here no more.
+    window.addEventListener('storage', ({ key, newValue }) => {
+      if (newValue === null) this.offers = this.offers.filter((o) => o.id !== entryOf(key));
     });
   }
 
@@ -154,11 +164,11 @@ class Sessions {
 
   find(id: string): Tab | undefined { return this.tabs.find((t) => t.id === id); }
 
-  /** Closes a tab; a live one is asked about when `ask` says so. */
+  /** Closes a tab; a live one is asked about when `ask` says so. It is gone at once; the answer comes when the host's end knows. */
   async close(tab: Tab, ask = true): Promise<boolean> {
     if (ask && tab.viewer !== 'native' && tab.state === 'open' && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
     const at = this.tabs.indexOf(tab);
-    tab.hangUp();
+    const over = tab.hangUp();
     keeper.drop(tab.id);
     this.#are(this.tabs.filter((t) => t !== tab));
     if (this.active === tab.id) {
@@ -166,11 +176,12 @@ class Sessions {
       this.active = null;
       if (router.place.path === `/s/${tab.id}`) { if (next) this.show(next); else router.go(`/h/${tab.host}`); }
     }
+    await over;
     return true;
   }
 
   endAll(): void {
-    for (const tab of this.tabs) { tab.hangUp(); keeper.drop(tab.id); }
+    for (const tab of this.tabs) { void tab.hangUp(); keeper.drop(tab.id); }
     this.#are([]);
     this.active = null;
     this.offers = [];
@@ -186,9 +197,9 @@ class Sessions {
   /** Looks for sessions that a lost page left behind. */
   offer(): void { void keeper.orphans(world.me?.user.id ?? '').then((kept) => { this.offers = kept; }); }
 
-  take(kept: Kept): void {
-    keeper.drop(kept.id);
+  async take(kept: Kept): Promise<void> {
     this.offers = this.offers.filter((o) => o !== kept);
+    if (!(await keeper.claim(kept))) return asks.say(`“${kept.name.slice(0, 60)}” was taken up in another window.`, 'bad');
     const host = world.byHost.get(kept.host);
     if (host) this.start(host, kept.protocol, kept.port, kept.resume, kept.hue);
     else asks.say('That host is no longer within your reach.', 'bad');

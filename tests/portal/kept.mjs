@@ -38,7 +38,7 @@ export async function telnet_goes_on_after_a_reload_and_in_a_window_of_its_own(w
   assert.equal(count(text, 'login:'), 1, text);
   // The window's size is told to it when it is another.
   await page.setViewportSize({ width: 900, height: 600 });
-  await typed(page, 'sleep .5; echo now; stty size\r');
+  await typed(page, `while [ "$(stty size)" = '${rows} ${columns}' ]; do sleep .1; done; echo now; stty size\r`);
   const [, fewer, narrower] = /now\s+(\d+) (\d+)/.exec(await reads(page, /now\s+\d+ \d+/));
   assert.ok(Number(fewer) < Number(rows) && Number(narrower) < Number(columns), `${rows} ${columns} became ${fewer} ${narrower}`);
 
@@ -49,6 +49,7 @@ export async function telnet_goes_on_after_a_reload_and_in_a_window_of_its_own(w
   const pid = /pid=(\d+)=/.exec(await reads(popup, /moved-here-42[^]*pid=\d+=/))[1];
   // The end of the session is the end of the shell, at once and not after two minutes.
   await ends(world, page, pid, () => popup.click(`${shown} header button:has-text("End")`), popup);
+  if (!popup.isClosed()) await popup.waitForEvent('close');
   assert.deepEqual(page.faults, []);
 }
 

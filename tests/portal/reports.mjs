@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { api, intoShell, open, palette, shown, signIn, typed, visit } from './world.mjs';
+import { api, intoShell, open, palette, settled, shown, signIn, typed, visit } from './world.mjs';
 
 export async function paper_shows_the_report_and_says_what_it_leaves_out(world, browser) {
   const page = await open(browser);
@@ -15,15 +15,21 @@ export async function paper_shows_the_report_and_says_what_it_leaves_out(world, 
   await visit(page, '/reports');
   const table = page.locator('table.print-only');
   const inks = [];
-  for (const colorScheme of ['light', 'dark']) {
+  // The system's theme, and the one that was chosen on the page.
+  for (const [colorScheme, chosen] of [['light', null], ['dark', null], ['light', 'dark']]) {
     await page.emulateMedia({ media: 'print', colorScheme });
+    await page.evaluate((theme) => { if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme; }, chosen);
     await table.waitFor();
     // Nothing of the program around it, every row, and ink on white.
     for (const gone of ['nav[aria-label=Culvert]', 'nav[aria-label="Open sessions"]', '.filters', '.window']) assert.equal(await page.locator(gone).first().isVisible(), false, gone);
     assert.match(await table.innerText(), new RegExp(`${world.owner.name}[^]*Harbour[^]*server[^]*SSH`));
     inks.push(await table.locator('td').first().evaluate((cell) => [getComputedStyle(cell).color, getComputedStyle(document.body).backgroundColor]));
   }
-  assert.deepEqual(inks[0], inks[1], 'a dark page is not printed as a light one');
+  for (const ink of inks) {
+    assert.equal(ink[1], 'rgb(255, 255, 255)');
+    assert.deepEqual(ink, inks[0], 'a dark page is not printed as a light one');
+  }
+  await page.evaluate(() => { delete document.documentElement.dataset.theme; });
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
 
   // As after years: more than paper takes, and more than one answer holds.
@@ -55,10 +61,14 @@ export async function people_are_found_by_ctrl_k(world, browser) {
   await page.waitForURL(`${world.url}/people/${person.id}`);
   // Who may not list people finds none, and nothing breaks.
   const other = await open(browser);
+  const asked = [];
+  other.on('request', (request) => asked.push(new URL(request.url()).pathname));
   await signIn(world, other, world.technician);
   await other.keyboard.press('Control+k');
   await other.keyboard.type(world.owner.name);
-  await other.waitForTimeout(300);
+  await settled(other);
   assert.equal(await other.locator('dialog[open] [role=option]', { hasText: 'Person' }).count(), 0);
+  assert.ok(asked.includes('/api/v1/tree'), asked.join(' '));
+  assert.deepEqual(asked.filter((path) => path.startsWith('/api/v1/users')), []);
   assert.deepEqual([...page.faults, ...other.faults], []);
 }

@@ -14,7 +14,7 @@ use culvert_wire::reason::Reason;
 use serde_json::json;
 
 use super::App;
-use super::trail::{Doer, Event};
+use super::trail::{self, Doer, Event};
 use crate::store::StoreError;
 
 /// More than this are only counted.
@@ -39,7 +39,7 @@ struct Waiting {
     refused: VecDeque<Refused>,
     /// How many there was no room for.
     more: u64,
-    /// Whether the server's own work fails.
+    /// Whether the server's own work fails, or did in its last whole round.
     fails: bool,
 }
 
@@ -52,11 +52,23 @@ impl Waiting {
         }
     }
 
-    /// The first ones have their rows.
-    fn forget(&mut self, recorded: usize) {
-        self.refused.drain(..recorded.min(self.refused.len()));
-        if self.refused.is_empty() {
-            self.more = 0;
+    /// All of them and how many more there were, to be recorded.
+    fn take(&mut self) -> (VecDeque<Refused>, u64) {
+        let more = std::mem::take(&mut self.more);
+        (std::mem::take(&mut self.refused), more)
+    }
+
+    /// Those could not be recorded: they come before what came meanwhile.
+    fn put_back(&mut self, (refused, more): (VecDeque<Refused>, u64)) {
+        let meanwhile = std::mem::replace(&mut self.refused, refused);
+        self.more += more;
+        meanwhile.into_iter().for_each(|one| self.keep(one));
+    }
+
+    /// Keeps it unless it goes on only.
+    fn fail(&mut self, refused: Refused) {
+        if !std::mem::replace(&mut self.fails, true) {
+            self.keep(refused);
         }
     }
 }
@@ -73,15 +85,20 @@ impl App {
         let refused = Refused {
             by,
             action: "api.refused",
-            what: what.to_owned(),
+            // Paths are as long as whoever calls likes.
+            what: trail::clip(what),
             why,
             at: self.now(),
         };
         self.late.with(|waiting| waiting.keep(refused));
     }
 
-    /// The server's own work failed: told once, whoever called or not.
+    /// The server's own work found no room or no database: told once, whoever
+    /// called or not, until all of it was done again.
     pub(super) fn note_failure(&self, error: &StoreError) {
+        if !error.is_outage() {
+            return;
+        }
         let refused = Refused {
             by: Doer::server(),
             action: "server.database",
@@ -89,33 +106,39 @@ impl App {
             why: error.reason(),
             at: self.now(),
         };
-        self.late.with(|waiting| {
-            if !std::mem::replace(&mut waiting.fails, true) {
-                waiting.keep(refused);
-            }
-        });
+        self.late.with(|waiting| waiting.fail(refused));
+    }
+
+    /// All of the server's own work was done.
+    pub(super) fn note_success(&self) {
+        self.late.with(|waiting| waiting.fails = false);
     }
 
     /// Records what waits, in one transaction: all of it or nothing.
     pub(super) async fn record_late(&self) -> Result<(), StoreError> {
-        let (refused, more) = self
-            .late
-            .with(|waiting| (waiting.refused.clone(), waiting.more));
-        if refused.is_empty() {
-            return Ok(());
+        let waiting = self.late.with(Waiting::take);
+        let recorded = self.record_all(&waiting.0, waiting.1).await;
+        if recorded.is_err() {
+            self.late.with(|late| late.put_back(waiting));
         }
+        recorded
+    }
+
+    /// How many have no row stands in the last one.
+    async fn record_all(&self, all: &VecDeque<Refused>, more: u64) -> Result<(), StoreError> {
+        let Some(last) = all.len().checked_sub(1) else {
+            return Ok(());
+        };
         let mut write = self.store.write().await?;
-        for one in &refused {
-            let after = json!({ "at": one.at.0, "without_row": more });
+        for (at, one) in all.iter().enumerate() {
+            let mut after = json!({ "at": one.at.0 });
+            if at == last && more > 0 {
+                after["without_row"] = more.into();
+            }
             let event = Event::refused(one.action, None, &one.what, one.why).after(after);
             self.record(&mut write, &one.by, event).await?;
         }
-        write.commit().await?;
-        self.late.with(|waiting| {
-            waiting.forget(refused.len());
-            waiting.fails = false;
-        });
-        Ok(())
+        write.commit().await
     }
 }
 
@@ -133,17 +156,39 @@ mod tests {
         }
     }
 
+    fn times(refused: &VecDeque<Refused>) -> Vec<u64> {
+        refused.iter().map(|one| one.at.0).collect()
+    }
+
     #[test]
-    fn a_bounded_number_waits_and_the_rest_is_counted_until_all_have_rows() {
+    fn a_bounded_number_waits_and_the_rest_is_counted_once() {
         let mut waiting = Waiting::default();
-        let many = MOST as u64 + 7;
-        (0..many).for_each(|at| waiting.keep(refused(at)));
-        assert_eq!((waiting.refused.len(), waiting.more), (MOST, 7));
+        let most = MOST as u64;
+        (0..most + 7).for_each(|at| waiting.keep(refused(at)));
 
-        waiting.forget(MOST - 1);
-        assert_eq!((waiting.refused.len(), waiting.more), (1, 7));
+        // Recorded: nothing of it is told again.
+        let taken = waiting.take();
+        assert_eq!((times(&taken.0), taken.1), ((0..most).collect(), 7));
+        waiting.keep(refused(1000));
+        assert_eq!((times(&waiting.refused), waiting.more), (vec![1000], 0));
 
-        waiting.forget(1);
-        assert_eq!((waiting.refused.len(), waiting.more), (0, 0));
+        // Not recorded: nothing of it is lost, and what came meanwhile is counted.
+        waiting.put_back(taken);
+        assert_eq!(times(&waiting.refused), (0..most).collect::<Vec<_>>());
+        assert_eq!(waiting.more, 8);
+    }
+
+    #[test]
+    fn an_outage_waits_once_until_all_work_is_done_again() {
+        let mut waiting = Waiting::default();
+        waiting.fail(refused(0));
+        let (recorded, _) = waiting.take();
+        // Rows are taken, but something else still fails.
+        waiting.fail(refused(1));
+        assert_eq!((times(&recorded), waiting.refused.len()), (vec![0], 0));
+
+        waiting.fails = false;
+        waiting.fail(refused(2));
+        assert_eq!(times(&waiting.refused), [2]);
     }
 }

@@ -21,7 +21,8 @@ use crate::store::{StoreError, clock, gateways, revocations, sessions};
 const POLL: Duration = Duration::from_millis(500);
 /// Every how many polls overdue sessions are ended: 5 s.
 const OVERDUE_EVERY: u32 = 10;
-/// Every how many polls connected gateways are noted as seen: 30 s.
+/// Every how many polls connected gateways are noted as seen, and all there is to
+/// do is done: 30 s. A multiple of the one above.
 const SEEN_EVERY: u32 = 60;
 /// How long after its start a server does not tell webhooks that boxes are
 /// gone, in milliseconds.
@@ -34,10 +35,19 @@ impl App {
         // Boxes have this long to come back to a server that starts.
         let settled = self.now().plus_ms(SETTLED_MS);
         loop {
-            if let Err(error) = self.work_once(round, settled).await {
-                self.note_failure(&error);
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, "Database does not answer, will try again");
+            let mut done = self.work_once(round, settled).await;
+            if round.is_multiple_of(OVERDUE_EVERY) {
+                // Whatever else fails: rows may be taken all the same.
+                done = done.and(self.record_late().await);
+            }
+            match done {
+                Ok(()) if round.is_multiple_of(SEEN_EVERY) => self.note_success(),
+                Ok(()) => {}
+                Err(error) => {
+                    self.note_failure(&error);
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(error, "Database does not answer, will try again");
+                }
             }
             round = round.wrapping_add(1);
             tokio::select! {
@@ -52,7 +62,6 @@ impl App {
         self.carry_out().await?;
         self.follow_trail().await?;
         if round.is_multiple_of(OVERDUE_EVERY) {
-            self.record_late().await?;
             self.tell_gateways(self.now() >= settled).await?;
             self.end_overdue().await?;
             self.roll_out().await?;

@@ -1,7 +1,7 @@
 //! Writes, lists and verifies the audit trail.
 
 use culvert_wire::UnixMs;
-use culvert_wire::id::CustomerId;
+use culvert_wire::id::{CustomerId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use serde_json::Value;
@@ -32,6 +32,15 @@ impl Doer {
             id: "server".into(),
             name: String::new(),
             source: String::new(),
+        }
+    }
+
+    /// Somebody whose name cannot be looked up now.
+    pub(crate) fn person(user: UserId, source: String) -> Self {
+        Self {
+            id: user.to_string(),
+            name: String::new(),
+            source,
         }
     }
 
@@ -170,16 +179,16 @@ impl App {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn record_refusal(
+    pub(crate) async fn record_refusal(
         &self,
-        call: &Call,
+        doer: &Doer,
         what: &str,
         why: Reason,
     ) -> Result<(), StoreError> {
         let event = Event::refused("api.refused", None, what, why);
-        let recorded = self.record_alone(&call.into(), event).await;
-        if let Err(StoreError::Full(_) | StoreError::Down(_)) = &recorded {
-            self.record_later(call.into(), what, why);
+        let recorded = self.record_alone(doer, event).await;
+        if recorded.as_ref().is_err_and(StoreError::is_outage) {
+            self.record_later(doer.clone(), what, why);
         }
         recorded
     }
@@ -272,7 +281,8 @@ fn json(value: &Value) -> String {
     }
 }
 
-fn clip(text: &str) -> String {
+/// At most as long as a field may be.
+pub(super) fn clip(text: &str) -> String {
     if text.len() <= MAX_FIELD {
         return text.to_owned();
     }

@@ -10,10 +10,11 @@ use culvert_wire::reason::Reason;
 
 use super::origin::Web;
 use super::refusal::Refusal;
+use crate::app::trail::Doer;
 use crate::app::{App, AppError, Call, Caller, Via};
 
-/// Where the extractor leaves the caller for the audit row of a refusal.
-pub(super) type Known = Arc<OnceLock<Call>>;
+/// Where the extractor leaves who calls for the audit row of a refusal.
+pub(super) type Known = Arc<OnceLock<Doer>>;
 
 /// A caller who is somebody; rights are read anew for each request.
 pub(super) struct Who(pub(super) Call);
@@ -43,6 +44,12 @@ impl FromRequestParts<Arc<App>> for Who {
                 }
             },
         };
+        if actor.is_err()
+            && let Some(user) = parts.extensions.get::<Arc<Caller>>().and_then(|l| l.user())
+        {
+            // Whose link it is stands in memory, whatever the database says.
+            know(parts, || Doer::person(user, source(parts)));
+        }
         let actor = actor
             .map_err(AppError::from)?
             .ok_or_else(|| AppError::because(Reason::SignInNeeded))?;
@@ -51,13 +58,17 @@ impl FromRequestParts<Arc<App>> for Who {
             source: source(parts),
             at: app.now(),
         };
-        if let Some(known) = parts.extensions.get::<Known>() {
-            let _ = known.set(call.clone());
-        }
+        know(parts, || Doer::from(&call));
         if let Some(web) = by_cookie {
             web.own_page(&parts.method, &parts.headers, app.origins())?;
         }
         Ok(Self(call))
+    }
+}
+
+fn know(parts: &Parts, who: impl FnOnce() -> Doer) {
+    if let Some(known) = parts.extensions.get::<Known>() {
+        let _ = known.set(who());
     }
 }
 

@@ -28,9 +28,9 @@ pub(super) async fn record(
     let what = format!("{} {}", request.method(), request.uri().path());
     let response = next.run(request).await;
     let why = response.extensions().get::<Why>().map(|why| why.0);
-    if let (Some(why), Some(call)) = (why, known.get())
+    if let (Some(why), Some(doer)) = (why, known.get())
         && (!reads || matches!(why, Reason::NotFound | Reason::NotAllowed))
-        && let Err(error) = app.record_refusal(call, &what, why).await
+        && let Err(error) = app.record_refusal(doer, &what, why).await
     {
         tracing::error!(%error, "Refusal could not be recorded");
     }

@@ -56,6 +56,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// No room, or no database: nothing is written until that is over.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Full(_) | Self::Down(_))
+    }
+
     /// The reason code for a technician's end.
     pub const fn reason(&self) -> Reason {
         match self {

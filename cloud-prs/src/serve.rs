@@ -1,6 +1,7 @@
 //! `culvert-prs serve`: opens everything, serves until told to stop, drains.
 
 mod certificates;
+mod names;
 mod statement;
 
 use std::fs::OpenOptions;
@@ -10,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::Uri;
 use culvert_config::ConfigError;
 use culvert_config::prs::Prs;
 use culvert_wire::UnixMs;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use certificates::Certificates;
+pub use names::{browser_names, certificate_names};
 
 use crate::app::webhooks::Outside;
 use crate::app::{App, Clock, Installation, report};
@@ -230,33 +231,6 @@ fn make_plane(keys: &Keys, certificates: Arc<Certificates>) -> Result<Plane, Ser
         prover: statement::prover(keys),
         limits: Limits::default(),
     }))
-}
-
-/// The names that the self-made certificate is for.
-pub fn certificate_names(settings: &Prs) -> Vec<String> {
-    let mut names = public_names(settings);
-    names.extend([settings.listen.ip().to_string(), "localhost".into()]);
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// The names by which people and programs find the server.
-pub fn public_names(settings: &Prs) -> Vec<String> {
-    let hosts = settings.public_addresses.iter().filter_map(|address| {
-        let (host, _) = address.rsplit_once(':')?;
-        Some(host.trim_matches(['[', ']']).to_owned())
-    });
-    // Where a browser finds the portal.
-    let portal = settings.portal.origins.iter().filter_map(|origin| {
-        origin.strip_prefix("https://")?;
-        let uri: Uri = origin.parse().ok()?;
-        Some(uri.host()?.trim_matches(['[', ']']).to_owned())
-    });
-    let mut names: Vec<String> = hosts.chain(portal).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 /// Keys whose private half stands in somebody's documentation.

@@ -119,7 +119,8 @@ impl App {
             return Ok(self.info(gateway));
         }
         let doer = Doer::from(call);
-        let before = json!({ "site": gateway.site.map(|id| id.to_string()) });
+        let at = |site: Option<SiteId>| json!({ "site": site.map(|id| id.to_string()) });
+        let (before, after) = (at(gateway.site), at(site));
         // Its sessions were granted for the hosts of the other site.
         let live = self.live_at(&mut write, id).await?;
         self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked)
@@ -130,18 +131,20 @@ impl App {
             .await
             .map_err(|e| AppError::from(e).naming("the site has a gateway already"))?;
         let customer = target.as_ref().map(|site| site.customer).or(left);
-        let event = Event::done("gateway.assign", customer, id)
-            .before(before)
-            .after(json!({ "site": site.map(|id| id.to_string()) }));
-        // Whom it leaves keeps that in a trail of its own.
-        if let Some(left) = left.filter(|left| Some(*left) != customer) {
-            let event = Event {
-                customer: Some(left),
-                ..event.clone()
-            };
-            self.record(&mut write, &doer, event).await?;
+        let event = |customer| Event::done("gateway.assign", customer, id);
+        // Each customer's trail names that customer's sites only.
+        match left.filter(|left| Some(*left) != customer) {
+            Some(left) => {
+                let leaves = event(Some(left)).before(before).after(at(None));
+                self.record(&mut write, &doer, leaves).await?;
+                let joins = event(customer).before(at(None)).after(after);
+                self.record(&mut write, &doer, joins).await?;
+            }
+            None => {
+                let moves = event(customer).before(before).after(after);
+                self.record(&mut write, &doer, moves).await?;
+            }
         }
-        self.record(&mut write, &doer, event).await?;
         self.commit(write).await?;
         gateway.site_name = target.as_ref().map(|site| site.name.clone());
         gateway.customer = target.as_ref().map(|site| site.customer);

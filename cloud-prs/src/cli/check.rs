@@ -120,7 +120,7 @@ fn certificate_left(data: &Data, settings: &Prs) -> Found {
     match certificate::load(data, settings.certificate.as_ref()) {
         Err(error) => Bad(format!("certificate: {error}")),
         Ok((chain, key)) => {
-            let names = serve::public_names(settings);
+            let names = serve::browser_names(settings);
             let judged = certificate::judge(&chain, &names, Clock::System.now());
             if let Err(error) = crate::plane::server_config(chain, key) {
                 return Bad(format!("certificate: it and its key do not fit: {error}"));

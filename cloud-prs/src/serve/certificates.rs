@@ -1,8 +1,8 @@
 //! The certificate of a running server: looked at again and again, and taken
 //! over when its files hold another one, without a restart.
 //!
-//! Links that are up go on. Files that do not fit are told and left: the
-//! certificate that worked stays.
+//! Links that are up go on. Files that do not fit, or hold a certificate that is
+//! over or not for the portal's name, are told and left: the one that worked stays.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
-use super::{ServeError, certificate_names, public_names};
+use super::{ServeError, browser_names, certificate_names};
 use crate::app::report;
 use crate::certificate;
 use crate::data::Data;
@@ -60,17 +60,19 @@ impl Certificates {
             match read(data, settings, now) {
                 Ok(found) if found.cert == self.shown().cert => told.clear(),
                 Ok(found) => {
+                    // A worse one than what works is a slip, not a renewal.
+                    if let Err(fault) = judge(&found.cert, settings, now)
+                        && judge(&self.shown().cert, settings, now).is_ok()
+                    {
+                        stays(&mut told, fault.to_string());
+                        continue;
+                    }
                     warn_of(&found.cert, settings, now);
                     *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
                     info!("Certificate taken over");
                     told.clear();
                 }
-                // Once for each trouble: files may be half way replaced.
-                Err(error) if error.to_string() == told => {}
-                Err(error) => {
-                    error!(%error, "Certificate files do not hold, the old certificate stays");
-                    told = error.to_string();
-                }
+                Err(error) => stays(&mut told, error.to_string()),
             }
         }
     }
@@ -80,6 +82,22 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.shown())
     }
+}
+
+/// Once for each trouble: files may be half way replaced.
+fn stays(told: &mut String, error: String) {
+    if *told != error {
+        error!(%error, "Certificate files do not hold, the old certificate stays");
+        *told = error;
+    }
+}
+
+fn judge(
+    chain: &[CertificateDer<'_>],
+    settings: &Prs,
+    now: UnixMs,
+) -> Result<UnixMs, certificate::Fault> {
+    certificate::judge(chain, &browser_names(settings), now)
 }
 
 fn read(data: &Data, settings: &Prs, now: UnixMs) -> Result<CertifiedKey, ServeError> {
@@ -92,7 +110,7 @@ fn read(data: &Data, settings: &Prs, now: UnixMs) -> Result<CertifiedKey, ServeE
 
 /// Says what browsers will dislike; boxes and `culvert` do not look at it.
 fn warn_of(chain: &[CertificateDer<'_>], settings: &Prs, now: UnixMs) {
-    match certificate::judge(chain, &public_names(settings), now) {
+    match judge(chain, settings, now) {
         Err(fault) => warn!(%fault, "Certificate is not good for browsers"),
         Ok(until) if until.ms_since(now) < SOON_MS => {
             warn!(until = report::date(until), "Certificate ends soon");

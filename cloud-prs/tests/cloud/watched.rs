@@ -228,6 +228,7 @@ impl Watched {
                 && self.names(row, answer)
                 && (!before || !row.before.is_empty())
                 && (!after || !row.after.is_empty())
+                && (!(before && after) || row.before != row.after)
                 && (!matches!(leaves, Set(_)) || !row.after.is_empty())
         };
         assert!(rows.iter().any(|row| whole(&row)), "{what}: {rows:?}");

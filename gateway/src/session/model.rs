@@ -68,7 +68,10 @@ impl Seen {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 300 }))]
+    #![proptest_config(match cfg!(miri) {
+        true => ProptestConfig::with_cases(4),
+        false => ProptestConfig::default(),
+    })]
 
     #[test]
     fn no_order_of_events_starts_twice_overfills_or_outlives_the_end(

@@ -148,7 +148,12 @@ fn exists(word: &str) -> bool {
         None => root().join(word).exists(),
         Some((file, name)) => {
             let text = read(file);
-            let named = |before: &str| text.contains(&format!("{before}{name}"));
+            let part = |c: char| c.is_alphanumeric() || c == '_';
+            let named = |before: &str| {
+                let whole = format!("{before}{name}");
+                let mut found = text.match_indices(&whole);
+                found.any(|(at, _)| !text[at + whole.len()..].starts_with(part))
+            };
             root().join(file).exists() && (named("fn ") || named("    ") || named("mod "))
         }
     }

@@ -158,6 +158,19 @@ async fn trusts(prs: &Prs, pem: &std::path::Path) -> bool {
         .is_ok()
 }
 
+/// Tells the server to look; returns when it has said anew that the old certificate
+/// stays, and why.
+async fn until_told(prs: &Prs, why: &str) {
+    let told = || {
+        let log = prs.log.lock().unwrap();
+        let stays = |line: &&str| line.contains("the old certificate stays") && line.contains(why);
+        log.lines().filter(stays).count()
+    };
+    let before = told();
+    prs.signal(Signal::SIGHUP);
+    eventually(|| told() > before).await;
+}
+
 async fn until_trusted(prs: &Prs, pem: &std::path::Path) {
     let waiting = async {
         while !trusts(prs, pem).await {
@@ -184,7 +197,6 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     let (link, _events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
 
     certificate(prs.folder.path(), "localhost", (-3600, YEAR));
-    assert!(!trusts(&prs, &chain).await, "nobody has looked yet");
     prs.signal(Signal::SIGHUP);
     until_trusted(&prs, &chain).await;
     assert!(!trusts(&prs, &old).await);
@@ -193,14 +205,15 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     let new = prs.folder.path().join("new.pem");
     std::fs::copy(&chain, &new).unwrap();
     std::fs::write(prs.folder.path().join("own.key"), "none").unwrap();
-    prs.signal(Signal::SIGHUP);
-    eventually(|| {
-        prs.log
-            .lock()
-            .unwrap()
-            .contains("the old certificate stays")
-    })
-    .await;
+    until_told(&prs, "holds no PEM private key").await;
+    assert!(trusts(&prs, &new).await);
+
+    // A certificate for somebody else, and one that is over: whole, and worse.
+    certificate(prs.folder.path(), "other.example", (-3600, YEAR));
+    until_told(&prs, "it is not for localhost").await;
+    assert!(trusts(&prs, &new).await);
+    certificate(prs.folder.path(), "localhost", (-YEAR, -3600));
+    until_told(&prs, "it ended on ").await;
     assert!(trusts(&prs, &new).await);
 
     // Links go on through all of it.

@@ -28,6 +28,9 @@ fn size() -> u64 {
     size
 }
 
+/// No copy is whole before this time, so none is before the kill: both begin at once.
+const HELD_BACK: Duration = Duration::from_secs(30);
+
 /// A copy that hangs is one whose end is not known: no byte more in this time. How
 /// long a whole one takes is the machine's business.
 const END_KNOWN_WITHIN: Duration = Duration::from_secs(180);
@@ -105,9 +108,10 @@ impl Copies {
         let mut forward = technician.culvert(&["forward", "server:22"]);
         let forward = world.site.spawn("forward", &mut forward)?;
         let at = printed(&forward, "")?;
+        let kilobits = size() * 8 / 1000 / HELD_BACK.as_secs();
         let to_server = |words: &[String]| {
             let mut scp = world.with_password(&technician);
-            scp.arg("scp").args(words);
+            scp.args(["scp", "-l", &kilobits.to_string()]).args(words);
             scp
         };
         let proxy = World::through_proxy(&technician);

@@ -130,6 +130,7 @@ pub struct App {
     pace: pace::Pace,
     link_tickets: link_tickets::LinkTickets,
     fetches: releases::Fetches,
+    sums: downloads::Sums,
     links: OnceLock<Arc<dyn Links>>,
 }
 
@@ -155,6 +156,7 @@ impl App {
             pace: pace::Pace::default(),
             link_tickets: link_tickets::LinkTickets::default(),
             fetches: releases::Fetches::default(),
+            sums: downloads::Sums::default(),
             links: OnceLock::new(),
         }
     }

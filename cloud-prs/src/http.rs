@@ -68,7 +68,6 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
         .split_for_parts();
     let router = router
         .route("/boxes/release", axum::routing::get(bundle::bundle))
-        .route("/downloads/{name}", axum::routing::get(downloads::download))
         .fallback(portal::serve)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -80,7 +79,12 @@ pub fn router(app: Arc<App>) -> (Router, OpenApi) {
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Precise(4))
-                .compress_when(SizeAbove::new(WORTH_PACKING).and(NotForContentType::SSE)),
+                .compress_when(
+                    SizeAbove::new(WORTH_PACKING)
+                        .and(NotForContentType::SSE)
+                        // Programs and bundles: nobody packs them again for each who fetches.
+                        .and(NotForContentType::const_new("application/octet-stream")),
+                ),
         )
         .with_state(app);
     (router, api)
@@ -148,6 +152,7 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::launch))
         .routes(routes!(downloads::downloads))
+        .routes(routes!(downloads::download))
         .routes(routes!(link_tickets::add))
         .routes(routes!(sessions::redeem))
         .routes(routes!(sessions::report))

@@ -44,18 +44,21 @@ export async function what_the_server_has_of_culvert_can_be_fetched_and_only_tha
   await links.first().waitFor();
   assert.equal(await links.count(), 1);
   assert.match(await links.innerText(), /Linux.*Intel and AMD/s);
+  const sum = await page.locator(`${shown} [aria-label="Get culvert"] code[title]`).getAttribute('title');
   await accessibleInBothThemes(page, 'culvert to be fetched');
   assert.equal(await links.getAttribute('download'), name);
   // By a page whose browser does not wait for an answer about the link.
   const fetched = (who, path) => who.evaluate(async (from) => {
     const answer = await fetch(from);
-    return [answer.status, answer.headers.get('content-disposition'), (await answer.arrayBuffer()).byteLength];
+    const body = await answer.arrayBuffer();
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', body));
+    return [answer.status, answer.headers.get('content-disposition'), body.byteLength, Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')];
   }, path);
-  assert.deepEqual(await fetched(first, await links.getAttribute('href')), [200, 'attachment', bytes]);
+  assert.deepEqual(await fetched(first, await links.getAttribute('href')), [200, 'attachment', bytes, sum]);
   // Nobody without a sign-in, and no other file.
   const stranger = await open(browser);
   await stranger.goto(`${world.url}/sign-in`);
-  for (const [who, path, status] of [[stranger, name, 401], [first, 'prs.toml', 404], [first, '..%2fprs.toml', 404]]) assert.equal((await fetched(who, `/downloads/${path}`))[0], status, path);
+  for (const [who, path, status] of [[stranger, name, 401], [first, 'prs.toml', 404], [first, '..%2fprs.toml', 404]]) assert.equal((await fetched(who, `/api/v1/downloads/${path}`))[0], status, path);
   assert.deepEqual(first.faults, []);
 }
 

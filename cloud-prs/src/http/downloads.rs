@@ -10,12 +10,12 @@ use axum::response::{IntoResponse as _, Response};
 use culvert_wire::api::ApiError;
 use futures_util::stream;
 use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, Take};
 
 use super::caller::Who;
 use super::refusal::Refusal;
+use crate::app::App;
 use crate::app::downloads::Download;
-use crate::app::{App, AppError};
 
 /// Bytes of one piece.
 const PIECE: usize = 64 * 1024;
@@ -34,33 +34,32 @@ pub(super) async fn downloads(
     State(app): State<Arc<App>>,
     Who(call): Who,
 ) -> Result<Json<DownloadList>, Refusal> {
-    let downloads = app.downloads(&call)?;
+    let downloads = app.downloads(&call).await?;
     Ok(Json(DownloadList { downloads }))
 }
 
-/// One of them: `GET /downloads/{name}`.
+/// One of them, as it lies there.
+#[utoipa::path(get, path = "/api/v1/downloads/{name}", tag = "downloads",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = String, content_type = "application/octet-stream"),
+        (status = "4XX", body = ApiError)
+    ))]
 pub(super) async fn download(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Path(name): Path<String>,
 ) -> Result<Response, Refusal> {
-    let path = app.download(&call, &name)?;
-    let Ok(file) = File::open(&path).await else {
-        return Err(AppError::not_found().into());
-    };
-    let length = file.metadata().await.ok().filter(|about| about.is_file());
-    let length = length.ok_or_else(AppError::not_found)?.len();
+    let (file, length) = app.download(&call, &name).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, length.to_string()),
-        // As it is: nobody packs a program again for each who fetches it.
-        (header::CONTENT_ENCODING, "identity".to_owned()),
         (header::CONTENT_DISPOSITION, "attachment".to_owned()),
     ];
-    Ok((headers, pieces(file)).into_response())
+    Ok((headers, pieces(File::from_std(file).take(length))).into_response())
 }
 
-fn pieces(file: File) -> Body {
+fn pieces(file: Take<File>) -> Body {
     Body::from_stream(stream::unfold(Some(file), |file| async {
         let mut file = file?;
         let mut piece = vec![0; PIECE];

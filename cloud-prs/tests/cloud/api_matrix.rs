@@ -73,7 +73,8 @@ fn path(route: &str, things: &Things) -> (String, String) {
         .replace("{passkey}", &things.member.to_string())
         .replace("{invitation}", &things.invitation.to_string())
         .replace("{team}", &things.team.to_string())
-        .replace("{assignment}", &things.assignment.to_string());
+        .replace("{assignment}", &things.assignment.to_string())
+        .replace("{name}", "culvert-linux-x86_64");
     (method.to_owned(), path)
 }
 

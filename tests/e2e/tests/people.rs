@@ -69,6 +69,9 @@ fn run(world: &mut World<'_>) -> anyhow::Result<()> {
                 Programs::beside_this_one()?.folder().join("culvert"),
                 folder.join(name),
             )?;
+            let mut sum = Command::new("sh");
+            sum.args(["-ec", "sha256sum \"$0\" >\"$0.sha256\"", name]);
+            must_work(sum.current_dir(&folder))?;
             Ok(bytes.to_string())
         }
         ["hooks"] => receiver(site, &stack.data("cloud").join("tls")),

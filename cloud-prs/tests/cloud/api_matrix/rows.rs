@@ -212,6 +212,8 @@ pub(super) fn rows() -> Vec<Row> {
         plain("POST /link-tickets", A::SessionStart, 201),
         of_customer("POST /launches", A::Launch, 201).body(launch),
         plain("GET /downloads", A::Launch, 200),
+        // Nothing lies there; downloads.rs holds what does.
+        plain("GET /downloads/{name}", A::Launch, 404),
         plain("GET /reports/sessions", A::Report, 200),
         plain("GET /users", A::UserList, 200),
         plain("POST /users", A::UserAdd, 201).body(

@@ -5,11 +5,32 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// State of a TCP socket that waits for connections, in the kernel's lists.
 const LISTEN: &str = "0A";
 /// Ports of the clients of DHCP and DHCPv6.
 const CLIENTS: [u16; 2] = [68, 546];
+
+/// How often and how far apart it is looked whether a port stays.
+const LOOKS: usize = 12;
+const APART: Duration = Duration::from_millis(250);
+
+/// What is open and stays so: a question about a name has a port, too, while it
+/// waits for its answer.
+pub fn stay_open(root: &Path) -> Vec<String> {
+    let mut found = open(root);
+    for _ in 0..LOOKS {
+        if found.is_empty() {
+            break;
+        }
+        thread::sleep(APART);
+        let still = open(root);
+        found.retain(|port| still.contains(port));
+    }
+    found
+}
 
 /// Open ports as `tcp 22`; loopback counts too, for nobody needs it here.
 pub fn open(root: &Path) -> Vec<String> {

@@ -381,7 +381,7 @@ fn show_memory() {
 
 /// Whoever looks at the screen can see that nothing listens.
 fn show_open_ports() {
-    let open = ports::open("/".as_ref());
+    let open = ports::stay_open("/".as_ref());
     let open = match open.is_empty() {
         true => "none".to_owned(),
         false => open.join(", "),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use culvert_wire::api::ApiError;
@@ -13,6 +13,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, Take};
 
 use super::caller::Who;
+use super::extract::Id;
 use super::refusal::Refusal;
 use crate::app::App;
 use crate::app::downloads::Download;
@@ -48,7 +49,7 @@ pub(super) async fn downloads(
 pub(super) async fn download(
     State(app): State<Arc<App>>,
     Who(call): Who,
-    Path(name): Path<String>,
+    Id(name): Id<String>,
 ) -> Result<Response, Refusal> {
     let (file, length) = app.download(&call, &name).await?;
     let headers = [

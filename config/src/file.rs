@@ -65,12 +65,12 @@ fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
     match unknown_key(error.message()) {
         Some((key, known)) => ConfigError::UnknownKey {
             line,
-            key: shown(key),
+            key: shown(key, MAX_SHOWN),
             nearest: nearest(key, &known),
         },
         None => ConfigError::Syntax {
             line,
-            problem: shown(&plain(error.message())),
+            problem: shown(&plain(error.message()), MAX_SHOWN),
         },
     }
 }
@@ -96,11 +96,15 @@ fn nearest(key: &str, known: &[&str]) -> Option<String> {
         .map(|(_, name)| name.to_owned())
 }
 
-/// Words of the file, made harmless for a terminal and for a log.
-fn shown(text: &str) -> String {
-    let fits = text.chars().take(MAX_SHOWN);
-    fits.map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+/// Foreign words in a sentence: one line of at most so many characters, harmless
+/// for a terminal and for a log.
+pub fn shown(text: &str, most: usize) -> String {
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut shown: String = text.chars().take(most).map(clean).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// One line, without the value that was found: it may be a misplaced secret.
@@ -140,6 +144,18 @@ mod tests {
         assert_eq!(evil, "line 1: unknown key \"da\u{fffd}[2Jta\"");
         let long = refused(&format!("{} = 1", "k".repeat(64 * 1024)));
         assert!(long.len() < 300, "{} bytes", long.len());
+    }
+
+    #[test]
+    fn a_sentence_ends_and_steers_no_terminal() {
+        assert_eq!(
+            shown("cannot read a\u{1b}[2Jb\nc", 100),
+            "cannot read a\u{fffd}[2Jb\u{fffd}c"
+        );
+        assert_eq!(shown("ä", 1), "ä");
+        let long = shown(&"ä".repeat(64 * 1024), 2_000);
+        assert_eq!(long.chars().count(), 2_001);
+        assert!(long.ends_with('…'));
     }
 
     #[cfg(unix)]

@@ -19,4 +19,4 @@ pub mod gateway;
 pub mod prs;
 
 pub use error::ConfigError;
-pub use file::{load, parse};
+pub use file::{load, parse, shown};

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use culvert_config::gateway::{DEFAULT_FILE, Gateway};
+use culvert_config::shown;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -139,34 +140,12 @@ fn say(line: &str) {
 
 /// One sentence: what was typed or read steers no terminal and fills no screen.
 fn complain(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "culvert-gateway: {}", shown(line));
-}
-
-fn shown(line: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut shown: String = line.chars().take(MAX_SHOWN).map(clean).collect();
-    if line.chars().nth(MAX_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
+    let _ = writeln!(
+        io::stderr().lock(),
+        "culvert-gateway: {}",
+        shown(line, MAX_SHOWN)
+    );
 }
 
 /// Longest sentence, in characters.
 const MAX_SHOWN: usize = 2_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sentence_ends_and_steers_no_terminal() {
-        assert_eq!(
-            shown("cannot read a\u{1b}[2Jb\nc"),
-            "cannot read a\u{fffd}[2Jb\u{fffd}c"
-        );
-        assert_eq!(shown("ä"), "ä");
-        let long = shown(&"ä".repeat(64 * 1024));
-        assert_eq!(long.chars().count(), MAX_SHOWN + 1);
-        assert!(long.ends_with('…'));
-    }
-}

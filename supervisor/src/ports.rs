@@ -20,20 +20,26 @@ const APART: Duration = Duration::from_millis(250);
 /// What is open and stays so: a question about a name has a port, too, while it
 /// waits for its answer.
 pub fn stay_open(root: &Path) -> Vec<String> {
-    let mut found = open(root);
+    stays(open(root), || {
+        thread::sleep(APART);
+        open(root)
+    })
+}
+
+/// What was found and is there at every look.
+fn stays(mut found: Vec<String>, mut look: impl FnMut() -> Vec<String>) -> Vec<String> {
     for _ in 0..LOOKS {
         if found.is_empty() {
             break;
         }
-        thread::sleep(APART);
-        let still = open(root);
+        let still = look();
         found.retain(|port| still.contains(port));
     }
     found
 }
 
 /// Open ports as `tcp 22`; loopback counts too, for nobody needs it here.
-pub fn open(root: &Path) -> Vec<String> {
+fn open(root: &Path) -> Vec<String> {
     let mut out = Vec::new();
     for (file, kind) in [
         ("tcp", "tcp"),
@@ -84,6 +90,29 @@ mod tests {
         }
 
         assert_eq!(open(dir.path()), ["tcp 22", "udp 5353"]);
+    }
+
+    #[test]
+    fn a_port_counts_only_as_long_as_it_stays() {
+        let ports = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let first: Vec<String> = ports(&["tcp 22", "udp 53000"]);
+        let mut looks = 0;
+        // A question ends at the third look, another one begins.
+        let found = stays(first.clone(), || {
+            looks += 1;
+            match looks {
+                1 | 2 => first.clone(),
+                _ => ports(&["tcp 22", "udp 53001"]),
+            }
+        });
+        assert_eq!((found, looks), (ports(&["tcp 22"]), LOOKS));
+
+        let mut looks = 0;
+        let none = stays(ports(&["udp 53000"]), || {
+            looks += 1;
+            Vec::new()
+        });
+        assert_eq!((none.len(), looks), (0, 1), "nobody waits for more");
     }
 
     /// The real list of the machine that runs this.

@@ -163,6 +163,7 @@ impl Control for Server {
     async fn recover_route(&self, session: SessionId) -> Result<Option<RouteSpec>, Reason> {
         self.app.recover_route(session).await.map_err(|error| {
             tracing::error!(%error, "Route could not be looked up");
+            self.app.note_outage(error.reason());
             error.reason()
         })
     }

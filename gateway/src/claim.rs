@@ -126,7 +126,11 @@ pub async fn confirm(settings: &Gateway, identity: &Identity) -> Result<Claimed,
     if let Err(ClaimError::Refused(refused)) = &outcome {
         let unknown = !matches!(
             refused.reason,
-            Reason::Throttled | Reason::ServerDraining | Reason::ServerFull | Reason::DatabaseDown
+            Reason::Throttled
+                | Reason::ServerDraining
+                | Reason::ServerFull
+                | Reason::DatabaseDown
+                | Reason::StorageFull
         );
         if unknown {
             memory.change(|state| state.claim = None)?;

@@ -98,7 +98,7 @@ impl App {
                 }
             }
             Err(error) => {
-                let refused = failed(&error.into());
+                let refused = self.failed(&error.into());
                 for one in waiting {
                     let _ = one.answer.send(Err(refused.clone()));
                 }
@@ -232,7 +232,7 @@ impl App {
             binding,
             source: from.ip().to_string(),
         };
-        let claimed = self.claim(&claiming).await.map_err(|e| failed(&e))?;
+        let claimed = self.claim(&claiming).await.map_err(|e| self.failed(&e))?;
         Ok(welcome(Some(claimed.gateway), Some(claimed.lease)))
     }
 
@@ -249,7 +249,7 @@ impl App {
         let mut signed_in = None;
         if let Some(token) = &hello.token {
             let actor = self.actor_by_secret(token, Some(&hello.device)).await;
-            let actor = actor.map_err(|error| failed(&error.into()))?;
+            let actor = actor.map_err(|error| self.failed(&error.into()))?;
             if let Some(Identity::Person { user, token, .. }) = actor.map(|a| a.identity) {
                 signed_in = Some((token, user));
             }
@@ -281,6 +281,25 @@ impl App {
         };
         Ok(found.filter(runs).map(route))
     }
+    /// The refusal of a hello that could not be judged.
+    fn failed(&self, error: &AppError) -> Refused {
+        let Some(source) = &error.source else {
+            return refused(error.reason, &error.message);
+        };
+        self.note_outage(error.reason);
+        let shown: &dyn std::error::Error = source;
+        tracing::error!(error = shown, "Hello could not be judged");
+        Refused {
+            reason: if source.is_outage() {
+                source.reason()
+            } else {
+                Reason::DatabaseDown
+            },
+            // It may be back soon.
+            retry_after_ms: 5_000,
+            text: String::new(),
+        }
+    }
 }
 
 fn welcome(gateway: Option<GatewayId>, lease: Option<Lease>) -> Welcome {
@@ -299,20 +318,6 @@ fn refused(reason: Reason, text: &str) -> Refused {
         retry_after_ms: if shut_out { SHUT_OUT_MS } else { ASK_AGAIN_MS },
         text: text.to_owned(),
     }
-}
-
-fn failed(error: &AppError) -> Refused {
-    if let Some(error) = &error.source {
-        let error: &dyn std::error::Error = error;
-        tracing::error!(error, "Hello could not be judged");
-        // The database may be back soon.
-        return Refused {
-            reason: Reason::DatabaseDown,
-            retry_after_ms: 5_000,
-            text: String::new(),
-        };
-    }
-    refused(error.reason, &error.message)
 }
 
 /// A ticket that was not used yet; none was used before.

@@ -1,10 +1,12 @@
 //! Refusals that could not be recorded when they happened, because the database
 //! was the very thing that failed: a full disk, a database that does not answer.
+//! And, once, that it failed: whoever found out first, the server's own work or
+//! somebody of whom nothing could be looked up any more.
 //!
 //! They are kept in memory, a bounded number, and recorded with their own time as
 //! soon as rows are taken again. What a server that is killed meanwhile knew of
-//! them is lost; its log has them. Driven by [`App::work`] and
-//! [`App::record_refusal`].
+//! them is lost; its log has them. Driven by [`App::work`], by
+//! [`App::record_refusal`] and by whatever refuses without a row of its own.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +41,7 @@ struct Waiting {
     refused: VecDeque<Refused>,
     /// How many there was no room for.
     more: u64,
-    /// Whether the server's own work fails, or did in its last whole round.
+    /// Whether the database failed since the server's last whole round of work.
     fails: bool,
 }
 
@@ -93,17 +95,18 @@ impl App {
         self.late.with(|waiting| waiting.keep(refused));
     }
 
-    /// The server's own work found no room or no database: told once, whoever
-    /// called or not, until all of it was done again.
-    pub(super) fn note_failure(&self, error: &StoreError) {
-        if !error.is_outage() {
+    /// Something was not done for want of room or of the database, and no row says
+    /// so: told once, whoever called or not, until all of the server's own work was
+    /// done again. Other reasons are no outage and not told.
+    pub(crate) fn note_outage(&self, why: Reason) {
+        if !matches!(why, Reason::StorageFull | Reason::DatabaseDown) {
             return;
         }
         let refused = Refused {
             by: Doer::server(),
             action: "server.database",
             what: String::new(),
-            why: error.reason(),
+            why,
             at: self.now(),
         };
         self.late.with(|waiting| waiting.fail(refused));

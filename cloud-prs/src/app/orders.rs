@@ -44,7 +44,7 @@ impl App {
                 Ok(()) if round.is_multiple_of(SEEN_EVERY) => self.note_success(),
                 Ok(()) => {}
                 Err(error) => {
-                    self.note_failure(&error);
+                    self.note_outage(error.reason());
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(error, "Database does not answer, will try again");
                 }

@@ -12,7 +12,7 @@ use culvert_wire::reason::Reason;
 use super::caller::Who;
 use super::origin::Web;
 use super::refusal::Refusal;
-use crate::app::{App, AppError, Sitting};
+use crate::app::{App, Sitting};
 use crate::authz::Identity;
 
 /// Gives a one-time ticket for one link of the portal's page.
@@ -37,7 +37,10 @@ pub async fn greet(app: &App, parts: &Parts) -> Result<Sitting, Reason> {
         .map_err(|error| error.reason)?;
     let cookie = web.cookie(&parts.headers).ok_or(Reason::SignInNeeded)?;
     let actor = app.actor_by_cookie(cookie.as_bytes()).await;
-    let actor = actor.map_err(|error| AppError::from(error).reason)?;
+    let actor = actor.map_err(|error| {
+        app.note_outage(error.reason());
+        error.reason()
+    })?;
     match actor.map(|actor| actor.identity) {
         Some(Identity::Person { user, token, .. }) => Ok(Sitting { token, user }),
         Some(Identity::Console { .. }) | None => Err(Reason::SignInNeeded),

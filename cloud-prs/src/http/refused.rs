@@ -2,7 +2,8 @@
 //!
 //! Calls of nobody (no sign-in, no token) are counted by the sign-in's own
 //! rows and by the metrics: anybody on the internet can make them, and the
-//! trail must not grow by a stranger's will.
+//! trail must not grow by a stranger's will. That the database failed is told
+//! once, whoever could not be looked up in it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -27,12 +28,17 @@ pub(super) async fn record(
     // Without the query, which holds what people look for.
     let what = format!("{} {}", request.method(), request.uri().path());
     let response = next.run(request).await;
-    let why = response.extensions().get::<Why>().map(|why| why.0);
-    if let (Some(why), Some(doer)) = (why, known.get())
-        && (!reads || matches!(why, Reason::NotFound | Reason::NotAllowed))
-        && let Err(error) = app.record_refusal(doer, &what, why).await
-    {
-        tracing::error!(%error, "Refusal could not be recorded");
+    let Some(Why(why)) = response.extensions().get().copied() else {
+        return response;
+    };
+    let told = !reads || matches!(why, Reason::NotFound | Reason::NotAllowed);
+    match known.get().filter(|_| told) {
+        Some(doer) => {
+            if let Err(error) = app.record_refusal(doer, &what, why).await {
+                tracing::error!(%error, "Refusal could not be recorded");
+            }
+        }
+        None => app.note_outage(why),
     }
     response
 }

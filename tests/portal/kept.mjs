@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 
-import { desktop, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed } from './world.mjs';
+import { api, desktop, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed } from './world.mjs';
 
 /** Loads the page anew, as F5 does, and takes up the session that it offers. */
 async function again(page, name) {
@@ -79,6 +79,8 @@ export async function an_ended_terminal_is_over_at_the_host(world, browser) {
 export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_password_along(world, browser) {
   const page = await open(browser);
   await signIn(world, page);
+  const asked = [];
+  page.context().on('response', (r) => { if (r.request().method() === 'POST' && r.url().endsWith('/api/v1/sessions')) void r.json().then((answer) => asked.push(answer.session)); });
   await desktop(world, page, 'harb desk');
   await page.click(`${shown} [aria-label^="Pop out"]`);
   const [popup] = await Promise.all([page.waitForEvent('popup'), page.locator('dialog[open] button:has-text("Start anew")').click()]);
@@ -91,6 +93,11 @@ export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_pass
   assert.ok(!stored.includes(world.vncPassword), 'the password was stored');
   await popup.click(`${shown} header button:has-text("End")`);
   await Promise.all([popup.waitForEvent('close'), popup.locator('dialog[open] button:has-text("End session")').click()]);
+  // The box was told by word, not by the silence of a window that is gone.
+  const session = asked.at(-1);
+  const of = async () => (await api(page, 'GET', '/api/v1/sessions')).body.sessions.find((s) => s.session === session);
+  while (!(await of()).ended) await page.waitForTimeout(100);
+  assert.equal((await of()).reason, 'closed_by_technician');
 
   await desktop(world, page, 'harb desk');
   assert.match(await again(page, 'VNC'), /anew/);

@@ -6,6 +6,7 @@
 import { SessionError, type Session, type SessionEnd, type Stream, type TelnetStream } from '../session';
 import { opening, TerminalStream, type ByteStream, type Exit, type HostKeyQuestion, type Prompt, type Ready, type Verdict } from '../session/terminal';
 import type { Told } from '../session/worker/kept';
+import { soon } from './farewell';
 import { endOf } from './opening';
 import { endBy, REPLACED, TARGET_UNKNOWN, TERMINAL_GONE, TOO_MANY_SESSIONS } from './reasons';
 
@@ -36,10 +37,6 @@ export interface TelnetEvents {
   gone: () => void;
   over: (end: SessionEnd) => void;
 }
-
-/** How long a page waits for the word that the host was let go. */
-const FAREWELL_MS = 1_000;
-const soon = (over: Promise<unknown>): Promise<void> => Promise.race([over, new Promise((wake) => setTimeout(wake, FAREWELL_MS))]).then(() => undefined);
 
 export interface TelnetStart { columns: number; rows: number; resume?: Uint8Array }
 

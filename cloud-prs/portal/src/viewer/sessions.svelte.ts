@@ -10,6 +10,7 @@ import { hues } from '../lib/hues.svelte';
 import { router } from '../lib/router.svelte';
 import { world, type Host } from '../lib/world.svelte';
 import type { PathQuality, Session, SessionEnd } from '../session';
+import { soon } from './farewell';
 import { entryOf, keeper, type Kept } from './keep';
 
 export type TabState = 'opening' | 'open' | 'reconnecting' | 'ended';
@@ -90,7 +91,7 @@ export class Tab {
 
   /**
    * Ends what runs; a terminal that moves to another window goes on there: the box
-   * keeps it. Settled when the host's end knows, or a second later.
+   * keeps it. Settled when the other ends are told, or two seconds later.
    */
   async hangUp(): Promise<void> {
     const { session, letGo } = this;
@@ -98,6 +99,8 @@ export class Tab {
     try {
       if (letGo && !this.moving && this.state !== 'ended') await letGo();
     } finally { session?.close(); }
+    // A window that goes now takes the last packets with it.
+    if (session) await soon(session.closed);
   }
 
   again(): void {

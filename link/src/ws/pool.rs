@@ -3,21 +3,22 @@
 //! A relayed message is as long as a batch of packets; without this the
 //! allocator gives such a buffer back to the system after every message and
 //! faults it in again for the next (measured: a third of the relay's time).
-//! One short list for the process, newest first, so that a buffer is still in
-//! the processor's cache. Holds [`KEPT`] buffers at most.
+//! One short list for the process and each size, newest first, so that a buffer is
+//! still in the processor's cache. A message waits in a buffer of hardly twice its
+//! length, so that queues which count bytes bound memory, too.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-/// Room of a pooled buffer: the longest batch and its header.
-const ROOM: usize = 65 * 1024;
+/// Rooms of pooled buffers; the last takes the longest batch and its header.
+const ROOMS: [usize; 3] = [16 * 1024, 32 * 1024, 65 * 1024];
 /// Shorter messages get a buffer of their own size.
 const SHORT: usize = 8 * 1024;
-/// Buffers kept, 1 MiB together.
+/// Buffers kept of each size, less than 2 MiB together.
 const KEPT: usize = 16;
 
-static POOL: Mutex<Vec<BytesMut>> = Mutex::new(Vec::new());
+static POOLS: [Mutex<Vec<BytesMut>>; 3] = [const { Mutex::new(Vec::new()) }; 3];
 
 /// Done once before the first long message.
 static KEEP_TOP: Once = Once::new();
@@ -40,8 +41,10 @@ pub(super) fn take(length: usize) -> BytesMut {
         return BytesMut::with_capacity(length);
     }
     KEEP_TOP.call_once(keep_top);
-    let kept = lock().pop();
-    kept.unwrap_or_else(|| BytesMut::with_capacity(ROOM))
+    let size = ROOMS.iter().position(|room| *room >= length);
+    let size = size.unwrap_or(ROOMS.len() - 1);
+    let kept = lock(size).pop();
+    kept.unwrap_or_else(|| BytesMut::with_capacity(ROOMS[size]))
 }
 
 /// Takes a message back that nobody needs any more.
@@ -58,18 +61,19 @@ pub(super) fn give(message: Bytes) {
 pub(super) fn give_buffer(mut buffer: BytesMut) {
     buffer.clear();
     // Gets the front back that was cut off (a header).
-    if !buffer.try_reclaim(ROOM) || buffer.capacity() > 2 * ROOM {
+    let size = ROOMS.iter().rposition(|room| buffer.try_reclaim(*room));
+    let Some(size) = size.filter(|size| buffer.capacity() < 2 * ROOMS[*size]) else {
         return;
-    }
-    let mut pool = lock();
+    };
+    let mut pool = lock(size);
     if pool.len() < KEPT {
         pool.push(buffer);
     }
 }
 
-fn lock() -> MutexGuard<'static, Vec<BytesMut>> {
+fn lock(size: usize) -> MutexGuard<'static, Vec<BytesMut>> {
     // No code panics while holding it.
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    POOLS[size].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -90,7 +94,25 @@ mod tests {
 
         let again = take(60_000);
 
-        assert!(again.capacity() >= ROOM && again.is_empty());
+        assert!(again.capacity() >= ROOMS[2] && again.is_empty());
         assert_eq!(take(100).capacity(), 100);
+    }
+
+    /// Threat 22: a queue that counts a message's bytes counts about half, at least, of what
+    /// it holds in memory, whatever went through the buffer before.
+    #[test]
+    fn a_message_waits_in_hardly_twice_its_length() {
+        for _ in 0..2 {
+            for length in [1, SHORT, SHORT + 1, 12_288, 16_385, 33_000, 65_000, 66_560] {
+                let mut buffer = take(length);
+                buffer.resize(length, 1);
+                assert!(
+                    buffer.capacity() <= 2 * length + 1024,
+                    "{} for {length}",
+                    buffer.capacity()
+                );
+                give(buffer.freeze());
+            }
+        }
     }
 }

@@ -34,6 +34,7 @@ mod host_keys;
 pub mod import;
 pub mod invitations;
 mod late;
+mod late_ends;
 pub mod launches;
 mod lease;
 pub mod leaving;
@@ -127,6 +128,7 @@ pub struct App {
     hellos: hellos::Hellos,
     answers: answers::Answers,
     late: late::Late,
+    ends: late_ends::Ends,
     pace: pace::Pace,
     link_tickets: link_tickets::LinkTickets,
     fetches: releases::Fetches,
@@ -153,6 +155,7 @@ impl App {
             hellos: hellos::Hellos::default(),
             answers: answers::Answers::default(),
             late: late::Late::default(),
+            ends: late_ends::Ends::default(),
             pace: pace::Pace::default(),
             link_tickets: link_tickets::LinkTickets::default(),
             fetches: releases::Fetches::default(),

@@ -2,7 +2,8 @@
 //! how it fares, what it obeyed, and how a session ended.
 //!
 //! Each report is a row and, where somebody watches, news; what cannot be
-//! written is logged: nobody waits for the answer.
+//! written is logged: nobody waits for the answer. Ends of sessions are written
+//! later then.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use serde_json::json;
 
+use super::late_ends::Told;
 use super::trail::{Doer, Event};
 use super::{App, lease};
 use crate::store::health::{self, Health};
@@ -134,8 +136,13 @@ impl App {
             }
             Some(_) | None => return self.answers.give(result),
         };
-        let outcome = self.finish(session, Some(key), reason, None).await;
-        log(outcome, "Refused session could not be noted");
+        self.end_told(Told {
+            session,
+            gateway: Some(*key),
+            reason,
+            bytes: None,
+        })
+        .await;
     }
 
     /// Tells the technician at once, in the gateway's words, if the session
@@ -160,11 +167,13 @@ impl App {
 
     /// A gateway's record of a session that ended.
     pub async fn session_ended(&self, key: &PublicKey, ended: &SessionEnded) {
-        let bytes = Some((ended.from_hosts, ended.to_hosts));
-        let outcome = self
-            .finish(ended.session, Some(key), ended.reason, bytes)
-            .await;
-        log(outcome, "Session's end could not be noted");
+        self.end_told(Told {
+            session: ended.session,
+            gateway: Some(*key),
+            reason: ended.reason,
+            bytes: Some((ended.from_hosts, ended.to_hosts)),
+        })
+        .await;
     }
 
     /// An end has joined: its ticket works no more, here or after a restart.
@@ -184,19 +193,19 @@ impl App {
     /// waited for a moment.
     pub async fn route_closed(&self, session: SessionId, reason: Reason) {
         tokio::time::sleep(RECORD_WITHIN).await;
-        let outcome = self.finish(session, None, reason, None).await;
-        log(outcome, "Session's end could not be noted");
+        self.end_told(Told {
+            session,
+            gateway: None,
+            reason,
+            bytes: None,
+        })
+        .await;
     }
 
-    /// Completes a session's record; `gateway`, where one reports, must be
-    /// the session's own.
-    async fn finish(
-        &self,
-        id: SessionId,
-        gateway: Option<&PublicKey>,
-        reason: Reason,
-        bytes: Option<(u64, u64)>,
-    ) -> Result<(), StoreError> {
+    /// Completes a session's record, any number of times; a gateway that reports
+    /// must be the session's own.
+    pub(super) async fn finish(&self, told: &Told) -> Result<(), StoreError> {
+        let (id, gateway) = (told.session, told.gateway.as_ref());
         let mut write = self.store.write().await?;
         let found = sessions::by_id(&mut write, id).await?;
         let own = |s: &Session| gateway.is_none_or(|key| *key == s.gateway_key);
@@ -207,7 +216,10 @@ impl App {
             Some(key) => Doer::gateway(key, String::new()),
             None => Doer::server(),
         };
-        if let (Some((from_hosts, to_hosts)), Some(key)) = (bytes, gateway) {
+        let known = (session.from_hosts, session.to_hosts);
+        if let (Some((from_hosts, to_hosts)), Some(key)) =
+            (told.bytes.filter(|bytes| *bytes != known), gateway)
+        {
             sessions::count(&mut write, id, key, from_hosts, to_hosts).await?;
             (session.from_hosts, session.to_hosts) = (from_hosts, to_hosts);
             if session.ended.is_some() {
@@ -218,11 +230,11 @@ impl App {
             }
         }
         if self
-            .close_record(&mut write, &doer, &session, reason)
+            .close_record(&mut write, &doer, &session, told.reason)
             .await?
         {
             let order = Order::EndRoute(id);
-            orders::add(&mut write, order, reason, self.now()).await?;
+            orders::add(&mut write, order, told.reason, self.now()).await?;
         }
         self.commit(write).await
     }

@@ -39,6 +39,7 @@ impl App {
             if round.is_multiple_of(OVERDUE_EVERY) {
                 // Whatever else fails: rows may be taken all the same.
                 done = done.and(self.record_late().await);
+                done = done.and(self.finish_late().await);
             }
             match done {
                 Ok(()) if round.is_multiple_of(SEEN_EVERY) => self.note_success(),

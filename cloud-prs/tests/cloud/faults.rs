@@ -1,7 +1,11 @@
 //! A full disk, a dead database: one sentence, a reason code, nothing half
 //! done, and everything works again afterwards (P3, P20).
 
+use std::time::Duration;
+
 use culvert_cloud_prs::store::Place;
+use culvert_cloud_prs::store::sessions::Filter;
+use culvert_wire::frame::SessionEnded;
 use culvert_wire::reason::Reason;
 use sqlx::Connection as _;
 
@@ -69,15 +73,7 @@ async fn a_full_disk_refuses_new_sessions_with_its_own_reason() {
 async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
     let world = World::new().await;
     let call = world.call(&world.ann).await;
-    let Place::File(path) = world.app.store().place().clone() else {
-        panic!("SQLite")
-    };
-    let url = format!("sqlite://{}", path.display());
-    let mut other = sqlx::AnyConnection::connect(&url).await.unwrap();
-    sqlx::query("BEGIN EXCLUSIVE")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    let mut other = locked(&world).await;
 
     let refused = world
         .app
@@ -90,6 +86,56 @@ async fn a_database_that_does_not_answer_refuses_new_sessions_and_comes_back() {
     assert!(world.wires.invites.lock().unwrap().is_empty());
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     assert!(world.app.start_session(&call, &ask(&world.a)).await.is_ok());
+}
+
+/// Nobody waits for an answer to a session's end, so it is kept until it is a row.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_the_database_did_not_take_is_recorded_when_it_does() {
+    let world = World::new().await;
+    let session = world.session(&world.ann, &world.a).await.session;
+    let mut other = locked(&world).await;
+    let ended = SessionEnded {
+        session,
+        reason: Reason::ClosedByTechnician,
+        from_hosts: 1234,
+        to_hosts: 56,
+        streams: 1,
+    };
+    let key = world.a.box_key.public();
+    world.app.session_ended(&key, &ended).await;
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+
+    let record = async || {
+        let rows = world.app.report(&console(), Filter::default()).await;
+        rows.unwrap().remove(0)
+    };
+    assert!(record().await.ended.is_none());
+    let recorded = async {
+        while record().await.ended.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = world.app.work() => unreachable!("the server works until it is stopped"),
+        () = recorded => {}
+    }
+    let record = record().await;
+    assert_eq!((record.from_hosts, record.to_hosts), (1234, 56));
+    assert_eq!(record.reason, Some(Reason::ClosedByTechnician));
+}
+
+/// Holds the database's file for itself until it rolls back.
+async fn locked(world: &World) -> sqlx::AnyConnection {
+    let Place::File(path) = world.app.store().place().clone() else {
+        panic!("SQLite")
+    };
+    let url = format!("sqlite://{}", path.display());
+    let mut other = sqlx::AnyConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    other
 }
 
 /// A rejoin after a restart: the end is told why, with a reason that is worth

@@ -3,6 +3,7 @@
 use culvert_wire::frame::{Frame, InviteResult};
 use culvert_wire::reason::Reason;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::task::Task;
@@ -61,8 +62,9 @@ impl Loop {
             LinkStatus::Unclaimed | LinkStatus::Down => false,
         };
         if let Some((link, _)) = self.link.as_ref().filter(|_| welcomed) {
-            self.reports
-                .flush(|report| link.send(Frame::SessionEnded(report)).is_ok());
+            self.reports.flush(Instant::now(), |report| {
+                link.send(Frame::SessionEnded(report)).is_ok()
+            });
         }
     }
 

@@ -170,6 +170,7 @@ impl Loop {
             self.fault(reason.slug(), reason.sentence());
         }
         self.status.link_time_ms = Some(now.0);
+        self.reports.again(Instant::now());
         self.send_reports();
         self.tell_health();
         self.tell_status();

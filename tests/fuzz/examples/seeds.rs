@@ -254,10 +254,21 @@ fn main() {
         target: target("192.168.7.9", Protocol::Ssh, 22),
         account: "root".into(),
     };
-    let password = Contents::Password(Secret::new(b"password"));
-    let sealed = culvert_session::sealed::seal(&purpose, &password, &[9; 32], [1; 32])
-        .expect("it can be sealed");
-    save("sealed", 0, &sealed.to_bytes());
+    let private = |passphrase| Contents::PrivateKey {
+        key: Secret::new(b"-----BEGIN OPENSSH PRIVATE KEY-----\n"),
+        passphrase: Secret::new(passphrase),
+    };
+    let secrets = [
+        Contents::Password(Secret::new(b"password")),
+        Contents::Password(Secret::new(b"")),
+        private(b""),
+        private("päss".as_bytes()),
+    ];
+    for (number, secret) in secrets.iter().enumerate() {
+        let sealed = culvert_session::sealed::seal(&purpose, secret, &[9; 32], [1; 32])
+            .expect("it can be sealed");
+        save("sealed", number, &sealed.to_bytes());
+    }
     let open = Open {
         service: Service::Target(1),
         lane: Lane::Bulk,

@@ -6,45 +6,91 @@ use std::path::PathBuf;
 use culvert_wire::key::SigningKey;
 use culvert_wire::supervisor::{FromGateway, FromSupervisor, LinkState, UpdateState};
 use culvert_wire::update::{
-    BLOCK, FIRST_PART, KeyList, Manifest, Part, PartKind, SignedKeyList, SignedManifest, Verity,
+    BLOCK, FIRST_PART, KeyList, MAX_RELEASE_KEYS, Manifest, Part, PartKind, SignedKeyList,
+    SignedManifest, Verity,
 };
 use culvert_wire::{Encode, UnixMs};
 use sha2::{Digest as _, Sha256};
 
 fn main() {
+    updates();
+    messages();
+}
+
+/// Lists of keys that follow one another, and releases that they sign.
+fn updates() {
     let key = |seed| SigningKey::from_seed(&[seed; 32]);
-    let list = KeyList {
-        generation: 2,
-        root: key(2).public(),
-        release: vec![key(10).public(), key(11).public()],
+    let list = |generation, root: u8, release: &[u8]| KeyList {
+        generation,
+        root: key(root).public(),
+        release: release.iter().map(|seed| key(*seed).public()).collect(),
     };
-    let list = SignedKeyList::sign(list, &key(1), &key(2));
-    let part = |kind, block: u64, bytes: &[u8]| Part {
-        kind,
-        offset: FIRST_PART + block * BLOCK,
-        size: bytes.len() as u64,
-        hash: Sha256::digest(bytes).into(),
-    };
-    let manifest = Manifest {
+    let first = SignedKeyList::sign(list(2, 2, &[10, 11]), &key(1), &key(2));
+    let second = SignedKeyList::sign(list(3, 2, &[12]), &key(2), &key(2));
+    let full: Vec<u8> = (20..).take(MAX_RELEASE_KEYS).collect();
+    let last = SignedKeyList::sign(list(u64::MAX, 3, &full), &key(2), &key(3));
+    let lists = [first, second, last];
+    for (number, list) in lists.iter().enumerate() {
+        seed("key_list", number, &list.to_bytes());
+    }
+
+    let small: &[(PartKind, &[u8])] =
+        &[(PartKind::Kernel, b"kernel"), (PartKind::Root, b"the root")];
+    // One is as long as a block, one longer, one has nothing in it.
+    let block = vec![3; usize::try_from(BLOCK).expect("a block fits into memory")];
+    let longer = [&block[..], b"more"].concat();
+    let whole: &[(PartKind, &[u8])] = &[
+        (PartKind::Kernel, &block),
+        (PartKind::Initramfs, b"initramfs"),
+        (PartKind::DeviceTree, b""),
+        (PartKind::Root, &longer),
+        (PartKind::HashTree, b"hashes"),
+    ];
+    let chains = [&lists[..1], &[], &lists[..]];
+    for (number, (parts, chain)) in [small, small, whole].into_iter().zip(chains).enumerate() {
+        let manifest = manifest(parts);
+        let bytes: Vec<u8> = parts
+            .iter()
+            .flat_map(|(_, bytes)| *bytes)
+            .copied()
+            .collect();
+        let payload = [&manifest.to_bytes()[..], &bytes].concat();
+        seed("payload", number, &payload);
+        let signed = SignedManifest::sign(manifest, chain.to_vec(), &key(11));
+        seed("manifest", number, &signed.to_bytes());
+    }
+}
+
+/// Of parts, one behind the other at the beginning of a block.
+fn manifest(parts: &[(PartKind, &[u8])]) -> Manifest {
+    let mut offset = FIRST_PART;
+    let parts = parts.iter().map(|(kind, bytes)| {
+        let size = bytes.len() as u64;
+        let part = Part {
+            kind: *kind,
+            offset,
+            size,
+            hash: Sha256::digest(bytes).into(),
+        };
+        offset += size.next_multiple_of(BLOCK);
+        part
+    });
+    Manifest {
         board: "qemu-virt".into(),
         version: 7,
         name: "1.2.3".into(),
         issued: UnixMs(1),
         expires: UnixMs(2),
-        parts: vec![
-            part(PartKind::Kernel, 0, b"kernel"),
-            part(PartKind::Root, 1, b"the root"),
-        ],
+        parts: parts.collect(),
         verity: Verity {
             root_hash: [1; 32],
             salt: [2; 32],
         },
-    };
-    let payload = [&manifest.to_bytes()[..], b"kernelthe root"].concat();
-    seed("payload", 0, &payload);
-    seed("key_list", 0, &list.to_bytes());
-    let signed = SignedManifest::sign(manifest, vec![list], &key(11));
-    seed("manifest", 0, &signed.to_bytes());
+    }
+}
+
+/// What the gateway and its supervisor tell each other.
+fn messages() {
     let said = [
         FromGateway::Health,
         FromGateway::LinkState {

@@ -112,14 +112,34 @@ pub enum ServeError {
 /// [`ServeError`].
 pub async fn open(data: &Data) -> Result<(Prs, Keys, Arc<App>), ServeError> {
     let settings = Prs::load(data.dir())?;
-    let keys = Keys::load(data)?;
-    let place = match &settings.database_address_file {
+    let place = place(data, &settings)?;
+    open_at(data, settings, place).await
+}
+
+/// Where the settings say that the database is.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn place(data: &Data, settings: &Prs) -> Result<Place, ServeError> {
+    Ok(match &settings.database_address_file {
         Some(file) => {
             let name = file.display().to_string();
             Place::Postgres(data.read(&name)?.trim().to_owned())
         }
         None => Place::File(data.database()),
-    };
+    })
+}
+
+/// As [`open`], with a database elsewhere.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn open_at(
+    data: &Data,
+    settings: Prs,
+    place: Place,
+) -> Result<(Prs, Keys, Arc<App>), ServeError> {
+    let keys = Keys::load(data)?;
     let store = Store::open(place).await?;
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let here = Installation {

@@ -1,13 +1,15 @@
 //! `admin backup` and `admin restore`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use culvert_config::prs::{FILE_NAME, Prs};
 
 use super::out;
+use crate::app::voiding::Voided;
 use crate::app::{App, Call};
 use crate::data::Data;
 use crate::serve;
@@ -82,18 +84,16 @@ impl Restore {
         {
             whole_server(&Data::at(folder), data)?;
         }
+        let elsewhere = elsewhere(data)?;
         let Some(_lock) = data.lock()? else {
             bail!("a server runs on {}: stop it first", data.dir().display());
         };
         // That of PostgreSQL is put back by its own tools, before this.
-        if let Some(folder) = &self.folder
-            && !elsewhere(data)?
-        {
-            put_back(&folder.join(DATABASE), data)?;
-        }
-        let (_, _, app) = serve::open(data).await?;
-        let voided = app.void_everything(call).await?;
-        app.store().close().await;
+        let file = self.folder.filter(|_| !elsewhere);
+        let voided = match file {
+            Some(folder) => put_back(&folder.join(DATABASE), data, call).await?,
+            None => void(serve::open(data).await?.2, call).await?,
+        };
         out::line("restored; void now, so that nothing old works again:")?;
         out::line(&format!("  {} unused claim codes", voided.codes))?;
         out::line(&format!("  {} sign-ins and API tokens", voided.tokens))?;
@@ -124,22 +124,104 @@ fn whole_server(backup: &Data, data: &Data) -> anyhow::Result<()> {
     Ok(data.write(FILE_NAME, &backup.read(FILE_NAME)?)?)
 }
 
-fn put_back(from: &Path, data: &Data) -> anyhow::Result<()> {
+/// Puts a database in the place of the one so far, with nothing old that still
+/// works. The one so far stays beside it, whole.
+async fn put_back(from: &Path, data: &Data, call: &Call) -> anyhow::Result<Voided> {
     let target = data.database();
     let beside = target.with_extension("restored");
+    for file in with_journals(&beside) {
+        remove(&file)?;
+    }
     fs::copy(from, &beside).with_context(|| format!("cannot read {}", from.display()))?;
+    // Before anybody could start a server on it.
+    let settings = Prs::load(data.dir())?;
+    let place = Place::File(beside.clone());
+    let (_, _, app) = serve::open_at(data, settings, place).await?;
+    let voided = void(app, call).await?;
     fs::File::open(&beside)?.sync_all()?;
     if target.exists() {
-        let before = target.with_extension("before-restore.db");
-        fs::rename(&target, &before)?;
-        out::line(&format!("the database so far: {}", before.display()))?;
+        let kept = keep(&target)?;
+        out::line(&format!("the database so far: {}", kept.display()))?;
     }
-    // Journals of the database so far do not belong to the restored one.
-    for journal in ["culvert.db-wal", "culvert.db-shm"] {
-        let path = data.path(journal);
-        if path.exists() {
-            fs::remove_file(path)?;
+    // Journals of the database so far must never meet the restored one.
+    for journal in &with_journals(&target)[1..] {
+        remove(journal)?;
+    }
+    fs::rename(&beside, &target)?;
+    fs::File::open(data.dir())?.sync_all()?;
+    Ok(voided)
+}
+
+async fn void(app: Arc<App>, call: &Call) -> anyhow::Result<Voided> {
+    let voided = app.void_everything(call).await;
+    app.store().close().await;
+    Ok(voided?)
+}
+
+/// A second name for a database and its journals, one that nothing has yet.
+fn keep(database: &Path) -> anyhow::Result<PathBuf> {
+    let kept = (1..)
+        .map(|number| database.with_extension(format!("before-restore-{number}.db")))
+        .find(|kept| !kept.exists())
+        .context("there is a free name")?;
+    for (from, to) in with_journals(database).iter().zip(with_journals(&kept)) {
+        if from.exists() && fs::hard_link(from, &to).is_err() {
+            // Some file systems know no second names.
+            fs::copy(from, &to).with_context(|| format!("cannot keep {}", from.display()))?;
+            fs::File::open(&to)?.sync_all()?;
         }
     }
-    Ok(fs::rename(&beside, &target)?)
+    Ok(kept)
+}
+
+/// A database's own files: itself, its write-ahead log, and that one's index.
+fn with_journals(database: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    })
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// What a killed server had only in its write-ahead log is kept, too; and a
+    /// second restore keeps what the first one kept.
+    #[tokio::test]
+    async fn the_database_so_far_is_kept_whole_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join(DATABASE);
+        let store = Store::open(Place::File(database.clone())).await.unwrap();
+        let mut kept = Vec::new();
+        for value in ["one", "two"] {
+            let mut write = store.write().await.unwrap();
+            let sql = "INSERT INTO meta (name, value) VALUES ($1, $1)";
+            sqlx::query(sql)
+                .bind(value)
+                .execute(&mut *write)
+                .await
+                .unwrap();
+            write.commit().await.unwrap();
+            kept.push(keep(&database).unwrap());
+        }
+        // The logs go on under their first name, as they would not after a restore.
+        store.close().await;
+
+        assert_ne!(kept[0], kept[1]);
+        let store = Store::open(Place::File(kept.remove(1))).await.unwrap();
+        let mut db = store.read().await.unwrap();
+        let sql = "SELECT value FROM meta WHERE name IN ('one', 'two')";
+        let found = sqlx::query(sql).fetch_all(&mut *db).await.unwrap();
+        assert_eq!(found.len(), 2);
+    }
 }

@@ -50,7 +50,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use error::StoreError;
-pub use migrate::SCHEMA;
+pub use migrate::{SCHEMA, Standing};
 
 /// Connections to the database. SQLite readers never wait for the writer.
 const CONNECTIONS: u32 = 8;
@@ -87,6 +87,22 @@ impl Store {
         let store = Self::connect(place).await?;
         migrate::run(&store).await?;
         Ok(store)
+    }
+
+    /// How the database stands to this version; looks only, and makes none.
+    ///
+    /// # Errors
+    /// [`StoreError`], also for a database of a newer version.
+    pub async fn standing(place: Place) -> Result<Standing, StoreError> {
+        if let Place::File(path) = &place
+            && !path.exists()
+        {
+            return Ok(Standing::New);
+        }
+        let store = Self::connect(place).await?;
+        let standing = migrate::standing(&store).await;
+        store.close().await;
+        standing
     }
 
     /// Opens the database as it is.

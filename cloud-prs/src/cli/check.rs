@@ -16,6 +16,7 @@ use crate::certificate;
 use crate::data::Data;
 use crate::keys::{Keys, PROVIDER_KEY};
 use crate::serve;
+use crate::store::{SCHEMA, Standing, Store};
 
 /// Free space below which the disk counts as nearly full: a month of audit
 /// rows at a busy provider.
@@ -47,7 +48,7 @@ pub(super) async fn run(data: &Data) -> anyhow::Result<()> {
         private(data),
         certificate_left(data, &settings),
         disk(data),
-        database(data).await,
+        database(data, &settings).await,
         port(data, &settings).await,
     ];
     for address in &settings.public_addresses {
@@ -169,12 +170,18 @@ fn disk(data: &Data) -> Found {
     }
 }
 
-async fn database(data: &Data) -> Found {
-    match serve::open(data).await {
-        Ok((_, _, app)) => {
-            app.store().close().await;
-            Good("database: opens".into())
-        }
+/// Never changes it: a server of another version may work with it.
+async fn database(data: &Data, settings: &Prs) -> Found {
+    let place = match serve::place(data, settings) {
+        Ok(place) => place,
+        Err(error) => return Bad(format!("database: {error}")),
+    };
+    match Store::standing(place).await {
+        Ok(Standing::Current) => Good("database: opens".into()),
+        Ok(Standing::New) => Good("database: is made at the first start".into()),
+        Ok(Standing::Older(found)) => Good(format!(
+            "database: opens; the next start updates it from schema {found} to {SCHEMA}"
+        )),
         Err(error) => Bad(format!("database: {error}")),
     }
 }

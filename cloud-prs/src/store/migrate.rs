@@ -26,6 +26,54 @@ const STEPS: [(i64, &str); 9] = [
 /// The schema that this version reads and writes.
 pub const SCHEMA: i64 = STEPS[STEPS.len() - 1].0;
 
+/// How a database stands to this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none yet, or an empty one.
+    New,
+    /// It has this schema, an older one: [`Store::open`] brings it up to ours.
+    Older(i64),
+    /// It has ours.
+    Current,
+}
+
+/// Looks, and changes nothing.
+pub(super) async fn standing(store: &Store) -> Result<Standing, StoreError> {
+    let mut connection = store.read().await?;
+    let found = match version(&mut connection).await {
+        // No table of ours is there yet.
+        Err(StoreError::Down(error)) if error.as_database_error().is_some() => 0,
+        found => found?,
+    };
+    if found == 0 {
+        return Ok(Standing::New);
+    }
+    let done = done(&mut connection).await?;
+    refuse_newer(&done, found)?;
+    Ok(
+        match STEPS.iter().all(|(number, _)| done.contains(number)) {
+            true => Standing::Current,
+            false => Standing::Older(found),
+        },
+    )
+}
+
+fn refuse_newer(done: &[i64], found: i64) -> Result<(), StoreError> {
+    let known = |step: &i64| STEPS.iter().any(|(number, _)| number == step);
+    match done
+        .iter()
+        .copied()
+        .chain([found])
+        .find(|n| *n > 0 && !known(n))
+    {
+        Some(found) => Err(StoreError::Newer {
+            found,
+            known: SCHEMA,
+        }),
+        None => Ok(()),
+    }
+}
+
 pub(super) async fn run(store: &Store) -> Result<(), StoreError> {
     let mut connection = store.read().await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
@@ -36,18 +84,7 @@ pub(super) async fn run(store: &Store) -> Result<(), StoreError> {
     let found = version(&mut connection).await?;
     let done = done(&mut connection).await?;
     drop(connection);
-    let known = |step: &i64| STEPS.iter().any(|(number, _)| number == step);
-    if let Some(found) = done
-        .iter()
-        .copied()
-        .chain([found])
-        .find(|n| *n > 0 && !known(n))
-    {
-        return Err(StoreError::Newer {
-            found,
-            known: SCHEMA,
-        });
-    }
+    refuse_newer(&done, found)?;
     if STEPS.iter().all(|(number, _)| done.contains(number)) {
         return Ok(());
     }

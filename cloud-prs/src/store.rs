@@ -36,6 +36,7 @@ mod statement;
 pub mod teams;
 pub mod tokens;
 pub mod users;
+mod wanted;
 pub mod webhooks;
 pub mod whole;
 

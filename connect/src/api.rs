@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Exit, Failure};
-use crate::pick::{PickError, pick};
+use crate::pick::{PickError, pick, pick_exact};
 use crate::word::HostWord;
 
 /// An answer takes a round trip and a database write; more is a fault.
@@ -122,15 +122,33 @@ impl Api<'_> {
             }
         }
         let words = search_words(word);
-        let found = self.hosts(&words).await?.hosts;
-        match pick(word, &found) {
+        let found = self.hosts(&words).await?;
+        if found.more {
+            return Ok(pick_exact(word, &self.hosts_called(&words, word).await?)?.clone());
+        }
+        match pick(word, &found.hosts) {
             Ok(host) => Ok(host.clone()),
             Err(PickError::Unknown { .. }) if !words.is_empty() => {
-                let all = self.hosts("").await?.hosts;
-                Ok(pick(word, &all)?.clone())
+                // For names like it; a list that is cut finds nothing else.
+                let all = self.hosts("").await?;
+                let near = pick(word, &all.hosts);
+                match all.more {
+                    true => Ok(near.and_then(|_| pick_exact(word, &all))?.clone()),
+                    false => Ok(near?.clone()),
+                }
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Hosts that contain every word and whose name or address is just that.
+    async fn hosts_called(&self, words: &str, word: &HostWord) -> Result<HostList, Failure> {
+        let path = format!(
+            "/api/v1/hosts?limit={MOST_HOSTS}&q={}&name={}",
+            encoded(words),
+            encoded(&word.name)
+        );
+        self.read(&path).await
     }
 
     /// Asks for a session.

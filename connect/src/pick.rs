@@ -5,7 +5,7 @@
 //! as slugs (`front-desk` is `Front Desk`), because SSH lower-cases names and
 //! shells split at blanks. Pure.
 
-use culvert_wire::api::HostEntry;
+use culvert_wire::api::{HostEntry, HostList};
 
 use crate::word::HostWord;
 
@@ -31,22 +31,44 @@ pub fn pick<'a>(word: &HostWord, hosts: &'a [HostEntry]) -> Result<&'a HostEntry
     }
     // The strictest reading that means anything at all decides.
     for fits in [exact, slugs, dotted] {
-        let found: Vec<&HostEntry> = hosts.iter().filter(|host| fits(word, host)).collect();
-        match found.as_slice() {
-            [] => {}
-            [host] => return Ok(host),
-            several => {
-                return Err(PickError::Ambiguous {
-                    word: word.place(),
-                    names: some_names(several.iter().map(|host| full_name(host))),
-                });
-            }
+        if let Some(host) = only(word, hosts, fits)? {
+            return Ok(host);
         }
     }
     Err(PickError::Unknown {
         word: word.place(),
         nearest: some_names(nearest(word, hosts).into_iter()),
     })
+}
+
+/// The one host whose name or address is the word, of a `list` of all that are
+/// called so. For a word that too many names contain: a part of those does not
+/// tell who else is meant.
+///
+/// # Errors
+/// [`PickError`] when it is none or more than one, or the list is not whole.
+pub fn pick_exact<'a>(word: &HostWord, list: &'a HostList) -> Result<&'a HostEntry, PickError> {
+    let found = only(word, &list.hosts, exact)?;
+    found
+        .filter(|_| !list.more)
+        .ok_or_else(|| PickError::TooMany { word: word.place() })
+}
+
+/// The one host that fits; none when no host does.
+fn only<'a>(
+    word: &HostWord,
+    hosts: &'a [HostEntry],
+    fits: fn(&HostWord, &HostEntry) -> bool,
+) -> Result<Option<&'a HostEntry>, PickError> {
+    let found: Vec<&HostEntry> = hosts.iter().filter(|host| fits(word, host)).collect();
+    match found.as_slice() {
+        [] => Ok(None),
+        [host] => Ok(Some(host)),
+        several => Err(PickError::Ambiguous {
+            word: word.place(),
+            names: some_names(several.iter().map(|host| full_name(host))),
+        }),
+    }
 }
 
 /// Letters and digits in lower case, anything else one `-`.
@@ -137,6 +159,12 @@ pub enum PickError {
         word: String,
         /// Names like it.
         nearest: Vec<String>,
+    },
+    /// More hosts contain the word than are looked through.
+    #[error("too many hosts contain '{word}'; say which one as customer/site/host, in full")]
+    TooMany {
+        /// As typed.
+        word: String,
     },
 }
 
@@ -242,6 +270,30 @@ mod tests {
         assert_eq!(nearest[0], "Zeta/HQ/nas.local");
         let text = find("qqqqqq").unwrap_err().to_string();
         assert!(text.contains("culvert ls"), "{text}");
+    }
+
+    /// Of more hosts than a list holds only a full name is taken, and only from a
+    /// list of all that have it: never a colleague's printer for lack of room.
+    #[test]
+    fn in_a_list_that_is_cut_only_a_full_name_means_anything() {
+        let list = |more| HostList {
+            hosts: hosts(),
+            more,
+        };
+        let find = |text: &str, more| {
+            let word = HostWord::parse(text, Numbers::Port).unwrap();
+            pick_exact(&word, &list(more)).map(|host| host.id.as_bytes()[0])
+        };
+        let too_many = |word: &str| Err(PickError::TooMany { word: word.into() });
+
+        assert_eq!(find("Paris/Printer", false), Ok(2));
+        assert_eq!(find("Paris/Printer", true), too_many("Paris/Printer"));
+        assert!(matches!(
+            find("printer", true),
+            Err(PickError::Ambiguous { .. })
+        ));
+        // It is one host's slug here, and perhaps others' that are not listed.
+        assert_eq!(find("front-desk", false), too_many("front-desk"));
     }
 
     #[test]

@@ -306,8 +306,9 @@ impl App {
         write.commit().await?;
         if let Err(refused) = self.renew_at_gateway(&session, now).await {
             let mut write = self.store.write().await?;
-            // The serial stays used, the end is the old one.
-            sessions::renew(&mut write, id, session.serial, before).await?;
+            // The serial stays used, the end is the old one; unless another renewal
+            // came after this one.
+            sessions::take_back(&mut write, id, session.serial, before).await?;
             write.commit().await?;
             return Err(refused);
         }

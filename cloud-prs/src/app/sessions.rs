@@ -7,7 +7,7 @@ use culvert_wire::reason::Reason;
 use super::trail::Doer;
 use super::{App, AppError, Call};
 use crate::authz::{Action, Node};
-use crate::store::sessions::{self, Filter, Session};
+use crate::store::sessions::{self, Filter, Seen, Session};
 
 impl From<Session> for SessionInfo {
     fn from(session: Session) -> Self {
@@ -58,18 +58,17 @@ impl App {
             filter.user = user;
         }
         let (own, all) = (call.actor.reach(own), call.actor.reach(all));
-        let limit = filter.limit.take().map_or(usize::MAX, |n| n as usize);
+        filter.seen = all.limit().map(|all| Seen {
+            all,
+            own: user.map(|user| (user, own.limit())),
+        });
         let mut db = self.store.read().await?;
-        // At everything there is nothing to leave out, so the database counts.
-        if all.is_all() {
-            filter.limit = u32::try_from(limit).ok();
-        }
         let mut found = sessions::list(&mut db, &filter).await?;
+        // What the database let through is within reach, or it is not shown.
         found.retain(|session| {
             let node = session.node();
             all.covers(&node) || (own.covers(&node) && Some(session.user.id) == user)
         });
-        found.truncate(limit);
         Ok(found)
     }
 

@@ -246,12 +246,14 @@ impl App {
         &self,
         call: &Call,
         words: &str,
+        name: Option<&str>,
         limit: usize,
     ) -> Result<HostList, AppError> {
         call.needs(Action::TreeSee)?;
         let limit = limit.clamp(1, MAX_HOSTS);
         let search = Search {
             words: words.split_whitespace().collect(),
+            name,
             within: call.actor.reach(Action::TreeSee).limit(),
             limit: limit + 1,
         };

@@ -61,7 +61,7 @@ pub(super) async fn host(app: &App, call: &Call, text: &str) -> anyhow::Result<H
     }
     let last = text.rsplit('/').next().unwrap_or(text);
     let key = name_key(text);
-    let mut found = app.hosts(call, last, usize::MAX).await?.hosts;
+    let mut found = app.hosts(call, last, None, usize::MAX).await?.hosts;
     found.retain(|host| {
         let path = format!("{}/{}/{}", host.customer.name, host.site.name, host.name);
         name_key(&host.name) == key || name_key(&path) == key

@@ -229,7 +229,7 @@ impl Host {
 }
 
 async fn list(app: &App, call: &Call, words: &str, as_json: bool) -> anyhow::Result<()> {
-    let list = app.hosts(call, words, usize::MAX).await?;
+    let list = app.hosts(call, words, None, usize::MAX).await?;
     if as_json {
         return out::json(&list);
     }

@@ -185,12 +185,15 @@ pub(super) async fn delete_site(
 pub(super) struct HostQuery {
     #[serde(default)]
     q: String,
+    name: Option<String>,
     limit: Option<usize>,
 }
 
-/// Looks for hosts by words of customer, site, name and address.
+/// Looks for hosts by words of customer, site, name and address; with `name`, only
+/// those whose whole name or address it is.
 #[utoipa::path(get, path = "/api/v1/hosts", tag = "tree",
-    params(("q" = Option<String>, Query), ("limit" = Option<u32>, Query)),
+    params(("q" = Option<String>, Query), ("name" = Option<String>, Query),
+        ("limit" = Option<u32>, Query)),
     responses((status = 200, body = HostList), (status = "4XX", body = ApiError)))]
 pub(super) async fn hosts(
     State(app): State<Arc<App>>,
@@ -198,7 +201,8 @@ pub(super) async fn hosts(
     Ask(ask): Ask<HostQuery>,
 ) -> Result<Json<HostList>, Refusal> {
     let limit = ask.limit.unwrap_or(HOSTS);
-    Ok(Json(app.hosts(&call, &ask.q, limit).await?))
+    let name = ask.name.as_deref();
+    Ok(Json(app.hosts(&call, &ask.q, name, limit).await?))
 }
 
 /// Adds a host to a site.

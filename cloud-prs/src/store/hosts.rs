@@ -8,8 +8,9 @@ use culvert_wire::key::PublicKey;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::column::Columns as _;
+use super::column::{Columns as _, big};
 use super::statement::query;
+use super::wanted::Wanted;
 use super::{StoreError, assignments, name_key};
 use crate::authz::{Limit, Node};
 
@@ -167,6 +168,8 @@ pub async fn names_at(db: &mut AnyConnection, site: SiteId) -> Result<Vec<String
 pub struct Search<'a> {
     /// Customer, site, name or address contain every one of these.
     pub words: Vec<&'a str>,
+    /// The whole name or address.
+    pub name: Option<&'a str>,
     /// Only what is within this; none means all.
     pub within: Option<Limit>,
     /// At most so many.
@@ -181,56 +184,25 @@ const MAX_WORDS: usize = 8;
 /// # Errors
 /// [`StoreError`].
 pub async fn search(db: &mut AnyConnection, search: &Search<'_>) -> Result<Vec<Host>, StoreError> {
-    let words = &search.words[..search.words.len().min(MAX_WORDS)];
-    let mut conditions: Vec<String> = (2..2 + words.len())
-        .map(|n| {
-            format!(
-                "(c.name_key || ' ' || s.name_key || ' ' || h.name_key || ' ' || h.address) \
-                 LIKE ${n} ESCAPE '!'"
-            )
-        })
-        .collect();
-    let mut ids: Vec<String> = Vec::new();
+    let mut wanted = Wanted::default();
+    for word in search.words.iter().take(MAX_WORDS) {
+        let mark = wanted.text(pattern(word));
+        wanted.that(format!(
+            "(c.name_key || ' ' || s.name_key || ' ' || h.name_key || ' ' || h.address) \
+             LIKE {mark} ESCAPE '!'"
+        ));
+    }
+    if let Some(name) = search.name {
+        let (key, address) = (wanted.text(name_key(name)), wanted.text(name));
+        wanted.that(format!("(h.name_key = {key} OR h.address = {address})"));
+    }
     if let Some(limit) = &search.within {
-        conditions.push(condition(limit, 2 + words.len()));
-        ids.extend(limit.customers.iter().map(ToString::to_string));
-        ids.extend(limit.sites.iter().map(ToString::to_string));
-        ids.extend(limit.hosts.iter().map(ToString::to_string));
+        let within = wanted.within(limit, ["c.id", "s.id", "h.id"]);
+        wanted.that(within);
     }
-    let filter = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!("WHERE {}", conditions.join(" AND "))
-    };
-    let sql = format!("{SELECT} {filter} ORDER BY c.name_key, s.name_key, h.name_key LIMIT $1");
-    let mut found = query(sqlx::AssertSqlSafe(sql)).count(search.limit as u64);
-    for word in words {
-        found = found.bind(pattern(word));
-    }
-    for id in ids {
-        found = found.bind(id);
-    }
-    found.all(db, read).await
-}
-
-/// The SQL for a limit, its parameters numbered from `first` on in the order
-/// customers, sites, hosts. No parts match nothing.
-fn condition(limit: &Limit, first: usize) -> String {
-    let parts = [
-        ("c.id", limit.customers.len()),
-        ("s.id", limit.sites.len()),
-        ("h.id", limit.hosts.len()),
-    ];
-    let mut next = first;
-    let mut any = vec!["1 = 0".to_owned()];
-    for (column, count) in parts {
-        if count > 0 {
-            let marks: Vec<String> = (next..next + count).map(|n| format!("${n}")).collect();
-            any.push(format!("{column} IN ({})", marks.join(", ")));
-            next += count;
-        }
-    }
-    format!("({})", any.join(" OR "))
+    let most = wanted.number(big(search.limit as u64));
+    let rest = format!("ORDER BY c.name_key, s.name_key, h.name_key LIMIT {most}");
+    wanted.statement(SELECT, &rest).all(db, read).await
 }
 
 /// `%word%` with the wildcards of the word itself taken literally.

@@ -95,7 +95,8 @@ pub async fn add(
         .await
 }
 
-/// All orders, oldest first.
+/// All orders, oldest first. Of those of one moment a box's signed orders come first:
+/// it gets them before its link is closed.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -108,9 +109,9 @@ pub async fn all(db: &mut AnyConnection) -> Result<Vec<Listed>, StoreError> {
             reason: Reason::from_code(code),
         })
     };
-    query("SELECT * FROM orders ORDER BY at, id")
-        .all(db, read)
-        .await
+    let sql = "SELECT * FROM orders ORDER BY at, \
+               CASE kind WHEN 'send_revocations' THEN 0 WHEN 'end_route' THEN 1 ELSE 2 END, id";
+    query(sql).all(db, read).await
 }
 
 /// Removes an order that was carried out.

@@ -1,5 +1,7 @@
 //! Sessions: who worked on which host, when, for how long, how it ended.
 
+mod list;
+
 use culvert_wire::UnixMs;
 use culvert_wire::api::Named;
 use culvert_wire::grant::{Protocol, Target};
@@ -10,9 +12,11 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::StoreError;
-use super::column::{Columns as _, big};
+use super::column::Columns as _;
 use super::statement::query;
 use crate::authz::Node;
+
+pub use list::{Filter, Seen, list};
 
 /// One session.
 #[derive(Debug, Clone)]
@@ -155,53 +159,6 @@ pub async fn by_id(db: &mut AnyConnection, id: SessionId) -> Result<Option<Sessi
         .await
 }
 
-/// What a list of sessions is limited to; empty means no limit.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Of this person.
-    pub user: Option<UserId>,
-    /// For this customer.
-    pub customer: Option<CustomerId>,
-    /// On this host.
-    pub host: Option<HostId>,
-    /// Through this gateway.
-    pub gateway: Option<GatewayId>,
-    /// Asked for by this sign-in or API token.
-    pub token: Option<TokenId>,
-    /// Running (`true`) or over (`false`).
-    pub live: Option<bool>,
-    /// Granted at or after this time.
-    pub from: Option<UnixMs>,
-    /// Granted before this time.
-    pub to: Option<UnixMs>,
-    /// At most so many.
-    pub limit: Option<u32>,
-}
-
-/// Sessions, newest first.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn list(db: &mut AnyConnection, filter: &Filter) -> Result<Vec<Session>, StoreError> {
-    let sql = "SELECT * FROM sessions WHERE ($1 = '' OR user_id = $1) \
-               AND ($2 = '' OR customer = $2) AND ($3 = '' OR host = $3) \
-               AND ($4 = '' OR gateway = $4) AND ($5 = '' OR token = $5) \
-               AND ($6 < 0 OR ($6 = 1 AND ended IS NULL) OR ($6 = 0 AND ended IS NOT NULL)) \
-               AND started >= $7 AND started < $8 ORDER BY started DESC, id LIMIT $9";
-    query(sql)
-        .id_or_all(filter.user)
-        .id_or_all(filter.customer)
-        .id_or_all(filter.host)
-        .id_or_all(filter.gateway)
-        .id_or_all(filter.token)
-        .bind(filter.live.map_or(-1_i64, i64::from))
-        .bind(filter.from.map_or(0, |at| big(at.0)))
-        .bind(filter.to.map_or(i64::MAX, |at| big(at.0)))
-        .bind(filter.limit.map_or(i64::MAX, i64::from))
-        .all(db, read)
-        .await
-}
-
 /// Running sessions whose time is over.
 ///
 /// # Errors
@@ -229,6 +186,25 @@ pub async fn renew(
         .bind(i64::from(serial))
         .time(ends_at)
         .changed(db)
+        .await
+}
+
+/// Takes the last renewal back: the session ends when it would have without.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn take_back(
+    db: &mut AnyConnection,
+    id: SessionId,
+    serial: u32,
+    ends_at: UnixMs,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE sessions SET ends_at = $3 WHERE id = $1 AND serial = $2 AND ended IS NULL";
+    query(sql)
+        .id(id)
+        .bind(i64::from(serial))
+        .time(ends_at)
+        .run(db)
         .await
 }
 

@@ -20,7 +20,11 @@ fn errors(done: &Imported) -> Vec<Option<&str>> {
 }
 
 async fn names(world: &World) -> Vec<String> {
-    let found = world.app.hosts(&console(), "acme", 1000).await.unwrap();
+    let found = world
+        .app
+        .hosts(&console(), "acme", None, 1000)
+        .await
+        .unwrap();
     found.hosts.into_iter().map(|host| host.name).collect()
 }
 

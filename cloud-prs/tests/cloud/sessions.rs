@@ -274,7 +274,14 @@ on_both! {
         let live = world.app.report(&console(), filter.clone()).await.unwrap();
         assert!(live[0].ended.is_none());
 
-        world.app.session_ended(&world.a.box_key.public(), &ended).await;
+        // Told twice, by a box that does not know whether it was heard: one record.
+        for _ in 0..2 {
+            world.app.session_ended(&world.a.box_key.public(), &ended).await;
+        }
+        let told = world.app.audit_rows(&console(), None, None, 1000).await.unwrap();
+        let id = answer.session.to_string();
+        let told: Vec<&str> = told.iter().filter(|row| row.object == id).map(|row| &*row.action).collect();
+        assert_eq!(told, ["session.end", "session.start"]);
 
         let rows = world.app.report(&console(), filter).await.unwrap();
         let csv = report::csv(&rows, false, world.app.now()).unwrap();
@@ -368,20 +375,37 @@ async fn a_launch_ticket_dies_with_its_minute_and_with_its_owners_rights() {
 #[tokio::test]
 async fn the_search_finds_all_words_anywhere_and_takes_wildcards_literally() {
     let world = World::new().await;
-    let found = async |words: &str| {
-        let list = world.app.hosts(&console(), words, 10).await.unwrap();
+    let called = async |words: &str, name: Option<&str>| {
+        let list = world.app.hosts(&console(), words, name, 10).await.unwrap();
         list.hosts
             .into_iter()
             .map(|host| host.customer.name)
             .collect::<Vec<_>>()
     };
+    let found = async |words: &str| called(words, None).await;
     assert_eq!(found("").await, ["Acme", "Bravo"]);
+    // A whole name or address, and not a part of one.
+    assert_eq!(called("acme", Some("SERVER")).await, ["Acme"]);
+    let address = world.app.hosts(&console(), "", None, 1).await.unwrap();
+    let address = address.hosts[0].address.as_str().to_owned();
+    assert!(!called("", Some(&address)).await.is_empty());
+    assert!(called("", Some("serve")).await.is_empty());
+    assert!(called("bravo", Some("%")).await.is_empty());
     assert_eq!(found("SERVER acme office").await, ["Acme"]);
     assert_eq!(found("192.168.7 brav").await, ["Bravo"]);
     for nothing in ["%", "_erver", "acme bravo", "!", "' OR 1=1 --"] {
         assert!(found(nothing).await.is_empty(), "{nothing}");
     }
     let anns = world.call(&world.ann).await;
-    assert_eq!(world.app.hosts(&anns, "", 10).await.unwrap().hosts.len(), 1);
-    assert!(world.app.hosts(&console(), "", 1).await.unwrap().more);
+    assert_eq!(
+        world
+            .app
+            .hosts(&anns, "", None, 10)
+            .await
+            .unwrap()
+            .hosts
+            .len(),
+        1
+    );
+    assert!(world.app.hosts(&console(), "", None, 1).await.unwrap().more);
 }

@@ -20,8 +20,9 @@ pub struct Named<Id> {
 }
 
 /// `GET /api/v1/hosts?q=WORDS&limit=N`: hosts that the asker may see and whose
-/// customer, site, name or address contain every word, case ignored; ordered
-/// by customer, site, name.
+/// customer, site, name or address contain every word, case ignored; with
+/// `&name=NAME` only those whose whole name or address it is; ordered by
+/// customer, site, name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HostList {

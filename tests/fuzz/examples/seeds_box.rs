@@ -20,7 +20,7 @@ fn main() {
 /// Lists of keys that follow one another, and releases that they sign.
 fn updates() {
     let key = |seed| SigningKey::from_seed(&[seed; 32]);
-    let list = |generation, root: u8, release: &[u8]| KeyList {
+    let list = |generation: u32, root: u8, release: &[u8]| KeyList {
         generation,
         root: key(root).public(),
         release: release.iter().map(|seed| key(*seed).public()).collect(),
@@ -28,7 +28,7 @@ fn updates() {
     let first = SignedKeyList::sign(list(2, 2, &[10, 11]), &key(1), &key(2));
     let second = SignedKeyList::sign(list(3, 2, &[12]), &key(2), &key(2));
     let full: Vec<u8> = (20..).take(MAX_RELEASE_KEYS).collect();
-    let last = SignedKeyList::sign(list(u64::MAX, 3, &full), &key(2), &key(3));
+    let last = SignedKeyList::sign(list(u32::MAX, 3, &full), &key(2), &key(3));
     let lists = [first, second, last];
     for (number, list) in lists.iter().enumerate() {
         seed("key_list", number, &list.to_bytes());

@@ -54,9 +54,35 @@ describe('the hub', () => {
     last().say('presence', { host: 'a', users: ['bob'] });
     last().fail(0);
     hub.hear(two.ear, 'ann');
-    expect([one.names().at(-1), two.names()]).toEqual(['lost', []]);
+    expect(two.names()).toEqual([]);
     last().say('hello', {});
     expect(two.names()).toEqual(['hello']);
+    expect(one.names()).toEqual(['hello', 'presence', 'hello']);
+  });
+  it('says nothing of a stream that the server ended and that is back in a moment', () => {
+    const one = tab();
+    hub.hear(one.ear, 'ann');
+    last().say('hello', {});
+    last().fail(0);
+    vi.advanceTimersByTime(5_000);
+    last().say('hello', {});
+    vi.advanceTimersByTime(30_000);
+    expect(one.names()).toEqual(['hello', 'hello']);
+  });
+  it('says a loss when the stream stays away, or cannot come back', () => {
+    for (const away of [() => vi.advanceTimersByTime(7_000), () => last().fail(0)]) {
+      const one = tab();
+      hub.hear(one.ear, 'ann');
+      last().say('hello', {});
+      last().fail(0);
+      expect(one.names()).toEqual(['hello']);
+      away();
+      expect(one.names()).toEqual(['hello', 'lost']);
+      last().say('hello', {});
+      vi.advanceTimersByTime(30_000);
+      expect(one.names()).toEqual(['hello', 'lost', 'hello']);
+      hub.leave(one.ear);
+    }
   });
   it('never gives one person’s stream to another', () => {
     const [one, two] = [tab(), tab()];

@@ -21,7 +21,8 @@ class Events {
   #watch: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
-  #greeted = false;
+  /** The tree is loaded after this began: the first greeting asks for no other. */
+  #fresh = false;
   #listeners = new SvelteSet<(e: SessionEvent) => void>();
 
   constructor() {
@@ -33,7 +34,7 @@ class Events {
   /** Begins to hear, before the tree is loaded: so nothing falls between. */
   start(): void {
     this.stop();
-    this.#greeted = true;
+    this.#fresh = true;
     this.#asked = 0;
     this.#hear();
   }
@@ -95,8 +96,9 @@ class Events {
     world.live = 'on';
     world.presence.clear();
     this.#asked = 0;
-    if (!this.#greeted) void world.load().catch(() => {});
-    this.#greeted = true;
+    // A stream that came back has a gap, however short it was.
+    if (!this.#fresh) void world.load().catch(() => {});
+    this.#fresh = false;
   }
 
   #presence({ host, users }: PresenceEvent): void {
@@ -107,7 +109,7 @@ class Events {
 
   #lost(): void {
     world.live = 'lost';
-    this.#greeted = false;
+    this.#fresh = false;
   }
 
   /** Asks who we are, at once the first time; whoever is still somebody hears on. */

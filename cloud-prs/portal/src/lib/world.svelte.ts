@@ -14,6 +14,8 @@ export interface Host {
   site: Site; customer: Customer;
 }
 
+type BoxChange = Partial<TreeGateway> & { id: string };
+
 class World {
   me = $state.raw<Me | null>(null);
   customers = $state.raw<Customer[]>([]);
@@ -38,6 +40,8 @@ class World {
   }))));
   /** Counts loads: an older answer never overwrites a newer one. */
   #loads = 0;
+  /** What the event stream says of boxes while the newest load is under way: its answer may be older. */
+  #meanwhile: BoxChange[] | null = null;
   #recentRank = $derived(new Map(this.recent.map((id, i) => [id, i])));
 
   /** Whether the asker has this right anywhere; the server judges each request again. */
@@ -64,15 +68,20 @@ class World {
 
   async load(): Promise<void> {
     const turn = ++this.#loads;
+    const meanwhile: BoxChange[] = [];
+    this.#meanwhile = meanwhile;
     try {
       const [tree, recent] = await Promise.all([get('/api/v1/tree').catch(none({ customers: [] })), get('/api/v1/recent').catch(none({ hosts: [] }))]);
       if (turn !== this.#loads) return;
       this.fill(tree);
+      this.#meanwhile = null;
+      for (const change of meanwhile) this.#change(change);
       this.recent = recent.hosts.map((h) => h.id);
       this.error = null;
       this.loaded = true;
     } catch (error) {
       if (turn !== this.#loads) return;
+      this.#meanwhile = null;
       this.error = error;
       if (!this.loaded) throw error;
     }
@@ -100,8 +109,13 @@ class World {
   }
 
   /** A box's state changed: by the event stream. */
-  box(change: Partial<TreeGateway> & { id: string }): void {
+  box(change: BoxChange): void {
+    this.#meanwhile?.push(change);
     if (![...this.boxes.values()].some((box) => box.id === change.id)) this.strangers += 1;
+    this.#change(change);
+  }
+
+  #change(change: BoxChange): void {
     for (const [site, box] of this.boxes) if (box.id === change.id) this.boxes.set(site, { ...box, ...change });
   }
 
@@ -109,6 +123,7 @@ class World {
 
   forget(): void {
     this.#loads += 1;
+    this.#meanwhile = null;
     this.me = null;
     this.customers = [];
     this.boxes.clear();

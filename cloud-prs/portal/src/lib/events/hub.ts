@@ -18,6 +18,11 @@ export type Source = Pick<EventSource, 'addEventListener' | 'close' | 'readyStat
 const EVENTS = ['hello', 'beat', 'gateway', 'tree', 'presence', 'session', 'rights', 'signed_out'];
 /** A stream silent for so long is started anew: it beats every 10 s. */
 const QUIET = 40_000;
+/**
+ * The server ends each stream after some minutes, and the browser comes back within
+ * a second or two. Only what lasts longer, or a coming back that fails, is a loss.
+ */
+const GRACE = 6_000;
 const CLOSED = 2;
 
 export class Hub {
@@ -29,6 +34,7 @@ export class Hub {
   /** Who works where, as it was said last: host → the event's data. */
   #presence = new Map<string, string>();
   #watch: ReturnType<typeof setTimeout> | undefined;
+  #grace: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly open: () => Source = () => new EventSource('/api/v1/events')) {}
 
@@ -57,17 +63,25 @@ export class Hub {
     }
     source.onerror = () => {
       if (this.#source !== source) return;
+      const wasOpen = this.#hello !== null;
       this.#hello = null;
       // Unless it is closed, the browser comes back by itself.
-      if (source.readyState !== CLOSED) return this.#tell({ stream: 'lost' });
+      if (source.readyState !== CLOSED) return this.#gone(wasOpen);
       this.#stop();
       this.#tell({ stream: 'refused' });
     };
   }
 
+  #gone(wasOpen: boolean): void {
+    clearTimeout(this.#grace);
+    if (wasOpen) this.#grace = setTimeout(() => this.#tell({ stream: 'lost' }), GRACE);
+    else this.#tell({ stream: 'lost' });
+  }
+
   #take(name: string, data: string): void {
     this.#heard();
     if (name === 'hello') {
+      clearTimeout(this.#grace);
       this.#hello = data;
       this.#presence.clear();
     }
@@ -94,6 +108,7 @@ export class Hub {
 
   #stop(): void {
     clearTimeout(this.#watch);
+    clearTimeout(this.#grace);
     this.#source?.close();
     this.#source = null;
     this.#hello = null;

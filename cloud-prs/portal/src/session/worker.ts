@@ -4,7 +4,7 @@
 //! while the page still asks for the session. Says what `messages.ts` says.
 //! Ends when the page terminates it, which is after it was told `closed`.
 
-import { NO_WASM, internal } from './errors';
+import { internal, whyNotLoaded } from './errors';
 import type { FromWorker, Opening, ToWorker } from './messages';
 import type { SealInfo, SessionAnswer, SessionEnd, SessionState } from './types';
 import init, { End, seal } from './wasm/culvert_endpoint';
@@ -25,7 +25,7 @@ let session: WorkerSession | null = null;
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   loaded.then(
     (memory) => take(data, memory),
-    () => say({ type: 'closed', end: NO_WASM }),
+    (error: unknown) => say({ type: 'closed', end: whyNotLoaded(error) }),
   );
 };
 

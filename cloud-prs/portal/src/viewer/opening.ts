@@ -4,6 +4,7 @@
 
 import { post, Refused } from '../api/call';
 import type { SessionAnswer as ApiAnswer } from '../api/schema';
+import { isNotLoaded, NOT_LOADED } from '../lib/loading';
 import { connect, SessionError, type EndKey, type Session, type SessionEnd } from '../session';
 import type { Tab } from './sessions.svelte';
 import { takeEnd } from './warm';
@@ -34,9 +35,13 @@ export async function openSession(tab: Tab, signal: AbortSignal): Promise<Opened
   }
 }
 
+/** The end of a session that this page cannot open, and the same page loaded anew can. */
+export const NEEDS_RELOAD = 'page_outdated';
+
 /** Whatever went wrong, as an end with a sentence. */
 export function endOf(error: unknown): SessionEnd {
   if (error instanceof SessionError) return { code: error.code, slug: error.slug, sentence: error.sentence };
   if (error instanceof Refused) return { code: error.status, slug: error.reason, sentence: error.message };
+  if (isNotLoaded(error)) return { code: 500, slug: NEEDS_RELOAD, sentence: NOT_LOADED };
   return { code: 500, slug: 'internal', sentence: error instanceof Error ? error.message : 'Something failed; try again.' };
 }

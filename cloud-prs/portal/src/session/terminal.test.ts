@@ -190,6 +190,35 @@ describe('a terminal', () => {
     expect(seen).toHaveLength(1);
   });
 
+  it('keeps nothing that is typed between questions, before its shell is there', async () => {
+    const pipe = new Pipe();
+    const terminal = TerminalStream.start(pipe, { ...size, term: 'xterm' }, {});
+    pipe.say('prompt');
+    await settle();
+    terminal.input(ascii('a password, typed blind\r'));
+    pipe.say('ready');
+    await settle();
+    terminal.input(ascii('ls\r'));
+    await settle();
+
+    expect(pipe.wrote.slice(1)).toEqual([inputOf('ls\r')]);
+  });
+
+  it('tells the size that its window got while it was asked, once', async () => {
+    const pipe = new Pipe();
+    const terminal = TerminalStream.start(pipe, { ...size, term: 'xterm' }, {});
+    const other = { columns: 81, rows: 25 };
+    terminal.resize(other);
+    await settle();
+    expect(pipe.wrote).toHaveLength(1);
+    pipe.say('ready');
+    await settle();
+    terminal.resize(other);
+    await settle();
+
+    expect(pipe.wrote.slice(1)).toEqual([hex(encode({ type: 'resize', ...other }))]);
+  });
+
   it('says how much of the output was lost', async () => {
     let lost = -1;
     const pipe = new Pipe();

@@ -57,7 +57,9 @@ export const opening = (start: Start): Uint8Array => encode({ type: 'start', ...
 
 /**
  * One terminal. `start` on the session's stream, `resume` on a new one after
- * `broken`; input typed meanwhile is sent then, none of it twice.
+ * `broken`; input typed meanwhile is sent then, none of it twice. What is typed
+ * before a new terminal is ready was meant for a question (a password): it is
+ * dropped, for the shell would run and show it.
  */
 export class TerminalStream {
   private readonly on: Partial<TerminalEvents>;
@@ -65,6 +67,8 @@ export class TerminalStream {
   private writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
   private stream: ByteStream | null = null;
   private size: Size;
+  /** The size that the gateway knows. */
+  private saidSize: Size;
   private token: Uint8Array | null = null;
   private seen = 0;
   private told = 0;
@@ -78,6 +82,7 @@ export class TerminalStream {
   private constructor(start: Start, on: Partial<TerminalEvents>) {
     this.first = start;
     this.size = { columns: start.columns, rows: start.rows };
+    this.saidSize = this.size;
     this.on = on;
   }
 
@@ -127,6 +132,8 @@ export class TerminalStream {
 
   input(bytes: Uint8Array): void {
     if (this.isOver || bytes.length === 0) return;
+    // Only a terminal that was ready once has a token.
+    if (this.token === null) return;
     if (this.untoldLength + bytes.length > MAX_UNTOLD && !this.ready) {
       throw new TerminalFormatError('too much was typed while the terminal is not connected');
     }
@@ -138,7 +145,7 @@ export class TerminalStream {
 
   resize(size: Size): void {
     this.size = { columns: size.columns, rows: size.rows };
-    if (this.ready) this.send({ type: 'resize', ...this.size });
+    if (this.ready) this.tellSize();
   }
 
   answer(prompt: Prompt, answers: string[]): void {
@@ -170,6 +177,7 @@ export class TerminalStream {
     this.stream = stream;
     this.writer = stream.writable.getWriter();
     this.resuming = start.resume !== undefined;
+    this.saidSize = { columns: start.columns, rows: start.rows };
     if (!said) this.send({ type: 'start', ...start });
     void this.read(stream);
   }
@@ -239,12 +247,20 @@ export class TerminalStream {
   /** Sends what the gateway has not got, from its count on. */
   private began(got: number): void {
     this.ready = true;
+    this.tellSize();
     if (Number.isNaN(this.told)) this.told = got;
     let skip = got - this.told;
     for (const piece of this.untold) {
       if (skip < piece.length) this.sendInput(piece.subarray(Math.max(0, skip)));
       skip -= piece.length;
     }
+  }
+
+  private tellSize(): void {
+    const { columns, rows } = this.size;
+    if (columns === this.saidSize.columns && rows === this.saidSize.rows) return;
+    this.saidSize = this.size;
+    this.send({ type: 'resize', columns, rows });
   }
 
   private sendInput(bytes: Uint8Array): void {

@@ -48,7 +48,8 @@ export async function telnet(session: Session, size: TelnetStart, drained: Drain
     else if (message.type === 'exit') said = exitOf(message.exit);
     else if (message.type === 'refused') said = endBy(message.reason, message.text);
   };
-  const plain = { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' };
+  /** With the window's size of now: a later connection begins with it. */
+  let plain = { cols: size.columns, rows: size.rows, terminal: 'xterm-256color' };
   /** A connection that ends with its stream. */
   const unkept = async (): Promise<TelnetStream> => {
     const stream = await session.telnet(0, plain);
@@ -95,7 +96,7 @@ export async function telnet(session: Session, size: TelnetStart, drained: Drain
   void read();
   return {
     input: (bytes) => void writer.write(bytes).catch(() => undefined),
-    resize: (columns, rows) => stream.resize(columns, rows),
+    resize: (columns, rows) => { plain = { ...plain, cols: columns, rows }; stream.resize(columns, rows); },
     close: () => { void writer.close().catch(() => undefined); return soon(stream.closed); },
   };
 }
@@ -130,7 +131,8 @@ export async function ssh(session: Session, start: SshStart, drained: Drained, o
     return paced(stream, drained);
   };
   const broke = (error?: unknown): void => on.over({ code: 500, slug: 'stream_broke', sentence: error instanceof Error ? error.message : 'The terminal’s stream broke. Open it again.' });
-  const first = { columns: start.columns, rows: start.rows, term: 'xterm-256color', account: start.account, sealed: start.sealed };
+  /** With the window's size of now: a terminal that begins anew begins with it. */
+  let first = { columns: start.columns, rows: start.rows, term: 'xterm-256color', account: start.account, sealed: start.sealed };
   let retries = 0;
   const events = {
     ready: (ready: Ready) => { retries = 0; on.ready(ready); },
@@ -157,14 +159,18 @@ export async function ssh(session: Session, start: SshStart, drained: Drained, o
   };
   const anew = async (): Promise<void> => {
     on.gone();
-    try { terminal = TerminalStream.start(await open(opening(first)), first, events, true); } catch (error) { broke(error); }
+    const begin = first;
+    try {
+      terminal = TerminalStream.start(await open(opening(begin)), begin, events, true);
+      terminal.resize(first);
+    } catch (error) { broke(error); }
   };
   let terminal = start.resume
     ? TerminalStream.reopen(await open(), first, start.resume, events)
     : TerminalStream.start(await open(opening(first)), first, events, true);
   return {
     input: (bytes) => terminal.input(bytes),
-    resize: (columns, rows) => terminal.resize({ columns, rows }),
+    resize: (columns, rows) => { first = { ...first, columns, rows }; terminal.resize(first); },
     close: () => { terminal.close(); return soon(stream.closed); },
   };
 }

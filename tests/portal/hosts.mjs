@@ -98,9 +98,14 @@ export async function bad_lines_of_a_csv_are_named_and_the_good_ones_are_kept(wo
     await page.goto(`${world.url}/sites/${site.id}`);
     await page.click('button:has-text("Import CSV") >> nth=0');
     const dialog = page.locator('dialog[open]');
+    // More than one import takes is not read, and says so.
+    await dialog.locator('input[type=file]').setInputFiles({ name: 'all.csv', mimeType: 'text/csv', buffer: Buffer.alloc(300_000, 'x') });
+    await dialog.locator('[role=alert]', { hasText: /“all\.csv” has 300 kB, and one import takes at most/ }).waitFor();
+    assert.equal(await dialog.locator('textarea').inputValue(), '');
     const csv = 'name,address,services\ntill 1,192.168.7.31,vnc ssh\ntill 2,not an address!,vnc\n"=cmd()|<b>",192.168.7.32,http\ntill 4,192.168.7.33,gopher\n';
     await dialog.locator('input[type=file]').setInputFiles({ name: 'hosts.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) });
     await dialog.locator('button:has-text("Import")').last().click();
+    await dialog.locator('[role=alert]', { hasText: 'takes at most' }).waitFor({ state: 'detached' });
     await dialog.locator('.note.bad', { hasText: '2 lines cannot be added, so nothing was' }).waitFor();
     const lines = await dialog.locator('li').allInnerTexts();
     assert.equal(lines.length, 2);

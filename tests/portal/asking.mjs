@@ -127,8 +127,12 @@ export async function open_sessions_and_what_they_ask_are_accessible_in_both_the
   await other.waitForSelector('[role=treegrid]');
   await palette(other, 'harb serv');
   await intoShell(other, world.account);
+  // This page stays: nobody is asked whether to leave it, nor its session.
+  const left = [];
+  other.on('dialog', (d) => { left.push(d.type()); void d.dismiss(); });
   await other.click(`${shown} [aria-label="Open in my own viewer"]`);
   await dialog(other).locator(':text("Nothing answered")').waitFor();
+  assert.deepEqual(left, []);
   await accessibleInBothThemes(other, 'in my own viewer');
   await fits(other, 'in my own viewer');
   assert.deepEqual(page.faults, []);

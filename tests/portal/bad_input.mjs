@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, api, fits, harbour, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
+import { accessible, accessibleInBothThemes, api, fits, harbour, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
 
 const LONG = 'x'.repeat(10_000);
 /** The whole text is one that must not turn the line around it, nor break it. */
@@ -116,7 +116,7 @@ export async function what_works_once_says_so_the_second_time(world, browser) {
     for (const field of await other.locator('input[type=password]').all()) await field.fill(password);
     await other.locator('form button').last().click();
     await other.locator('h1, [role=alert]', { hasText: words }).first().waitFor();
-    await accessible(other, `an invitation: ${words}`);
+    await accessibleInBothThemes(other, `an invitation: ${words}`);
     await other.context().close();
   }
 }
@@ -147,6 +147,30 @@ export async function a_browser_without_webassembly_is_told_what_to_use(world, b
   await said.waitFor();
   assert.match(await said.innerText(), /cannot run WebAssembly.*use a current Firefox, Chrome, Edge or Safari, or the program culvert/s);
   await accessible(page, 'no WebAssembly');
+  assert.deepEqual(page.faults, []);
+}
+
+/** As after an update: the page is of before, and its parts are at the server no more. */
+export async function a_part_of_the_portal_that_is_gone_asks_for_a_reload(world, browser) {
+  const page = await open(browser);
+  page.on('dialog', (d) => void d.accept());
+  for (const [part, slug] of [['Stage-*.js', null], ['xterm-*.js', 'page_outdated'], ['culvert_endpoint_bg-*.wasm', 'internal']]) {
+    const gone = `**/assets/${part}`;
+    await page.route(gone, (route) => route.fulfill({ status: 404, body: '' }));
+    if (part.startsWith('Stage')) await signIn(world, page);
+    else { await page.goto(`${world.url}/`); await page.waitForSelector('[role=treegrid]'); }
+    await palette(page, 'harb serv');
+    const said = page.locator('main [role=alert]', { hasText: /could not be (loaded|fetched).*Reload the page/s });
+    await said.waitFor();
+    if (slug) assert.ok((await said.innerText()).includes(slug), await said.innerText());
+    await accessible(page, `without ${part}`);
+    await page.unroute(gone);
+    if (slug === 'internal') continue;
+    await page.evaluate(() => { window.unreloaded = true; });
+    await said.locator('button', { hasText: 'Reload' }).click();
+    await page.waitForFunction(() => !window.unreloaded);
+    await page.waitForSelector('main');
+  }
   assert.deepEqual(page.faults, []);
 }
 

@@ -3,18 +3,55 @@
 
 import assert from 'node:assert/strict';
 
-import { ask, onHost, open, palette, shown, signIn } from './world.mjs';
+import { api, ask, onHost, open, palette, shown, signIn } from './world.mjs';
 
 export async function a_desktop_that_asks_nothing_takes_special_keys_fills_the_screen_and_is_only_looked_at(world, browser) {
   const page = await open(browser);
   await signIn(world, page);
   await ask('bare-desktop');
   await onHost(page, [{ protocol: 'vnc', port: 5904 }], async ({ name }) => {
-    await palette(page, name);
-    // Security type None: no question, and a picture.
-    await page.waitForFunction((at) => document.querySelector(`${at} canvas`)?.width > 100, shown);
-    assert.equal(await page.locator(`${shown} [role=dialog]`).count(), 0);
     const canvas = page.locator(`${shown} canvas`);
+    const there = () => page.waitForFunction((at) => document.querySelector(`${at} canvas`)?.width > 100, shown);
+    // Who wishes only to look on says so before it is there, and it stays so when it is opened again.
+    let grant;
+    const granted = new Promise((go) => { grant = go; });
+    await page.route('**/api/v1/sessions', async (route) => { await granted; await route.continue(); });
+    await palette(page, name);
+    await page.click(`${shown} [aria-label="View only"]`);
+    grant();
+    await there();
+    await canvas.click();
+    await page.keyboard.press('F7');
+    const mine = (await api(page, 'GET', '/api/v1/sessions?state=live')).body.sessions.find((s) => s.host.name === name);
+    assert.equal((await api(page, 'DELETE', `/api/v1/sessions/${mine.session ?? mine.id}`)).status, 204);
+    await page.locator(`${shown} [role=alert]`).waitFor();
+    await page.click(`${shown} button:has-text("Open again")`);
+    await there();
+    await page.locator(`${shown} .only`).waitFor();
+    await canvas.click();
+    await page.keyboard.press('F7');
+    await page.click(`${shown} [aria-label="View only"]`);
+    await page.locator(`${shown} .only`).waitFor({ state: 'detached' });
+    // At its own size it is wider than in a small window; fitted, it is as wide as there is room.
+    const wide = async () => (await canvas.boundingBox()).width;
+    await page.setViewportSize({ width: 800, height: 500 });
+    await page.waitForFunction((at) => document.querySelector(`${at} canvas`).getBoundingClientRect().height < 480, shown);
+    const fitted = await wide();
+    await page.click(`${shown} [aria-label="Show at full size"]`);
+    await page.waitForFunction(([at, was]) => document.querySelector(`${at} canvas`).getBoundingClientRect().width > was, [shown, fitted]);
+    await page.click(`${shown} [aria-label="Fit to the window"]`);
+    await page.waitForFunction(([at, was]) => Math.abs(document.querySelector(`${at} canvas`).getBoundingClientRect().width - was) < 2, [shown, fitted]);
+    await page.setViewportSize({ width: 1280, height: 720 });
+    // A text is typed as keys where a clipboard does not reach: a screen that asks for a password.
+    await page.click(`${shown} [aria-label=Clipboard]`);
+    await page.locator(`${shown} .clip textarea`).last().fill('Ab1\u00e9');
+    await page.click(`${shown} button:has-text("Type it")`);
+    const text = (await ask('keys', 'eacute')).split(' ');
+    assert.deepEqual(text.filter((key) => ['A', 'b', '1', 'eacute'].includes(key)), ['A', 'b', '1', 'eacute']);
+    assert.ok(!text.includes('F7'), `typed by one who only looks on: ${text}`);
+    await page.click(`${shown} [aria-label=Clipboard]`);
+    // Security type None: no question, and a picture.
+    assert.equal(await page.locator(`${shown} [role=dialog]`).count(), 0);
     await canvas.hover();
     const panel = page.locator(`${shown} [aria-label="Special keys"][role=toolbar]`);
     await page.click(`${shown} button[aria-label="Special keys"]`);

@@ -7,6 +7,7 @@ import * as bars from './bars.mjs';
 import * as badInput from './bad_input.mjs';
 import * as desktops from './desktops.mjs';
 import * as hosts from './hosts.mjs';
+import * as keyboard from './keyboard.mjs';
 import * as kept from './kept.mjs';
 import * as picture from './picture.mjs';
 import * as reports from './reports.mjs';
@@ -17,4 +18,4 @@ import * as tests from './tests.mjs';
 import * as typing from './typing.mjs';
 import { launch } from './world.mjs';
 
-await suite({ ...tests, ...asking, ...hosts, ...desktops, ...typing, ...bars, ...badInput, ...kept, ...reports, ...picture, ...tabs }, launch, live);
+await suite({ ...tests, ...asking, ...hosts, ...desktops, ...keyboard, ...typing, ...bars, ...badInput, ...kept, ...reports, ...picture, ...tabs }, launch, live);

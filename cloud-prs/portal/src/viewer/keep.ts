@@ -11,6 +11,8 @@ export interface Kept {
   resume: { token: string; seen: number } | null;
   /** The customer's colour in that window. */
   hue?: number;
+  /** A desktop that was only looked at. */
+  viewOnly?: boolean;
 }
 
 const PREFIX = 'culvert.kept.';

@@ -7,7 +7,7 @@ import { asks } from '../ui/ask.svelte';
 import { sessions, type Given, type Resume, type Tab } from './sessions.svelte';
 
 const KEY = 'culvert.pop.';
-interface Popped { host: string; protocol: string; port: number; resume: Resume | null; hue: number; at: number }
+interface Popped { host: string; protocol: string; port: number; resume: Resume | null; hue: number; viewOnly?: boolean; at: number }
 
 /** What does not go on where it was: the gateway keeps terminals, and desktops have nothing to go on with. */
 export function startsAnew(what: { resume: Resume | null }): boolean { return what.resume === null; }
@@ -15,7 +15,7 @@ export function startsAnew(what: { resume: Resume | null }): boolean { return wh
 export async function popOut(tab: Tab): Promise<void> {
   if (startsAnew(tab) && !(await asks.confirm({ title: 'Start anew in a window of its own?', text: tab.protocol === 'vnc' ? 'The desktop is connected again in the new window, with the password that was given here. What runs on it goes on.' : 'This session cannot be taken along: it ends, with what runs in it, and the new window signs in again.', yes: 'Start anew' }))) return;
   const id = crypto.randomUUID();
-  const popped: Popped = { host: tab.host, protocol: tab.protocol, port: tab.port, resume: tab.resume, hue: hues.of(tab.names.customerId, tab.names.colour), at: Date.now() };
+  const popped: Popped = { host: tab.host, protocol: tab.protocol, port: tab.port, resume: tab.resume, hue: hues.of(tab.names.customerId, tab.names.colour), viewOnly: tab.viewOnly, at: Date.now() };
   localStorage.setItem(KEY + id, JSON.stringify(popped));
   const opened = window.open(`/pop/${id}?alone=1`, '_blank', 'popup,width=1100,height=720');
   if (!opened) {

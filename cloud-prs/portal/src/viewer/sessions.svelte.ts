@@ -39,6 +39,10 @@ export class Tab {
   /** Output came while the tab was not looked at. */
   activity = $state(false);
   bell = $state(false);
+  /** A question stands in its viewer. */
+  asks = $state(false);
+  /** A desktop that is only looked at, also when it is opened again. */
+  viewOnly = $state(false);
   started = $state(clock.read());
   /** Counts re-openings: the viewer starts anew when it changes. */
   round = $state(0);
@@ -74,6 +78,9 @@ export class Tab {
 
   /** Something would be lost if the tab went now. */
   get live(): boolean { return this.viewer !== 'native' && (this.state === 'opening' || this.state === 'open' || this.state === 'reconnecting'); }
+
+  /** What runs in it, or what it goes on with, would be lost: closing it is asked about. */
+  get dear(): boolean { return this.viewer !== 'native' && (this.state === 'open' || this.state === 'reconnecting' || (this.state === 'opening' && this.resume !== null)); }
 
   /** The viewer heard something from the host. */
   stirred(): void { if (sessions.active !== this.id || document.hidden) this.activity = true; }
@@ -122,11 +129,16 @@ class Sessions {
   /** Sessions of a window that was reloaded or died less than two minutes ago. */
   offers = $state.raw<Kept[]>([]);
 
+  /** The page is about to hand an address to another program. */
+  #handing = false;
+
   get open(): Tab[] { return this.tabs.filter((t) => t.live); }
 
   constructor() {
     window.addEventListener('beforeunload', (event) => {
-      if (this.open.length > 0) { event.preventDefault(); event.returnValue = ''; }
+      const handing = this.#handing;
+      this.#handing = false;
+      if (!handing && this.open.length > 0) { event.preventDefault(); event.returnValue = ''; }
     });
     // What another window took up, or nobody wants, is offered here no more.
     window.addEventListener('storage', ({ key, newValue }) => {
@@ -154,6 +166,17 @@ class Sessions {
     return tab;
   }
 
+  /**
+   * Hands an address of another program's to the system. To the browser that is a
+   * navigation, though this page stays: nobody shall be asked whether to leave it.
+   */
+  handOver(url: string): void {
+    this.#handing = true;
+    window.location.href = url;
+    // Where a browser asks later than at once, it has asked by then.
+    setTimeout(() => { this.#handing = false; }, 500);
+  }
+
   #are(tabs: Tab[]): void {
     this.tabs = tabs;
     hues.keep(tabs.map((t) => ({ id: t.names.customerId, colour: t.names.colour ?? null, hue: t.hue })));
@@ -167,9 +190,9 @@ class Sessions {
 
   find(id: string): Tab | undefined { return this.tabs.find((t) => t.id === id); }
 
-  /** Closes a tab; a live one is asked about when `ask` says so. It is gone at once; the answer comes when the host's end knows. */
+  /** Closes a tab; one in which something would be lost is asked about when `ask` says so. It is gone at once; the answer comes when the host's end knows. */
   async close(tab: Tab, ask = true): Promise<boolean> {
-    if (ask && tab.viewer !== 'native' && tab.state === 'open' && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
+    if (ask && tab.dear && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
     const at = this.tabs.indexOf(tab);
     const over = tab.hangUp();
     keeper.drop(tab.id);
@@ -204,8 +227,9 @@ class Sessions {
     this.offers = this.offers.filter((o) => o !== kept);
     if (!(await keeper.claim(kept))) return asks.say(`“${kept.name.slice(0, 60)}” was taken up in another window.`, 'bad');
     const host = world.byHost.get(kept.host);
-    if (host) this.start(host, kept.protocol, kept.port, kept.resume, kept.hue);
-    else asks.say('That host is no longer within your reach.', 'bad');
+    if (!host) return asks.say('That host is no longer within your reach.', 'bad');
+    const tab = this.start(host, kept.protocol, kept.port, kept.resume, kept.hue);
+    if (tab && kept.viewOnly) tab.viewOnly = true;
   }
 
   decline(kept: Kept): void {

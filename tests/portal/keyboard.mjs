@@ -1,0 +1,142 @@
+//! Where the keyboard goes, and what it does: questions that come while another
+//! tab is looked at, what is typed between them, Ctrl-K for the host, the tree
+//! (S9, S19, S20, S34).
+
+import assert from 'node:assert/strict';
+
+import { accessible, accessibleInBothThemes, harbour, api, open, palette, reads, settled, shown, signIn, tabOf, visit } from './world.mjs';
+
+const question = (page) => page.locator(`${shown} [role=dialog]`);
+const answered = (page, title) => page.waitForFunction(([at, was]) => document.querySelector(`${at} [role=dialog] h2`)?.textContent !== was, [shown, title]);
+
+/** Answers by keys alone what comes before the password. */
+async function untilThePassword(page, account) {
+  for (;;) {
+    await question(page).waitFor();
+    const title = await question(page).locator('h2').innerText();
+    if (title === 'Password') return;
+    // The keyboard is there by itself: on the answer that is asked for.
+    await page.waitForFunction((at) => document.activeElement?.closest(`${at} [role=dialog]`), shown);
+    if (title === 'Sign in to the host') await page.keyboard.type(account.name);
+    await page.keyboard.press('Enter');
+    await answered(page, title);
+  }
+}
+
+export async function a_question_waits_for_the_keyboard_and_what_is_typed_between_two_reaches_no_shell(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await page.waitForSelector(shown);
+  await visit(page, '/');
+  // Nobody looks at it: its tab says so, to eyes and to screen readers, and the window's title.
+  const tab = tabOf(page, 'server');
+  await tab.locator('.tag:has-text("asks")').waitFor();
+  assert.match(await tab.locator('a .sr').textContent(), /waits for your answer/);
+  assert.match(await page.title(), /^• /);
+  await accessibleInBothThemes(page, 'a tab that asks');
+  await tab.locator('a').click();
+  await untilThePassword(page, world.account);
+  // While it is asked, the window gets another size.
+  await page.setViewportSize({ width: 1000, height: 600 });
+  await page.keyboard.type('a wrong one');
+  await page.keyboard.press('Enter');
+  await page.locator(`${shown} .waiting`).waitFor();
+  assert.equal(await page.locator(`${shown} [aria-label=Paste]`).isDisabled(), true);
+  // The host takes its time to say no: what is typed meanwhile was meant for its next question.
+  await page.keyboard.type('echo typed-blind\n');
+  assert.equal(await page.locator(`${shown} .waiting`).count(), 1, 'the host was too quick: nothing was typed between');
+  await question(page).waitFor();
+  await page.keyboard.type(world.account.password);
+  await page.keyboard.press('Enter');
+  await reads(page, /[$#] *$/m);
+  await page.keyboard.type('echo rows=$(stty size | cut -d" " -f1)=\n');
+  const text = await reads(page, /rows=\d+=/);
+  assert.ok(!text.includes('typed-blind'), text);
+  assert.equal(Number(/rows=(\d+)=/.exec(text)[1]), await page.locator(`${shown} .xterm-rows > div`).count());
+
+  // Ctrl-K opens the search; twice, it is the shell's: it cuts the line off at the cursor.
+  await page.keyboard.type('echo never-written');
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Control+k');
+  await page.locator('dialog[open] input[role=combobox]').waitFor();
+  await page.keyboard.press('Control+k');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  await page.keyboard.type('echo cut-$((6*7))\n');
+  assert.ok(!(await reads(page, /cut-42/)).includes('never-written'));
+
+  // An end takes the keyboard from the host, and gives it to nothing that the next key presses.
+  await page.keyboard.type('exit 5\n');
+  const over = page.locator(`${shown} [role=alert]`, { hasText: 'status 5' });
+  await over.waitFor();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Open again');
+  assert.equal(await over.count(), 1);
+  assert.deepEqual(page.faults, []);
+}
+
+/** The row that the tree tells a screen reader to be the active one. */
+async function told(page) {
+  await settled(page);
+  return page.evaluate(() => {
+    const row = document.getElementById(document.activeElement.getAttribute('aria-activedescendant') ?? '');
+    return row && { role: row.role ?? row.getAttribute('role'), text: row.innerText, selected: row.ariaSelected, open: row.ariaExpanded, starred: row.querySelector('[aria-pressed]')?.getAttribute('aria-pressed') };
+  });
+}
+
+export async function the_tree_is_worked_by_keys_and_tells_which_row_they_act_on(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const key = (name) => page.keyboard.press(name);
+  const row = async (pattern) => { const at = await told(page); assert.equal(at?.role, 'row'); assert.equal(at.selected, 'true'); assert.match(at.text, pattern); return at; };
+  // In the filter the arrows choose among what is left, and the field tells it.
+  await key('/');
+  await page.keyboard.type('practice');
+  await key('ArrowDown');
+  await row(/Lindgren/);
+  await accessible(page, 'a row chosen from the filter');
+  await key('Escape');
+  await page.keyboard.type('harbour server');
+  await key('Tab');
+  await key('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('role')), 'treegrid');
+  assert.equal((await row(/Harbour/)).open, 'true');
+  await accessible(page, 'the tree in use');
+  await key('ArrowDown');
+  await row(/Pump station/);
+  await key('ArrowDown');
+  const { text, starred } = await row(/server/);
+  // With Ctrl, Alt or Meta a key is the browser's.
+  for (const other of ['Control+f', 'Alt+f', 'Meta+f']) await key(other);
+  assert.equal((await row(/server/)).starred, starred);
+  const flipped = starred === 'true' ? 'false' : 'true';
+  const pressed = (value) => page.locator(`[role=row][aria-selected=true] [aria-pressed=${value}]`).waitFor();
+  await key('f');
+  await pressed(flipped);
+  // Space is the host's page, where the same key does the same.
+  await key(' ');
+  await page.locator('h1', { hasText: 'server' }).waitFor();
+  await page.locator(`button[aria-label=Starred][aria-pressed=${flipped}]`).waitFor();
+  await key('f');
+  await page.locator(`button[aria-label=Starred][aria-pressed=${starred}]`).waitFor();
+  assert.ok(text.includes('server'));
+
+  // Folding, in the whole tree.
+  await visit(page, '/');
+  await key('/');
+  await key('Tab');
+  await key('ArrowLeft');
+  assert.equal((await told(page)).open, 'false');
+  await key('ArrowRight');
+  assert.equal((await told(page)).open, 'true');
+  // Shift-Enter in the search is the page of what is found, and no session.
+  await key('Control+k');
+  await page.keyboard.type('harb serv');
+  await page.locator('dialog[open] [role=option][aria-selected=true]', { hasText: 'server' }).waitFor();
+  await key('Shift+Enter');
+  const site = harbour((await api(page, 'GET', '/api/v1/tree')).body).sites[0];
+  await page.waitForURL(`${world.url}/h/${site.hosts.find((h) => h.name === 'server').id}`);
+  assert.equal(await page.locator('nav[aria-label="Open sessions"]').count(), 0);
+  assert.deepEqual(page.faults, []);
+}

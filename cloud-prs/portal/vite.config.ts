@@ -18,7 +18,7 @@ const wire = readFileSync(new URL('../../docs/wire.md', import.meta.url), 'utf8'
 
 export default defineConfig({
   define: { __API_PATHS__: JSON.stringify(Object.keys(api.paths)), __PASSWORD_MIN__: JSON.stringify(shortest), __REASONS__: JSON.stringify(reasons(wire)) },
-  plugins: [svelte(), licences(), budget({ firstLoadJs: 120 * 1024 })],
+  plugins: [svelte(), licences(), budget({ firstLoadJs: 120 * 1024, firstPage: '/src/pages/Home.svelte' })],
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },

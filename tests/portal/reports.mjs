@@ -2,6 +2,7 @@
 //! (S23; threat 18). And people in the search over everything.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 
 import { api, intoShell, open, palette, settled, shown, signIn, typed, visit } from './world.mjs';
 
@@ -31,6 +32,18 @@ export async function paper_shows_the_report_and_says_what_it_leaves_out(world, 
   }
   await page.evaluate(() => { delete document.documentElement.dataset.theme; });
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
+
+  // The same as a file, and summed: per technician, customer and host.
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click('a:has-text("CSV")')]);
+  assert.match(file.suggestedFilename(), /^culvert-sessions-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.csv$/);
+  const lines = readFileSync(await file.path(), 'utf8').trim().split(/\r?\n/);
+  assert.ok(lines.slice(1).some((line) => line.includes(world.owner.name) && line.includes('Harbour') && line.includes('server')), lines.slice(0, 5).join('; '));
+  for (const [tab, name] of [['Per technician', world.owner.name], ['Per customer', 'Harbour'], ['Per host', 'server']]) {
+    await page.click(`[aria-label=Show] button:has-text("${tab}")`);
+    const line = page.locator('[aria-label=Report] tbody tr', { has: page.getByText(name, { exact: true }) }).first();
+    await line.waitFor();
+    assert.match(await line.innerText(), /\s[1-9]\d*\s/, `${tab}: no number of sessions`);
+  }
 
   // As after years: more than paper takes, and more than one answer holds.
   await page.route('**/api/v1/reports/sessions?*', async (route) => {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 
-import { open, signIn } from './world.mjs';
+import { accessibleInBothThemes, open } from './world.mjs';
 import { colleague, ownersPage, signOut } from './colleague.mjs';
 
 /** RFC 6238 with SHA-1, six digits, 30 seconds; `ahead` steps from now. */
@@ -60,6 +60,7 @@ export async function an_authenticator_and_recovery_codes_sign_in_once_each(worl
   await password(page, nina);
   const code = page.locator('input[name=code]');
   await code.waitFor();
+  await accessibleInBothThemes(page, 'the second step');
   await code.fill(totp(secret, 1));
   await inside(page);
 

@@ -48,6 +48,10 @@ export async function a_role_given_to_a_team_holds_for_its_members_while_they_ar
   // It says so on her page and at the host, by which rule.
   await visit(owner, `/people/${olga.id}`);
   await owner.locator('li', { hasText: 'technician' }).locator('.tag', { hasText: name }).waitFor();
+  await visit(owner, `/h/${place.hosts.till}`);
+  const rule = owner.locator('section.card:has(h2:text-is("Who can reach it")) li', { hasText: olga.name });
+  await rule.waitFor();
+  assert.match(await rule.innerText(), new RegExp(`technician on customer ${customer.name}, by team ${name}`));
 
   // Out of the team, and the role is gone at once.
   await visit(owner, '/teams');

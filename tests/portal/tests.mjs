@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, accessibleInBothThemes, api, desktop, fits, harbour, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed, visit } from './world.mjs';
+import { accessible, accessibleInBothThemes, api, desktop, fits, harbour, intoShell, open, palette, picture, reads, settled, shown, signIn, telnet, typed, visit } from './world.mjs';
 
 export async function a_wrong_password_is_said_and_nothing_is_told(world, browser) {
   const page = await open(browser);
@@ -18,7 +18,7 @@ export async function a_wrong_password_is_said_and_nothing_is_told(world, browse
     await page.reload();
   }
   assert.equal(answers[0], answers[1]);
-  await accessible(page, 'sign-in');
+  await accessibleInBothThemes(page, 'sign-in');
 }
 
 export async function ctrl_k_three_letters_enter_is_a_shell_that_types_and_reads_back(world, browser) {
@@ -36,10 +36,20 @@ export async function ctrl_k_three_letters_enter_is_a_shell_that_types_and_reads
   assert.match(await page.title(), /server/);
   // The path is shown: kind and round trip.
   await page.waitForSelector(`${shown} .path:has-text("Relay")`);
-  // Search finds what was written.
+  // What has scrolled away is there by keys, and search finds it: which of how many.
+  await typed(page, 'seq 1000 1200\r');
+  await reads(page, /1200\s+\S*[$#] *$/m);
+  assert.doesNotMatch(await page.locator(`${shown} .xterm-rows`).innerText(), /read-42-back/);
+  for (let pages = 0; pages < 9; pages += 1) await page.keyboard.press('Shift+PageUp');
+  await reads(page, /read-42-back/);
   await page.keyboard.press('Control+Shift+F');
-  await page.keyboard.type('read-42');
-  await page.waitForSelector(`${shown} [role=search] [role=status]:has-text("/")`);
+  const found = page.locator(`${shown} [role=search] [role=status]`);
+  for (const [words, many] of [['read-42', /^[1-9]\d* \/ [1-9]\d*$/], ['nowhere-to-be-found', /^0 \/ 0$/], ['1107', /^1 \/ 1$/]]) {
+    await page.fill(`${shown} [role=search] input`, words);
+    await page.waitForFunction(([at, source]) => new RegExp(source).test(document.querySelector(`${at} [role=search] [role=status]`).textContent), [shown, many.source]);
+    assert.match(await found.innerText(), many);
+  }
+  await reads(page, /1107/);
   await accessible(page, 'terminal');
   await fits(page, 'terminal');
   assert.deepEqual(page.faults, []);
@@ -66,6 +76,15 @@ export async function a_paste_of_lines_asks_first(world, browser) {
   await page.waitForSelector(`${shown} [role=dialog]:has-text("Paste 2 lines")`);
   await page.click(`${shown} button:has-text("As one line")`);
   await reads(page, /echo one echo two/);
+  // A word that is pointed at is copied; nothing was before.
+  await page.keyboard.press('Control+c');
+  await typed(page, 'clear; echo cop-$((6*7))-ied\r');
+  await reads(page, /cop-42-ied/);
+  const line = await page.locator(`${shown} .xterm-rows > div`, { hasText: 'cop-42-ied' }).first().boundingBox();
+  await page.mouse.dblclick(line.x + 20, line.y + line.height / 2);
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'echo one\necho two\n');
+  await page.keyboard.press('Control+Shift+C');
+  await page.waitForFunction(async () => (await navigator.clipboard.readText()) === 'cop-42-ied');
 }
 
 export async function telnet_types_and_reads_back(world, browser) {
@@ -219,12 +238,54 @@ export async function who_has_no_role_is_told_and_who_reads_reports_begins_with_
   assert.deepEqual([...nobody.faults, ...reader.faults], []);
 }
 
+export async function what_is_shown_only_now_stays_when_her_rights_are_looked_at_anew(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const { id } = (await api(page, 'GET', '/api/v1/me')).body.user;
+  await visit(page, '/people/invite');
+  await page.fill('label:has-text("Name she signs in with") input', `late-${Date.now()}`);
+  await page.click('button:has-text("Make the link")');
+  const link = await page.locator('.secret').innerText();
+  // One more role: the server says that her rights have changed, and the page asks who she is.
+  const asked = page.waitForResponse((r) => new URL(r.url()).pathname === '/api/v1/me');
+  const { status, body } = await api(page, 'POST', '/api/v1/assignments', { subject: { kind: 'user', id }, role: 'reader', node: { kind: 'all' } });
+  assert.equal(status, 201, JSON.stringify(body));
+  await asked;
+  await settled(page);
+  assert.equal(await page.locator('.secret').innerText(), link);
+  await api(page, 'DELETE', `/api/v1/assignments/${body.id ?? body.assignment}`);
+}
+
 export async function a_customer_gets_a_second_site_another_name_and_goes(world, browser) {
   const page = await open(browser);
   await signIn(world, page);
-  const made = (await api(page, 'POST', '/api/v1/customers', { name: 'Brook & Sons' })).body;
-  await visit(page, `/c/${made.id}`);
   const dialog = page.locator('dialog[open]');
+  await page.getByRole('button', { name: 'Customer', exact: true }).click();
+  await dialog.locator('label:has-text("Customer’s name") input').fill('Brook & Sons');
+  await dialog.locator('label:has-text("First site") input').fill('Office');
+  await dialog.locator('button:has-text("Add customer")').click();
+  await page.waitForSelector('h1:has-text("Office")');
+  const made = (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.name === 'Brook & Sons');
+  // A host there is added, and then it is another.
+  await page.getByRole('button', { name: 'Host', exact: true }).first().click();
+  await dialog.locator('label:has-text("Name") input').fill('till');
+  await dialog.locator('label:has-text("Address") input').fill('192.168.7.31');
+  await dialog.locator('button:has-text("Add host")').click();
+  await page.waitForSelector('h1:has-text("till")');
+  await page.getByRole('button', { name: 'Change', exact: true }).click();
+  await dialog.locator('label:has-text("Name") input').fill('till at the door');
+  await dialog.locator('label:has-text("Address") input').fill('192.168.7.32');
+  await dialog.locator('[aria-label="Protocol 1"]').selectOption('vnc');
+  await dialog.locator('button:has-text("Save")').click();
+  await page.waitForSelector('h1:has-text("till at the door")');
+  const [host] = (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.id === made.id).sites[0].hosts;
+  assert.deepEqual([host.name, host.address, host.services], ['till at the door', '192.168.7.32', [{ protocol: 'vnc', port: 5900 }]]);
+  // Who reaches it is said there, by which rule.
+  const rule = page.locator('section.card:has(h2:text-is("Who can reach it")) li', { hasText: world.owner.name });
+  await rule.first().waitFor();
+  assert.match(await rule.first().innerText(), /owner on everything/);
+  assert.equal((await api(page, 'DELETE', `/api/v1/hosts/${host.id}`)).status, 204);
+  assert.equal((await api(page, 'DELETE', `/api/v1/sites/${made.sites[0].id}`)).status, 204);
   for (const name of ['Depot', 'Yard']) {
     await visit(page, `/c/${made.id}`);
     await page.click('button:has-text("Site")');

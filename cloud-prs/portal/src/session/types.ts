@@ -113,7 +113,7 @@ export interface SealInfo {
   passphrase?: Uint8Array;
 }
 
-/** A running session; its worker ends with it. */
+/** A running session; its worker ends with it. Datagrams come with the picture pipeline (decision 0049). */
 export interface Session {
   /**
    * Opens a stream. Bytes in `first` go out with the opening, before the

@@ -1,5 +1,6 @@
 //! One end of a session kept ready: its key made, its worker running, its link
-//! to the server open, the viewers' code loaded. Made when somebody is about to
+//! to the server open, the frame's and the terminal's code loaded (a desktop's comes
+//! with the first desktop). Made when somebody is about to
 //! open a host (she looks at its page, points at its buttons, calls the search),
 //! taken by the next session, and given up by its worker when nobody came in two
 //! minutes. Never more than one in a window.

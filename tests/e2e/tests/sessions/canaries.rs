@@ -1,6 +1,7 @@
 //! While vnc, rdp, a page in Chromium and forward are in use, nothing of what
-//! passes on the customer's LAN is at the relay: not in a core of it, not in a
-//! capture opened with its own TLS keys (S14, S22, S28-S32; threat 13).
+//! passes on the customer's LAN is at the relay: not in a core of it, not in its
+//! database, files or logs, not in a capture opened with its own TLS keys (S14, S22,
+//! S28-S32; threat 13).
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,8 +13,8 @@ use culvert_e2e::decrypted;
 use culvert_e2e::lan::Lan;
 use culvert_e2e::world::{self, eventually, must_work};
 use culvert_lab::{
-    DEVICE_IP, Ns, Pattern, Programs, Running, Screen, SiteOptions, Technician, core_of,
-    files_hold_bytes, random_word,
+    DEVICE_IP, Ns, Pattern, Programs, Running, Screen, SiteOptions, TECHNICIAN, Technician,
+    core_of, files_hold_bytes, random_word,
 };
 
 /// Longer than anything takes on a busy machine.
@@ -74,6 +75,7 @@ fn nothing_that_passes_on_the_lan_is_in_the_relays_core_or_its_decrypted_capture
         let found = files_hold_bytes(&core, &all)?;
         ensure!(found.is_none(), "a core holds piece {found:?}");
         std::fs::remove_file(core)?;
+        kept(world, &all)?;
         control(world, relay, &home, &let_through)?;
 
         let port = world.site.cloud().port();
@@ -124,6 +126,28 @@ fn pieces(lan: &[Lan]) -> anyhow::Result<Vec<Vec<&[u8]>>> {
         Ok(pieces)
     };
     PORTS.iter().map(of_port).collect()
+}
+
+/// What is there for good: the server's database and files, its log and the box's.
+/// The control: the same search finds there whom they are about.
+fn kept(world: &World<'_>, secret: &[&[u8]]) -> anyhow::Result<()> {
+    let logs = world.site.temp_dir().join("logs");
+    for place in [
+        world.stack.data("cloud"),
+        logs.join("culvert-prs.log"),
+        logs.join("culvert-gateway.log"),
+    ] {
+        let found = files_hold_bytes(&place, secret)?;
+        let place = place.display();
+        ensure!(found.is_none(), "{place} holds piece {found:?}");
+    }
+    let user = files_hold_bytes(&world.stack.data("cloud"), &[TECHNICIAN.as_bytes()])?;
+    ensure!(user.is_some(), "the search misses a name in the database");
+    for log in ["culvert-prs.log", "culvert-gateway.log"] {
+        let found = files_hold_bytes(&logs.join(log), &[b"session="])?;
+        ensure!(found.is_some(), "the search misses a session in {log}");
+    }
+    Ok(())
 }
 
 /// Sends pieces through an end that does not encrypt until a core holds each.

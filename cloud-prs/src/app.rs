@@ -36,7 +36,7 @@ pub mod invitations;
 mod late;
 mod late_ends;
 pub mod launches;
-mod lease;
+pub mod lease;
 pub mod leaving;
 mod link_tickets;
 mod links;

@@ -5,7 +5,12 @@
 //! good; links of one boot share one. An older lease from another boot is the
 //! mark of a copied box.
 //!
-//! Pure: the new lease is drawn by the caller.
+//! A server that was restored from a backup, and one whose administrator has
+//! released a box, knows no lease of it: what the box shows then is on its disk
+//! and counts as acknowledged. Two boxes that race for it are found as always.
+//!
+//! Pure: the new lease is drawn by the caller. Driven by `app::admission`,
+//! `app::claims` and `app::heard`.
 
 use culvert_wire::id::{BootId, Lease};
 
@@ -13,7 +18,7 @@ use crate::store::gateways::Leases;
 
 /// What a hello means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hello {
+pub enum Hello {
     /// The box may hold this lease; the memory is as given.
     Known {
         /// The lease to hand out.
@@ -26,7 +31,7 @@ pub(super) enum Hello {
 }
 
 /// Judges a hello.
-pub(super) fn judge(leases: Leases, boot: BootId, shown: Option<Lease>, fresh: Lease) -> Hello {
+pub fn judge(leases: Leases, boot: BootId, shown: Option<Lease>, fresh: Lease) -> Hello {
     let Leases {
         acknowledged,
         pending,
@@ -38,8 +43,9 @@ pub(super) fn judge(leases: Leases, boot: BootId, shown: Option<Lease>, fresh: L
         return Hello::Known { lease, leases };
     }
     let acknowledged = match shown {
-        // An administrator released the gateway: whoever comes first has it.
-        Some(_) if leases == Leases::default() => None,
+        // Released, or restored from a backup: whoever comes first has it. Its
+        // lease is on its disk, and is shown again if the new one gets lost.
+        Some(lease) if leases == Leases::default() => Some(lease),
         // It was stored, only the acknowledgement got lost.
         Some(lease) if Some(lease) == pending => pending,
         Some(lease) if Some(lease) == acknowledged => acknowledged,
@@ -58,7 +64,7 @@ pub(super) fn judge(leases: Leases, boot: BootId, shown: Option<Lease>, fresh: L
 }
 
 /// Notes that a lease is on the box's disk.
-pub(super) fn stored(mut leases: Leases, lease: Lease) -> Leases {
+pub fn stored(mut leases: Leases, lease: Lease) -> Leases {
     if leases.pending == Some(lease) {
         leases.acknowledged = Some(lease);
         leases.pending = None;
@@ -117,6 +123,30 @@ mod tests {
     #[test]
     fn after_a_release_whichever_box_comes_first_is_taken() {
         assert!(hello(Leases::default(), 5, Some(9), 1).is_some());
+    }
+
+    /// The new lease was lost on its way, or with the box's power.
+    #[test]
+    fn a_released_or_restored_box_whose_new_lease_gets_lost_is_no_clone() {
+        let (_, kept) = hello(Leases::default(), 5, Some(9), 1).unwrap();
+
+        let (given, kept) = hello(kept, 6, Some(9), 2).unwrap();
+
+        // What it has stored is all that counts from then on.
+        let kept = stored(kept, given);
+        assert_eq!(hello(kept, 7, Some(9), 3), None);
+        assert!(hello(kept, 7, Some(2), 3).is_some());
+    }
+
+    /// Threat 9: card and copy both show the lease of before the backup.
+    #[test]
+    fn two_boxes_that_race_for_a_restored_server_are_found() {
+        let (one, kept) = hello(Leases::default(), 5, Some(9), 1).unwrap();
+
+        assert_eq!(hello(stored(kept, one), 6, Some(9), 2), None);
+        // The second came before the first had stored anything: the first, then.
+        let (two, kept) = hello(kept, 6, Some(9), 2).unwrap();
+        assert_eq!(hello(stored(kept, two), 5, Some(1), 3), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::store::sessions::{self, Filter};
-use crate::store::{claims, invitations, launches, tokens};
+use crate::store::{claims, gateways, invitations, launches, tokens};
 
 /// How much a restore made void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +19,15 @@ pub struct Voided {
     pub launches: u64,
     /// Sessions with their tickets.
     pub sessions: u64,
+    /// Boxes whose lease is not known now: each has moved on since the backup,
+    /// and the first one that shows its key and any lease is taken.
+    pub boxes: u64,
 }
 
 impl App {
-    /// Voids every unused code, ticket and token, and every running session.
+    /// Voids every unused code, ticket and token, every running session, and
+    /// what is known of boxes' leases: those of the backup are old, and a box
+    /// that shows a newer one is no clone.
     ///
     /// # Errors
     /// [`AppError`].
@@ -41,6 +46,7 @@ impl App {
             launches: launches::void_all(&mut write, None, now).await?
                 + invitations::void_all(&mut write, None, now).await?,
             sessions: live.len() as u64,
+            boxes: gateways::forget_leases(&mut write).await?,
         };
         self.end_sessions(&mut write, &doer, live, Reason::EndedByAdministrator)
             .await?;
@@ -49,6 +55,7 @@ impl App {
             "tokens": voided.tokens,
             "launches": voided.launches,
             "sessions": voided.sessions,
+            "boxes": voided.boxes,
         }));
         self.record(&mut write, &doer, event).await?;
         self.commit(write).await?;

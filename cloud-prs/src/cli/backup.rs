@@ -101,6 +101,10 @@ impl Restore {
         out::line(&format!(
             "  {} sessions with their tickets",
             voided.sessions
+        ))?;
+        out::line(&format!(
+            "  {} boxes' leases: each box is taken as it comes, once",
+            voided.boxes
         ))
     }
 }

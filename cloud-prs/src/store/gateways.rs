@@ -262,6 +262,16 @@ pub async fn set_online(
         .await
 }
 
+/// Forgets the lease of every gateway that has one; how many had.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn forget_leases(db: &mut AnyConnection) -> Result<u64, StoreError> {
+    let sql = "UPDATE gateways SET boot = NULL, lease = NULL, pending = NULL \
+               WHERE boot IS NOT NULL OR lease IS NOT NULL OR pending IS NOT NULL";
+    query(sql).changes(db).await
+}
+
 /// Notes that every gateway with a link is still heard of.
 ///
 /// # Errors

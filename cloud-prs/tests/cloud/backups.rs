@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use culvert_cloud_prs::app::claims::ClaimFor;
 use culvert_cloud_prs::store::Place;
 use culvert_wire::api::TokenScope;
+use culvert_wire::hello::GatewayHello;
+use culvert_wire::id::{BootId, Lease};
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 
@@ -29,6 +31,35 @@ on_both! {
         assert_eq!(refused.reason, Reason::ClaimRefused);
         assert_eq!(world.send(&From::Web(&token), "GET", "/api/v1/me", "").await.0, 401);
         assert!(world.app.recover_route(session).await.unwrap().is_none());
+    }
+}
+
+on_both! {
+    /// D7: what a box shows that has moved on since the backup is taken once.
+    a_box_that_moved_on_since_the_backup_is_no_clone_and_its_copy_is, world => {
+        let app = &world.app;
+        let boots = async |boot: u8, lease: Option<Lease>| {
+            let hello = GatewayHello {
+                identity: world.a.box_key.public(),
+                boot: BootId::from_random([boot; 16]),
+                lease,
+                revocations: 0,
+            };
+            app.admit_gateway(&hello, "x 1", from()).await.unwrap().lease
+        };
+        let of_backup = boots(2, None).await.unwrap();
+        app.lease_stored(&world.a.box_key.public(), of_backup).await;
+        let moved_on = Lease::from_random([77; 16]);
+
+        let voided = app.void_everything(&console()).await.unwrap();
+
+        assert_eq!(voided.boxes, 2);
+        let lost = boots(3, Some(moved_on)).await;
+        assert!(lost.is_some(), "the box is put aside");
+        // The lease it was given never reached its disk: it shows the old one.
+        let given = boots(4, Some(moved_on)).await;
+        assert!(given.is_some() && boots(5, given).await.is_some());
+        assert_eq!(boots(6, Some(of_backup)).await, None, "a copy is let in");
     }
 }
 

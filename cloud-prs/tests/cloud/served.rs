@@ -250,8 +250,8 @@ impl Prs {
         (key, link, events, welcome)
     }
 
-    /// Links a claimed box again.
-    async fn box_again(&self, key: &SigningKey, boot: u8, lease: Lease) -> (Link, Events) {
+    /// Links a claimed box again; what it is told, its lease among it.
+    async fn box_again(&self, key: &SigningKey, boot: u8, lease: Lease) -> (Link, Events, Welcome) {
         let hello = GatewayHello {
             identity: key.public(),
             boot: BootId::from_random([boot; 16]),
@@ -263,8 +263,8 @@ impl Prs {
             hello,
         };
         let (link, mut events) = connect(&self.dial(), me, "box 1").await.unwrap();
-        welcomed(&mut events).await;
-        (link, events)
+        let welcome = welcomed(&mut events).await;
+        (link, events, welcome)
     }
 
     /// Waits until the server has written down that both ends joined.

@@ -100,7 +100,7 @@ async fn a_session_outlives_a_killed_server() {
     prs.serve();
 
     let lease = welcome.lease.unwrap();
-    let (gateway, _events) = prs.box_again(&key, 1, lease).await;
+    let (gateway, _events, _) = prs.box_again(&key, 1, lease).await;
     let me = Me::Technician {
         key: device.clone(),
         token: Some(signed.token.as_ref().unwrap().reveal().to_owned().into()),

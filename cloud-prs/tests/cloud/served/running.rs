@@ -61,7 +61,8 @@ async fn a_server_whose_clock_is_behind_its_own_past_does_not_start() {
     assert!(said.contains("set the clock"), "{said}");
 }
 
-/// P24: a restore into an empty folder, with nothing old alive.
+/// P24: a restore into an empty folder, with nothing old alive. D7: the box has
+/// moved on since the backup and is no clone; a copy of it is (threat 9).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_taken_while_serving_restores_a_server_on_which_nothing_old_works() {
     let mut prs = Prs::new();
@@ -71,12 +72,19 @@ async fn a_backup_taken_while_serving_restores_a_server_on_which_nothing_old_wor
     let (_technician, signed) = prs.sign_in("tech", &device).await;
     let backup = prs.folder.path().join("backup");
     good(&prs.admin(&["backup", backup.to_str().unwrap()], ""));
+    // The box restarts twice: what it shows now, the backup has never seen.
+    let mut shown = welcome.lease.unwrap();
+    for boot in [2, 3] {
+        let (_link, _events, welcome) = prs.box_again(&key, boot, shown).await;
+        shown = welcome.lease.unwrap();
+    }
     prs.kill();
     std::fs::remove_dir_all(prs.data()).unwrap();
 
     let said = good(&prs.admin(&["restore", backup.to_str().unwrap()], ""));
 
     assert!(said.contains("1 sign-ins and API tokens"), "{said}");
+    assert!(said.contains("1 boxes' leases"), "{said}");
     prs.serve();
     let me = Me::Technician {
         key: device,
@@ -85,6 +93,11 @@ async fn a_backup_taken_while_serving_restores_a_server_on_which_nothing_old_wor
     let (link, _tech_events) = connect(&prs.dial(), me, "culvert 1").await.unwrap();
     let refused = api::<serde_json::Value>(&link, Method::Get, "/api/v1/me", &()).await;
     assert_eq!(refused.unwrap_err(), 401);
-    // The box is still the box.
-    let (_link, _events) = prs.box_again(&key, 2, welcome.lease.unwrap()).await;
+    // The box is still the box, now and after its next restart.
+    let (_link, _events, again) = prs.box_again(&key, 4, shown).await;
+    let (_link, _events, later) = prs.box_again(&key, 5, again.lease.unwrap()).await;
+    assert!(later.lease.is_some());
+    // Its copy of before the restore comes, and is none.
+    let (_link, _events, copy) = prs.box_again(&key, 6, shown).await;
+    assert_eq!(copy.lease, None, "a copy is let in");
 }

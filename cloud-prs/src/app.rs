@@ -25,6 +25,7 @@ mod ending;
 mod error;
 pub mod factors;
 pub mod feed;
+mod fetches;
 pub mod fleet;
 pub mod gateways;
 pub mod hand_over;
@@ -131,9 +132,10 @@ pub struct App {
     ends: late_ends::Ends,
     pace: pace::Pace,
     link_tickets: link_tickets::LinkTickets,
-    fetches: releases::Fetches,
+    fetches: fetches::Fetches,
     sums: downloads::Sums,
-    links: OnceLock<Arc<dyn Links>>,
+    /// The running server's links, and since when it has them.
+    links: OnceLock<(Arc<dyn Links>, UnixMs)>,
 }
 
 impl App {
@@ -158,7 +160,7 @@ impl App {
             ends: late_ends::Ends::default(),
             pace: pace::Pace::default(),
             link_tickets: link_tickets::LinkTickets::default(),
-            fetches: releases::Fetches::default(),
+            fetches: fetches::Fetches::default(),
             sums: downloads::Sums::default(),
             links: OnceLock::new(),
         }
@@ -167,7 +169,7 @@ impl App {
     /// Connects the application of a running server to its links. A second
     /// call changes nothing.
     pub fn attach(&self, links: Arc<dyn Links>) {
-        let _ = self.links.set(links);
+        let _ = self.links.set((links, self.now()));
     }
 
     /// The store.
@@ -187,7 +189,12 @@ impl App {
 
     /// The server's links; none at the console.
     pub(crate) fn links(&self) -> Option<&Arc<dyn Links>> {
-        self.links.get()
+        self.links.get().map(|(links, _)| links)
+    }
+
+    /// Since when this server hears boxes; none at the console.
+    pub(crate) fn listening_since(&self) -> Option<UnixMs> {
+        self.links.get().map(|(_, since)| *since)
     }
 }
 

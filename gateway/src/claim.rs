@@ -209,7 +209,7 @@ fn store(link: &Link, welcome: &Welcome, memory: &Memory) -> Result<Claimed, Cla
     let proven = link.proven();
     memory.change(|state| {
         state.clock_floor = state.clock_floor.max(proven.link_time);
-        state.lease = welcome.lease.or(state.lease);
+        state.keep_lease(welcome.lease);
         if let Some(claim) = &mut state.claim {
             claim.provider = proven.provider;
             claim.epoch_floor = proven.statement.epoch;

@@ -227,7 +227,10 @@ impl Loop {
                 }
                 Some(host_key) = self.host_keys.recv() => self.tell_host_key(host_key),
                 () = self.checkup.next() => self.tell_health(),
-                piece = self.update.next() => self.update.handle_piece(piece, &self.supervised),
+                piece = self.update.next() => {
+                    let sessions = self.sessions.len();
+                    self.update.handle_piece(piece, sessions, &self.supervised);
+                }
                 () = sleep_until(over.unwrap_or_else(crate::far_away)), if over.is_some() => {
                     self.sessions.handle_timeout(self.clock.now().steady);
                 }
@@ -245,7 +248,7 @@ impl Loop {
         let (memory, settings) = (&self.memory, &self.settings);
         let source = || update::Source::of(settings, &memory.read());
         self.update
-            .begin(self.sessions.len(), &self.supervised, source);
+            .carry(self.sessions.len(), &self.supervised, source);
         if let Some((link, _)) = &self.link {
             self.update.tell(link, &self.supervised);
         }

@@ -96,6 +96,12 @@ impl State {
         self.claim.as_ref().filter(|claim| claim.confirmed)
     }
 
+    /// Keeps the lease that the server has given; one that gives none, to a box
+    /// in quarantine, takes none away. Acknowledged only when it is on the disk.
+    pub fn keep_lease(&mut self, given: Option<Lease>) {
+        self.lease = given.or(self.lease);
+    }
+
     fn decode(bytes: &[u8]) -> Option<Self> {
         let raw: Raw = serde_json::from_slice(bytes).ok()?;
         raw.check()

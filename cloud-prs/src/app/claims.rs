@@ -17,7 +17,7 @@ use crate::store::claims::{self, Claim};
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Filter};
-use crate::store::{StoreError, Write, credentials, sites};
+use crate::store::{StoreError, Write, credentials, releases, sites};
 
 /// What a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
@@ -312,6 +312,7 @@ impl App {
         gateway.leases = Leases::default();
         gateways::update(write, &gateway).await?;
         gateways::set_counter(write, place, 0).await?;
+        releases::forget_box(write, place).await?;
         Ok(gateway)
     }
 

@@ -163,11 +163,13 @@ impl App {
         }))
     }
 
-    /// Boxes, with their links as they are now.
+    /// Boxes, with their links as they are now. No box was away longer than
+    /// this server listens: after a long outage all come back at once.
     pub(super) fn with_links(&self, mut members: Vec<Member>) -> Vec<Member> {
-        if let Some(links) = self.links() {
+        if let (Some(links), Some(since)) = (self.links(), self.listening_since()) {
             for member in &mut members {
                 member.online = links.gateway_online(&member.key);
+                member.seen = member.seen.max(since);
             }
         }
         members

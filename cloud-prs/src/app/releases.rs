@@ -4,80 +4,23 @@
 //! The server can delay a release and never make one: boxes take only what the
 //! provider's offline key signed, and judge it themselves.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use culvert_wire::UnixMs;
-use culvert_wire::frame::{FETCH_LEN, Offer, System};
+use culvert_wire::frame::{Offer, System};
 use culvert_wire::id::GatewayId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::update::Manifest;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::fetches::Which;
 use super::links::Links;
 use super::rollout::{self, Member, Release, Ring, Step};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::Action;
 use crate::store::{StoreError, gateways, releases};
-
-/// How long a right to fetch is good, in milliseconds: a large release over a
-/// slow line.
-const FETCH_MS: u64 = 6 * 3600 * 1000;
-
-/// Boxes that fetch at once; others are asked again later.
-const AT_ONCE: usize = 32;
-
-/// Who may fetch what.
-pub(crate) struct Fetches {
-    rights: Mutex<HashMap<GatewayId, Fetch>>,
-    turns: Arc<Semaphore>,
-}
-
-impl Default for Fetches {
-    fn default() -> Self {
-        Self {
-            rights: Mutex::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Fetch {
-    right: [u8; FETCH_LEN],
-    board: String,
-    version: u64,
-    until: UnixMs,
-}
-
-impl Fetches {
-    /// One for each box: the newest.
-    fn give(&self, gateway: GatewayId, release: &Release, now: UnixMs) -> [u8; FETCH_LEN] {
-        let right = rand::random();
-        let fetch = Fetch {
-            right,
-            board: release.board.clone(),
-            version: release.version,
-            until: now.plus_ms(FETCH_MS),
-        };
-        self.lock().insert(gateway, fetch);
-        right
-    }
-
-    fn of(&self, right: &[u8], now: UnixMs) -> Option<(String, u64)> {
-        let mut all = self.lock();
-        all.retain(|_, fetch| fetch.until > now);
-        let found = all.values().find(|fetch| fetch.right[..] == *right)?;
-        Some((found.board.clone(), found.version))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<GatewayId, Fetch>> {
-        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Where a release's bundle lies below the folder of bundles.
 pub fn file_name(board: &str, version: u64) -> String {
@@ -141,7 +84,7 @@ impl App {
             let why = format!("this release was stopped: {}", release.halted);
             return Err(AppError::conflict(why));
         }
-        let members = releases::members(&mut write).await?;
+        let members = self.with_links(releases::members(&mut write).await?);
         let before = release.ring.unwrap_or(Ring::First);
         if let Some(why) = rollout::lost_in(&release, &members, before, self.now()) {
             return Err(AppError::conflict(why));
@@ -157,7 +100,8 @@ impl App {
         Ok(self.commit(write).await?)
     }
 
-    /// Stops a release: no box gets it from now on. Boxes that have it keep it.
+    /// Stops a release: no box gets it from now on, neither one that was offered
+    /// it before nor one that fetches it now. Boxes that have it keep it.
     ///
     /// # Errors
     /// [`AppError`].
@@ -177,7 +121,9 @@ impl App {
             .before(before)
             .after(state(&release));
         self.record(&mut write, &call.into(), event).await?;
-        Ok(self.commit(write).await?)
+        self.commit(write).await?;
+        self.fetches.stop(&release);
+        Ok(())
     }
 
     /// Puts a box into a ring.
@@ -220,12 +166,15 @@ impl App {
     }
 
     /// A box tells its system.
-    pub async fn system_told(&self, key: &PublicKey, system: System) {
+    pub async fn system_told(&self, key: &PublicKey, mut system: System) {
         let outcome: Result<(), StoreError> = async {
             let mut write = self.store.write().await?;
             let Some(gateway) = gateways::by_key(&mut write, key).await? else {
                 return Ok(());
             };
+            if let Some(before) = releases::member_of(&mut write, gateway.id).await? {
+                rollout::remember(&before.system, &mut system);
+            }
             releases::note_system(&mut write, gateway.id, &system, self.now()).await?;
             write.commit().await?;
             tracing::info!(gateway = %gateway.id, board = system.board, version = system.version,
@@ -248,6 +197,10 @@ impl App {
         };
         let mut db = self.store.read().await?;
         let mut all = releases::all(&mut db).await?;
+        // Some were stopped at the console, by a process of its own.
+        for stopped in all.iter().filter(|release| !release.halted.is_empty()) {
+            self.fetches.stop(stopped);
+        }
         if !all.iter().any(|r| r.ring.is_some() && r.halted.is_empty()) {
             return Ok(());
         }
@@ -300,16 +253,73 @@ impl App {
             .before(before)
             .after(state(release));
         self.record(&mut write, &Doer::server(), event).await?;
-        self.commit(write).await
+        self.commit(write).await?;
+        self.fetches.stop(release);
+        Ok(())
     }
 
-    /// The bundle that a box may fetch with a right, and its turn to do so;
-    /// none of the latter while too many fetch.
-    pub fn bundle_for(&self, right: &[u8]) -> Option<(PathBuf, Option<OwnedSemaphorePermit>)> {
-        let (board, version) = self.fetches.of(right, self.now())?;
-        let turn = Arc::clone(&self.fetches.turns).try_acquire_owned().ok();
-        Some((self.here.bundles.join(file_name(&board, version)), turn))
+    /// The bundle that a box may fetch with a right, and its turn to do so.
+    ///
+    /// # Errors
+    /// [`NoBundle`].
+    pub async fn bundle_for(self: &Arc<Self>, right: &[u8]) -> Result<Bundle, NoBundle> {
+        let known = self.fetches.of(right, self.now());
+        let which = known.ok_or(NoBundle::Unknown)?;
+        let (board, version) = (which.0.as_str(), which.1);
+        let mut db = self.store.read().await?;
+        let release = releases::one(&mut db, board, version).await?;
+        drop(db);
+        // The console may have stopped it since it was offered.
+        let halted = release.ok_or(NoBundle::Unknown)?.halted;
+        if !halted.is_empty() {
+            return Err(NoBundle::Stopped(halted));
+        }
+        Ok(Bundle {
+            path: self.here.bundles.join(file_name(board, version)),
+            turn: self.fetches.turn().ok_or(NoBundle::Busy)?,
+            app: Arc::clone(self),
+            which,
+        })
     }
+}
+
+/// A bundle that a box may fetch now.
+pub struct Bundle {
+    /// Where it lies.
+    pub path: PathBuf,
+    turn: OwnedSemaphorePermit,
+    app: Arc<App>,
+    which: Which,
+}
+
+impl Bundle {
+    /// Whether it goes on, asked before each piece; holds the box's turn.
+    pub fn goes_on(self) -> impl Fn() -> bool + Send + 'static {
+        let Self {
+            turn, app, which, ..
+        } = self;
+        move || {
+            let _held = &turn;
+            !app.fetches.is_stopped(&which)
+        }
+    }
+}
+
+/// Why a box gets no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum NoBundle {
+    /// Nobody was offered it with this right, or it has ended.
+    #[error("no release was offered with this right, or the offer is over")]
+    Unknown,
+    /// Nobody gets it any more.
+    #[error("this release was stopped: {0}")]
+    Stopped(String),
+    /// Too many fetch at the moment.
+    #[error("too many boxes fetch now, ask again later")]
+    Busy,
+    /// The database does not answer.
+    #[error("the server cannot look it up now, ask again later")]
+    Store(#[from] StoreError),
 }
 
 /// What the trail calls a release.

@@ -1,10 +1,13 @@
 //! Which box gets which release now, and when a release is stopped.
 //!
 //! Boxes of a ring get a release a few at a time: the next when those before
-//! are back with it, healthy. A box that was offered a release and is not back
-//! with it after [`BACK_MS`], or says that it failed there, is lost to it; when
-//! more than one in a hundred of its ring is lost, the release stops by itself
-//! and no further ring gets it.
+//! are back with it, healthy. A box is lost to a release that it was offered
+//! when it says that it failed there, when it has no link for [`BACK_MS`], and
+//! when it said that it boots it next, or runs it on trial, and is not healthy
+//! with it that long after. A box that is linked and has said nothing of the
+//! kind is not lost, however long it takes: its sessions go first, or its line
+//! is slow. When more than one in a hundred of its ring is lost, the release
+//! stops by itself and no further ring gets it.
 //!
 //! No I/O, no clock. Driven by `app::releases`; shown by `app::fleet`.
 
@@ -18,11 +21,15 @@ use culvert_wire::frame::{Progress, System};
 use culvert_wire::id::GatewayId;
 use culvert_wire::key::PublicKey;
 
-/// A box that got a release has this long to come back with it: the five
-/// minutes of its own trial, the way there over a slow line, and a start.
+/// A box that left for a release has this long to come back with it: two starts
+/// and the five minutes of its own trial. One that is linked and says nothing
+/// is asked again after this time.
 pub const BACK_MS: u64 = 15 * 60 * 1000;
 /// A box that refused for now is asked again after this time.
 const AGAIN_MS: u64 = 10 * 60 * 1000;
+/// A box that goes dark this long after the offer is a customer's that was
+/// switched off; before, the release may be why.
+const SETTLED_MS: u64 = 24 * 3600 * 1000;
 /// One in so many boxes of a ring may be lost to a release.
 const LOST_ONE_IN: usize = 100;
 /// One in so many boxes of a ring may be on the way to it.
@@ -121,6 +128,8 @@ pub struct Member {
     pub ring: Ring,
     /// It has a link now.
     pub online: bool,
+    /// When it was heard of last; with a link, within the last minute.
+    pub seen: UnixMs,
     /// What it said that it runs, and when.
     pub system: System,
     /// When it said so.
@@ -134,9 +143,9 @@ pub struct Member {
 enum Standing {
     /// It has it, or a later one, healthy and online.
     Back,
-    /// It was offered, and has its time.
+    /// It was offered, takes it, or has its time to come back.
     OnTheWay,
-    /// It was offered and did not come back, or it failed.
+    /// It went and did not come back, or it failed.
     Lost,
     /// It may have it now.
     Wants,
@@ -187,10 +196,12 @@ pub fn plan(releases: &[Release], members: &[Member], now: UnixMs) -> Vec<Step> 
             let busy = ours.iter().filter(|m| way(m.1)).count();
             let room = (ours.len() / AT_ONCE_ONE_IN).max(1).saturating_sub(busy);
             let newest = |m: &Member| newest_for(releases, &m.system.board, m.ring) == Some(index);
-            let next = ours.iter().filter(|m| {
-                newest(m.1) && m.1.online && standing(release, m.1, now) == Standing::Wants
-            });
-            steps.extend(next.take(room).map(|m| Step::Offer {
+            let wants =
+                |m: &Member| newest(m) && m.online && standing(release, m, now) == Standing::Wants;
+            let mut next: Vec<_> = ours.iter().filter(|m| wants(m.1)).collect();
+            // One that is asked again and again takes nobody's turn.
+            next.sort_by_key(|m| offered(release, m.1));
+            steps.extend(next.into_iter().take(room).map(|m| Step::Offer {
                 member: m.0,
                 release: index,
             }));
@@ -231,19 +242,20 @@ fn newest_for(releases: &[Release], board: &str, of: Ring) -> Option<usize> {
 fn standing(release: &Release, member: &Member, now: UnixMs) -> Standing {
     let version = release.version;
     let system = &member.system;
-    let failed = system.progress == Progress::Failed { version };
-    let offered = member.offered.filter(|(of, _)| *of == version);
+    let offer = offered(release, member);
+    let late = |since: UnixMs| now.ms_since(since) > BACK_MS;
     if system.version >= version && !system.trial {
-        return match offered {
-            // It has it, and then it went: that counts against the release too.
-            Some((_, at)) if !member.online && late(at, now) => Standing::Lost,
-            _ => Standing::Back,
+        // It has it, and then it went: that counts against the release too.
+        let went = |at: UnixMs| !member.online && member.seen.ms_since(at) <= SETTLED_MS;
+        return match offer {
+            Some(at) if went(at) && late(at.max(member.seen)) => Standing::Lost,
+            Some(_) | None => Standing::Back,
         };
     }
-    if failed {
+    if system.progress == (Progress::Failed { version }) {
         return Standing::Lost;
     }
-    let Some((_, at)) = offered else {
+    let Some(at) = offer else {
         return Standing::Wants;
     };
     if let Progress::Refused { version: of, .. } = &system.progress
@@ -256,14 +268,44 @@ fn standing(release: &Release, member: &Member, now: UnixMs) -> Standing {
             false => Standing::Not,
         };
     }
-    match late(at, now) {
+    let leaves = system.trial || system.progress == Progress::Installed { version };
+    let (since, then) = match (member.online, leaves) {
+        (false, _) => (member.seen, Standing::Lost),
+        (true, true) => (member.at, Standing::Lost),
+        // It may have forgotten, in a restart of its own.
+        (true, false) => (member.at, Standing::Wants),
+    };
+    match late(at.max(since)) {
+        true => then,
         false => Standing::OnTheWay,
-        true => Standing::Lost,
     }
 }
 
-fn late(since: UnixMs, now: UnixMs) -> bool {
-    now.ms_since(since) > BACK_MS
+/// When a box was offered this release, if that was its last offer.
+fn offered(release: &Release, member: &Member) -> Option<UnixMs> {
+    let ours = member.offered.filter(|(of, _)| *of == release.version);
+    ours.map(|(_, at)| at)
+}
+
+/// What a box said before, in what it says now, where the program that knew is
+/// gone. It booted a release, or said that it does so next, and runs an older
+/// one: the release failed there, though nobody was left on the box to say so
+/// (it never came up, or hung).
+pub fn remember(before: &System, told: &mut System) {
+    let was_at = match before.progress {
+        _ if before.trial => before.version,
+        Progress::Installed { version } | Progress::Failed { version } => version,
+        Progress::None | Progress::Taking { .. } | Progress::Refused { .. } => return,
+    };
+    let silent = match told.progress {
+        Progress::None => true,
+        // An older failure, which the box knows of.
+        Progress::Failed { version } => version < was_at,
+        Progress::Taking { .. } | Progress::Installed { .. } | Progress::Refused { .. } => false,
+    };
+    if silent && told.version < was_at {
+        told.progress = Progress::Failed { version: was_at };
+    }
 }
 
 #[cfg(test)]

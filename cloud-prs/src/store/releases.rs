@@ -124,6 +124,20 @@ pub async fn note_offer(
         .await
 }
 
+/// Forgets what a place's box said and was offered: another comes. Its ring stays.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn forget_box(db: &mut AnyConnection, gateway: GatewayId) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM gateway_systems WHERE gateway = $1",
+        "DELETE FROM gateway_offers WHERE gateway = $1",
+    ] {
+        query(sql).id(gateway).run(db).await?;
+    }
+    Ok(())
+}
+
 /// Puts a box into a ring.
 ///
 /// # Errors
@@ -153,8 +167,8 @@ pub async fn ring_of(
     Ok(found.flatten())
 }
 
-const MEMBERS: &str = "SELECT s.*, g.identity AS identity, g.online AS online, r.ring AS ring, \
-                       o.version AS offered, o.at AS offered_at FROM gateway_systems s \
+const MEMBERS: &str = "SELECT s.*, g.identity AS identity, g.online AS online, \
+                       g.last_seen AS seen, r.ring AS ring, o.version AS offered, o.at AS offered_at FROM gateway_systems s \
                        JOIN gateways g ON g.id = s.gateway \
                        LEFT JOIN gateway_rings r ON r.gateway = s.gateway \
                        LEFT JOIN gateway_offers o ON o.gateway = s.gateway";
@@ -204,6 +218,7 @@ fn member(row: &AnyRow) -> Result<Member, StoreError> {
         key: row.parsed("identity")?,
         ring: ring(row, "ring")?.unwrap_or(Ring::All),
         online: row.flag("online")?,
+        seen: row.maybe_time("seen")?.unwrap_or(UnixMs(0)),
         system: System {
             board: row.text("board")?,
             version: row.count("version")?,

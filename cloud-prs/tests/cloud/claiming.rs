@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use culvert_cloud_prs::app::claims::ClaimFor;
-use culvert_wire::frame::{CARD_MOVED, Health};
+use culvert_wire::frame::{CARD_MOVED, Health, Progress, System};
 use culvert_wire::hello::GatewayHello;
 use culvert_wire::id::BootId;
 use culvert_wire::key::SigningKey;
@@ -119,6 +119,13 @@ on_both! {
     a_new_box_takes_the_place_of_a_dead_one, world => {
         let app = &world.app;
         let running = world.session(&world.ann, &world.a).await;
+        let failed = System {
+            board: "rock64".into(),
+            version: 1,
+            trial: false,
+            progress: Progress::Failed { version: 2 },
+        };
+        app.system_told(&world.a.box_key.public(), failed).await;
         let what = ClaimFor::Replace(world.a.gateway);
         let (_, code) = app.add_claim(&console(), what).await.unwrap();
         let key = new_key();
@@ -127,6 +134,8 @@ on_both! {
         let welcome = app.admit_claim(&auth, &binding(), from()).await.unwrap();
 
         assert_eq!(welcome.gateway, Some(world.a.gateway));
+        let (_, boxes) = app.releases(&console()).await.unwrap();
+        assert_eq!(boxes, [], "what the dead one failed with is not the new one's");
         app.carry_out().await.unwrap();
         let ended = world.wires.ended.lock().unwrap().clone();
         assert_eq!(ended, vec![(running.session, Reason::GatewayRevoked)]);

@@ -4,8 +4,9 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use culvert_cloud_prs::app::releases::file_name;
-use culvert_cloud_prs::app::rollout::Ring;
+use culvert_cloud_prs::app::rollout::{Release, Ring};
 use culvert_cloud_prs::store::gateways::{self, GatewayState};
+use culvert_cloud_prs::store::releases;
 use culvert_wire::UnixMs;
 use culvert_wire::api::{NodeRef, Role};
 use culvert_wire::frame::{Offer, Progress, System};
@@ -92,6 +93,18 @@ async fn fetched(world: &World, right: &str) -> (StatusCode, Vec<u8>) {
     )
 }
 
+/// Stops a release as the console does: in the database, from another process.
+async fn stopped_elsewhere(world: &World, version: u64) {
+    let mut write = world.app.store().write().await.unwrap();
+    let found = releases::one(&mut write, BOARD, version).await.unwrap();
+    let stopped = Release {
+        halted: "by hand".into(),
+        ..found.unwrap()
+    };
+    releases::update(&mut write, &stopped).await.unwrap();
+    write.commit().await.unwrap();
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -156,6 +169,120 @@ a_box_that_went_dark_stops_a_release_after_a_quarter_of_an_hour, world => {
     assert!(offers(&world).await.is_empty());
 
     assert!(!world.app.releases(&console()).await.unwrap().0[0].halted.is_empty());
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+/// P8: what a real gateway says while a session runs (gateway/src/run/update).
+a_box_whose_session_runs_on_stops_no_release_and_holds_nobody_up, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    tells(&world, &world.b, 1, Progress::None).await;
+    promote(&world, 2, Ring::All).await.unwrap();
+    world.app.roll_out().await.unwrap();
+    let first = world.wires.offers.lock().unwrap().remove(0).0;
+    let busy = if first == world.a.box_key.public() { &world.a } else { &world.b };
+    let why = "a session runs there: the release is taken when it ends";
+    tells(&world, busy, 1, Progress::Refused { version: 2, why: why.into() }).await;
+
+    assert_eq!(offers(&world).await.len(), 1, "the other one's turn");
+    for _ in 0..12 {
+        world.pass(10 * MINUTE);
+        offers(&world).await;
+    }
+
+    let (all, members) = world.app.releases(&console()).await.unwrap();
+    assert_eq!(all[0].halted, "");
+    assert!(members.iter().all(|member| member.offered.is_some()));
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+/// P8: it never came up there, and the box went back by its boot loader alone.
+a_box_that_is_back_without_what_it_installed_counts_against_the_release, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    promote(&world, 2, Ring::All).await.unwrap();
+    assert_eq!(offers(&world).await.len(), 1);
+    tells(&world, &world.a, 1, Progress::Installed { version: 2 }).await;
+
+    tells(&world, &world.a, 1, Progress::None).await;
+    tells(&world, &world.a, 1, Progress::None).await;
+
+    assert!(offers(&world).await.is_empty());
+    let (all, members) = world.app.releases(&console()).await.unwrap();
+    assert!(all[0].halted.contains("did not come back"), "{:?}", all[0]);
+    assert_eq!(members[0].system.progress, Progress::Failed { version: 2 });
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+/// P8: stopped in the portal, or at the console by a process of its own.
+a_stopped_release_is_given_to_no_box_that_was_offered_it, world => {
+    for (version, own_process) in [(2, false), (3, true)] {
+        published(&world, version, &[7; 1000]).await;
+        tells(&world, &world.a, 1, Progress::None).await;
+        promote(&world, version, Ring::All).await.unwrap();
+        let right = hex(&offers(&world).await[0].fetch);
+        assert_eq!(fetched(&world, &right).await.0, StatusCode::OK);
+
+        if own_process {
+            stopped_elsewhere(&world, version).await;
+        } else {
+            world.app.halt_release(&console(), (BOARD, version)).await.unwrap();
+        }
+
+        let (status, why) = fetched(&world, &right).await;
+        assert_eq!(status, StatusCode::GONE);
+        assert_eq!(why, b"this release was stopped: by hand");
+    }
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+/// P8: a box that fetches at that moment does not get it to the end.
+a_bundle_under_way_breaks_off_when_its_release_is_stopped, world => {
+    for (version, own_process) in [(2, false), (3, true)] {
+        published(&world, version, &[7; 1_000_000]).await;
+        tells(&world, &world.a, 1, Progress::None).await;
+        promote(&world, version, Ring::All).await.unwrap();
+        let right = hex(&offers(&world).await[0].fetch);
+        let request = Request::get("/boxes/release").header("culvert-fetch", &right);
+        let request = request.body(Body::empty()).unwrap();
+        let mut body = world.router.clone().oneshot(request).await.unwrap().into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+
+        if own_process {
+            stopped_elsewhere(&world, version).await;
+            // The server's next round.
+            assert!(offers(&world).await.is_empty());
+        } else {
+            world.app.halt_release(&console(), (BOARD, version)).await.unwrap();
+        }
+
+        assert!(body.collect().await.is_err(), "the box got all of it");
+    }
+    std::fs::remove_dir_all(world.app.bundles()).unwrap();
+}
+}
+
+on_both! {
+a_box_that_is_offered_the_same_again_keeps_its_right, world => {
+    published(&world, 2, b"bundle").await;
+    tells(&world, &world.a, 1, Progress::None).await;
+    promote(&world, 2, Ring::All).await.unwrap();
+    let first = offers(&world).await[0].fetch;
+
+    // It was linked all the time and said nothing: it may have forgotten.
+    world.pass(16 * MINUTE);
+    let again = offers(&world).await;
+
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].fetch, first);
     std::fs::remove_dir_all(world.app.bundles()).unwrap();
 }
 }

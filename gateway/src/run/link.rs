@@ -142,7 +142,7 @@ impl Loop {
         let now = self.clock.now().link;
         let stored = self.memory.change(|state| {
             state.clock_floor = state.clock_floor.max(proven.link_time);
-            state.lease = welcome.lease.or(state.lease);
+            state.keep_lease(welcome.lease);
             if let Some(claim) = &mut state.claim {
                 claim.provider = proven.provider;
                 claim.epoch_floor = claim.epoch_floor.max(proven.statement.epoch);

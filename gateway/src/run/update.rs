@@ -3,53 +3,26 @@
 //! Nothing of it is judged here: the supervisor, which runs as root and has
 //! the keys, does that. This process fetches while no session runs, one piece
 //! at a time, and the next only when the last one is written; it tells the
-//! server how far that came.
+//! server how far that came, and that it waits while a session runs. A release
+//! that the server has stopped meanwhile is dropped: when it is fetched, and
+//! once more when all of it is there but a session kept it from its place.
 
-use std::io;
+mod fetch;
 
-use bytes::Bytes;
-use culvert_config::gateway::Gateway;
-use culvert_link::client::{self, ConnectError};
-use culvert_link::{Link, ProxyPolicy};
+use culvert_link::Link;
 use culvert_wire::frame::{Frame, Offer, Progress, System};
-use culvert_wire::supervisor::{FromGateway, MAX_DATA, UpdateState};
+use culvert_wire::supervisor::{FromGateway, UpdateState};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
-use crate::connect;
-use crate::state::State;
+pub(super) use self::fetch::Source;
+use self::fetch::{Piece, Task};
 use crate::supervised::Supervised;
 
-/// Where bundles are, at the server.
-const PATH: &str = "/boxes/release";
-/// The header with the right to fetch one.
-const HEADER: &str = "culvert-fetch";
-/// Pieces that may wait for the supervisor.
-const WAITING: usize = 4;
-
-/// Where bundles come from.
-#[derive(Debug, Clone)]
-pub(super) struct Source {
-    /// `host:port` of each server.
-    pub(super) servers: Vec<String>,
-    /// The way out.
-    pub(super) proxy: ProxyPolicy,
-}
-
-impl Source {
-    /// As the settings and the claim say; none before the box is claimed.
-    pub(super) fn of(settings: &Gateway, state: &State) -> Option<Self> {
-        let claim = state.claim.as_ref()?;
-        let servers = match settings.servers.is_empty() {
-            true => claim.servers.clone(),
-            false => settings.servers.clone(),
-        };
-        // The same setting made the link.
-        let proxy = connect::proxy_policy(&settings.proxy).ok()?;
-        Some(Self { servers, proxy })
-    }
-}
+/// Why an offer waits.
+const BEFORE: &str = "a session runs there: the release is taken when it ends";
+/// Why a release waits that is there.
+const BEHIND: &str = "the release is there, and is put in its place when its session ends";
 
 /// The release under way, if any.
 #[derive(Debug)]
@@ -75,22 +48,18 @@ enum Stage {
         /// The supervisor has written what it was given.
         ready: bool,
     },
-    /// The supervisor has all of it.
+    /// The supervisor has all of it and was not told that this is the end:
+    /// a session runs.
+    Held(Offer),
+    /// The server is asked whether it still goes on.
+    Asking {
+        offer: Offer,
+        pieces: mpsc::Receiver<Piece>,
+        _task: Task,
+    },
+    /// The supervisor was told that it has all of it.
     Given(Offer),
 }
-
-/// Ends with whoever waits for its pieces.
-#[derive(Debug)]
-struct Task(AbortHandle);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// What the fetching task says.
-pub(super) type Piece = Result<Bytes, String>;
 
 impl Update {
     /// None yet.
@@ -109,65 +78,93 @@ impl Update {
                 pieces,
                 ready: true,
                 ..
-            } => pieces.recv().await,
+            }
+            | Stage::Asking { pieces, .. } => pieces.recv().await,
             Stage::Fetching { .. }
             | Stage::Idle
             | Stage::Waiting(_)
             | Stage::Asked(..)
+            | Stage::Held(_)
             | Stage::Given(_) => std::future::pending().await,
         }
     }
 
-    /// The server offers a release. One that is under way already goes on.
+    /// The server offers a release. One that is under way already goes on; the
+    /// server hears in any case how it stands.
     pub(super) fn handle_offer(&mut self, offer: Offer, supervised: &Supervised) {
         let Some(system) = supervised.system() else {
             return;
         };
+        self.told = None;
         let known = offer.version == system.version || offer.version == system.failed;
-        match &self.stage {
+        match &mut self.stage {
             Stage::Idle | Stage::Waiting(_) if !known => {
                 info!(version = offer.version, "A release is offered");
                 self.stage = Stage::Waiting(offer);
             }
+            // With a newer right to ask for it, and perhaps forced now.
+            Stage::Held(held) if held.version == offer.version => *held = offer,
             Stage::Idle
             | Stage::Waiting(_)
             | Stage::Asked(..)
             | Stage::Fetching { .. }
+            | Stage::Held(_)
+            | Stage::Asking { .. }
             | Stage::Given(_) => {}
         }
     }
 
-    /// Begins if nothing stands in the way.
-    pub(super) fn begin(
+    /// Begins, or ends, if nothing stands in the way; says so if a session does.
+    pub(super) fn carry(
         &mut self,
         sessions: usize,
         supervised: &Supervised,
         source: impl FnOnce() -> Option<Source>,
     ) {
-        let Stage::Waiting(offer) = &self.stage else {
+        let (Stage::Waiting(offer) | Stage::Held(offer)) = &self.stage else {
             return;
         };
+        let held = matches!(self.stage, Stage::Held(_));
+        let version = offer.version;
         if sessions > 0 && !offer.forced {
+            let why = if held { BEHIND } else { BEFORE }.to_owned();
+            self.progress = Progress::Refused { version, why };
             return;
         }
         let offer = offer.clone();
-        let (size, forced) = (offer.size, offer.forced);
         let Some(source) = source() else {
             return;
         };
-        if supervised.give(&FromGateway::UpdateBegin { size, forced }) {
-            self.progress = Progress::Taking {
-                version: offer.version,
+        if held {
+            let (pieces, task) = fetch::ask(offer.clone(), source);
+            self.stage = Stage::Asking {
+                offer,
+                pieces,
+                _task: task,
             };
+        } else {
+            let (size, forced) = (offer.size, offer.forced);
+            if !supervised.give(&FromGateway::UpdateBegin { size, forced }) {
+                return;
+            }
             self.stage = Stage::Asked(offer, source);
         }
+        self.progress = Progress::Taking { version };
     }
 
     /// The supervisor says how far it is.
     pub(super) fn handle_supervisor(&mut self, told: &UpdateState) {
         let before = std::mem::replace(&mut self.stage, Stage::Idle);
         self.stage = match (before, told) {
-            (Stage::Asked(offer, source), UpdateState::Taken(_)) => fetching(offer, source),
+            (Stage::Asked(offer, source), UpdateState::Taken(_)) => {
+                let (pieces, task) = fetch::whole(offer.clone(), source);
+                Stage::Fetching {
+                    offer,
+                    pieces,
+                    _task: task,
+                    ready: true,
+                }
+            }
             (mut fetching @ Stage::Fetching { .. }, UpdateState::Taken(_)) => {
                 if let Stage::Fetching { ready, .. } = &mut fetching {
                     *ready = true;
@@ -190,40 +187,49 @@ impl Update {
         };
     }
 
-    /// A piece came, or the end.
-    pub(super) fn handle_piece(&mut self, piece: Option<Piece>, supervised: &Supervised) {
+    /// A piece came, or the end: of the bundle, or of what stood in its way.
+    pub(super) fn handle_piece(
+        &mut self,
+        piece: Option<Piece>,
+        sessions: usize,
+        supervised: &Supervised,
+    ) {
         let before = std::mem::replace(&mut self.stage, Stage::Idle);
-        let Stage::Fetching { offer, ready, .. } = &before else {
-            self.stage = before;
-            return;
+        let offer = match &before {
+            Stage::Fetching { offer, .. } | Stage::Asking { offer, .. } => offer.clone(),
+            Stage::Idle
+            | Stage::Waiting(_)
+            | Stage::Asked(..)
+            | Stage::Held(_)
+            | Stage::Given(_) => {
+                self.stage = before;
+                return;
+            }
         };
-        debug_assert!(*ready);
         let version = offer.version;
-        let failed = match piece {
-            None => match supervised.give(&FromGateway::UpdateEnd) {
-                true => {
-                    self.stage = Stage::Given(offer.clone());
-                    return;
-                }
-                false => "the supervisor does not listen".to_owned(),
-            },
-            Some(Ok(bytes)) => match supervised.give(&FromGateway::UpdateData(bytes.to_vec())) {
-                true => {
-                    self.stage = before;
-                    if let Stage::Fetching { ready, .. } = &mut self.stage {
-                        *ready = false;
-                    }
-                    return;
-                }
-                false => "the supervisor does not listen".to_owned(),
-            },
-            Some(Err(why)) => why,
+        let (given, next) = match piece {
+            Some(Err(why)) => return self.drop_release(version, why),
+            Some(Ok(bytes)) => {
+                let data = FromGateway::UpdateData(bytes.to_vec());
+                (supervised.give(&data), before.busy())
+            }
+            // Asked again when it ends: that may be hours from now.
+            None if sessions > 0 && !offer.forced => (true, Stage::Held(offer)),
+            None => {
+                let end = supervised.give(&FromGateway::UpdateEnd);
+                (end, Stage::Given(offer))
+            }
         };
-        warn!(version, why = failed, "The release did not come");
-        self.progress = Progress::Refused {
-            version,
-            why: failed,
-        };
+        match given {
+            true => self.stage = next,
+            false => self.drop_release(version, "the supervisor does not listen".to_owned()),
+        }
+    }
+
+    /// Nothing of it is put in its place: the supervisor was not told its end.
+    fn drop_release(&mut self, version: u64, why: String) {
+        warn!(version, why, "The release did not come");
+        self.progress = Progress::Refused { version, why };
     }
 
     /// A new link: its server knows nothing yet.
@@ -261,54 +267,23 @@ impl Stage {
     fn version(&self) -> Option<u64> {
         match self {
             Self::Idle => None,
-            Self::Waiting(offer) | Self::Asked(offer, _) | Self::Given(offer) => {
-                Some(offer.version)
-            }
-            Self::Fetching { offer, .. } => Some(offer.version),
+            Self::Waiting(offer)
+            | Self::Asked(offer, _)
+            | Self::Held(offer)
+            | Self::Given(offer)
+            | Self::Fetching { offer, .. }
+            | Self::Asking { offer, .. } => Some(offer.version),
         }
+    }
+
+    /// The supervisor writes.
+    fn busy(mut self) -> Self {
+        if let Self::Fetching { ready, .. } = &mut self {
+            *ready = false;
+        }
+        self
     }
 }
 
-fn fetching(offer: Offer, source: Source) -> Stage {
-    let (give, pieces) = mpsc::channel(WAITING);
-    let asked = offer.clone();
-    let task = tokio::spawn(async move {
-        if let Err(error) = fetch(&asked, &source, &give).await {
-            let why = format!("the release could not be fetched: {error}");
-            // Nobody waits for it any more.
-            let _ = give.send(Err(why)).await;
-        }
-    });
-    Stage::Fetching {
-        offer,
-        pieces,
-        _task: Task(task.abort_handle()),
-        ready: true,
-    }
-}
-
-async fn fetch(
-    offer: &Offer,
-    source: &Source,
-    give: &mpsc::Sender<Piece>,
-) -> Result<(), FetchError> {
-    let right: String = offer.fetch.iter().map(|b| format!("{b:02x}")).collect();
-    let header = (HEADER, right.as_str());
-    let mut body = client::fetch(&source.servers, &source.proxy, PATH, header, offer.size).await?;
-    while let Some(bytes) = body.next().await? {
-        debug_assert!(bytes.len() <= MAX_DATA);
-        if give.send(Ok(bytes)).await.is_err() {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Why a bundle did not come.
-#[derive(Debug, thiserror::Error)]
-enum FetchError {
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error("the connection broke: {0}")]
-    Body(#[from] io::Error),
-}
+#[cfg(test)]
+mod tests;

@@ -171,7 +171,7 @@ fn lost(release: &Release, member: &Member) -> String {
     } else if member.system.version >= version && !member.system.trial {
         "it took the release and is offline since".to_owned()
     } else if member.online {
-        "it was offered the release and has not come back with it".to_owned()
+        "it has installed the release and is not healthy with it".to_owned()
     } else {
         "it was offered the release and is offline since".to_owned()
     }
@@ -179,7 +179,7 @@ fn lost(release: &Release, member: &Member) -> String {
 
 fn way(member: &Member) -> String {
     match &member.system.progress {
-        Progress::Taking { .. } => "it takes the release, or waits for its sessions to end",
+        Progress::Taking { .. } => "it takes the release",
         Progress::Installed { .. } => "installed; it restarts when no session runs",
         Progress::None | Progress::Refused { .. } | Progress::Failed { .. } => {
             match member.system.trial {

@@ -52,10 +52,10 @@ export async function a_server_restarted_under_an_open_portal_loses_nothing(worl
   await page.locator('nav[aria-label=Culvert] a[href="/"]').first().click();
   await page.evaluate(() => { window.unreloaded = true; });
   const lost = page.locator('[role=status]:has-text("The server does not answer")');
-  const said = lost.waitFor();
-  await ask('restart-server');
-  // The page said that it stood alone, and then that it does no more.
-  await said;
+  await ask('stop-server');
+  // The page says that it stands alone, and then that it does no more.
+  await lost.waitFor();
+  await ask('start-server');
   await lost.waitFor({ state: 'detached' });
   // The session goes on by itself …
   await page.locator('nav[aria-label="Open sessions"] a').first().click();

@@ -44,11 +44,11 @@ fn run(world: &mut World<'_>) -> anyhow::Result<()> {
 /// What a test may wish of the world around the browser.
 fn grant(wish: &[&str], stack: &mut Stack<'_>) -> anyhow::Result<()> {
     match wish {
-        ["restart-server"] => {
+        ["stop-server"] => {
             let server = stack.cloud().context("no server runs")?;
             server.stop(Duration::from_secs(20));
-            stack.serve()?;
         }
+        ["start-server"] => stack.serve()?,
         ["stop-box"] => {
             let gateway = stack.gateway().context("no box runs")?;
             gateway.stop(Duration::from_secs(10));

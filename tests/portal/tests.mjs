@@ -109,6 +109,26 @@ export async function a_desktop_is_seen_and_its_picture_changes(world, browser) 
   let after = before;
   for (let i = 0; i < 40 && after === before; i += 1) { await page.waitForTimeout(250); after = await picture(page); }
   assert.notEqual(after, before, 'the picture stays the same whatever is typed');
+  // What is chosen on the host, there by drawing over words, stands in the panel.
+  await page.keyboard.type("clear; yes $(printf 'clip4711board %.0s' 1 2 3 4 5 6) | head -50\n");
+  await page.click(`${shown} [aria-label="Clipboard"]`);
+  const theirs = page.locator(`${shown} .clip textarea`).first();
+  let copied = '';
+  const pause = () => page.waitForTimeout(200);
+  for (let i = 0; i < 20 && !copied.includes('clip4711board'); i += 1) {
+    // As slowly as a hand does it.
+    const [x, y] = [box.x + box.width * 0.1, box.y + box.height * 0.25];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await pause();
+    await page.mouse.move(x + 150, y + 30, { steps: 5 });
+    await pause();
+    await page.mouse.up();
+    await pause();
+    copied = await theirs.inputValue();
+  }
+  assert.match(copied, /clip4711board/);
+  await page.click(`${shown} [aria-label="Clipboard"]`);
   // View only: keys change nothing any more.
   await page.click(`${shown} [aria-label="View only"]`);
   await page.waitForTimeout(1500);

@@ -298,6 +298,7 @@ impl Loop {
     fn task_told(&mut self, id: SessionId, news: News) {
         match news {
             News::Open => self.sessions.handle_open(id),
+            News::Astray => self.rejoin(id),
             News::Closed(record) => {
                 self.handles.remove(&id);
                 self.sessions.handle_closed(id, record);

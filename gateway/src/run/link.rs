@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use culvert_link::{ConnectError, Event, Events, Link};
 use culvert_wire::frame::{Frame, Refused, Welcome};
+use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -29,17 +30,24 @@ impl Loop {
         self.terminals.hear(self.clock);
         // The hello's own time: a grant may follow in the same millisecond.
         self.sessions.handle_hello(link.proven().link_time);
-        for (id, handle) in &self.handles {
-            match link.join(*id, None, &self.identity.signing) {
-                // Full: the task already has a newer link's route to take.
-                Ok(route) => drop(handle.routes.try_send(route)),
-                Err(error) => debug!(session = %id, %error, "Not rejoined"),
-            }
-        }
         self.link = Some((link, events));
+        let all: Vec<SessionId> = self.handles.keys().copied().collect();
+        all.into_iter().for_each(|id| self.rejoin(id));
         self.update.forget_told();
         self.renewal = Some(Renewal::new(Instant::now(), rand::random()));
         self.standing.hurry(!self.sessions.is_empty());
+    }
+
+    /// Gives a session a new route, if there is a link.
+    pub(super) fn rejoin(&self, id: SessionId) {
+        let (Some((link, _)), Some(handle)) = (&self.link, self.handles.get(&id)) else {
+            return;
+        };
+        match link.join(id, None, &self.identity.signing) {
+            // Full: the task already has a newer link's route to take.
+            Ok(route) => drop(handle.routes.try_send(route)),
+            Err(error) => debug!(session = %id, %error, "Not rejoined"),
+        }
     }
 
     /// Leaves a healthy link, to come back at once with a true link time.

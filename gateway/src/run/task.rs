@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use culvert_link::Route;
+use culvert_session::ending::is_final_at_gateway;
 use culvert_session::native::{Counters, Session, accept};
 use culvert_session::{Ending, Options};
 use culvert_wire::grant::Grant;
@@ -13,7 +14,7 @@ use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
 
 use super::presence::{LOOK, Presence};
@@ -25,6 +26,10 @@ use crate::terminal::Terminals;
 /// A connection dialled ahead that no stream asked for is given up after this
 /// time: hosts hang up on who says nothing, and some serve only one.
 const AHEAD: Duration = Duration::from_secs(5);
+
+/// A session without a route asks for one so often: a new link brings one by
+/// itself, but the server may have refused it on a link that lives.
+const ASTRAY: Duration = Duration::from_secs(5);
 
 /// What a session's task needs.
 #[derive(Debug)]
@@ -48,6 +53,8 @@ pub(super) struct Task {
 pub(super) enum News {
     /// The technician's end has proved its key.
     Open,
+    /// It has had no route for a while, whatever the link is.
+    Astray,
     /// The session is over.
     Closed(Record),
 }
@@ -125,8 +132,8 @@ impl Task {
         let mut streams = JoinSet::new();
         let mut opened = 0_u32;
         let mut routed = true;
-        let unused = sleep(AHEAD);
-        tokio::pin!(unused);
+        let (unused, astray) = (sleep(AHEAD), sleep(ASTRAY));
+        tokio::pin!(unused, astray);
         let mut presence = Presence::new(session.heard());
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -153,8 +160,14 @@ impl Task {
                     session.replace_route(route);
                     routed = true;
                 }
+                () = &mut astray, if !routed => {
+                    astray.as_mut().reset(Instant::now() + ASTRAY);
+                    // Fails only when the process is going away.
+                    let _ = self.news.send((self.grant.session, News::Astray)).await;
+                }
                 lost = session.route_lost(), if routed => {
                     routed = false;
+                    astray.as_mut().reset(Instant::now() + ASTRAY);
                     if let Some(reason) = self.cut_off(lost) {
                         session.close(reason, "");
                         break reason;
@@ -168,18 +181,11 @@ impl Task {
     }
 
     /// Whether a lost route ends the session: it does when the server says
-    /// so, not when the link broke.
+    /// so, not when the link broke or was not taken in just now.
     fn cut_off(&self, lost: Option<Ending>) -> Option<Reason> {
         let reason = lost?.reason;
-        let back_soon = [
-            Reason::LinkLost,
-            Reason::KeepaliveTimeout,
-            Reason::ServerDraining,
-            Reason::Replaced,
-            Reason::Finished,
-        ];
         info!(session = %self.grant.session, reason = reason.slug(), "Route lost");
-        (!back_soon.contains(&reason)).then_some(reason)
+        is_final_at_gateway(reason).then_some(reason)
     }
 }
 

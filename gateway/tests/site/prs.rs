@@ -14,7 +14,9 @@ use culvert_link::queue::Outgoing;
 use culvert_link::server::{Prover, arrive};
 use culvert_link::{socket, tls};
 use culvert_wire::Encode as _;
-use culvert_wire::frame::{Channel, Frame, Invite, InviteResult, Packets, Refused, Welcome};
+use culvert_wire::frame::{
+    Channel, Closed, Frame, Invite, InviteResult, Packets, Refused, Welcome,
+};
 use culvert_wire::grant::{Grant, Protocol, Rights, SignedGrant, Target};
 use culvert_wire::hello::Who;
 use culvert_wire::id::{GatewayId, Lease, SessionId, UserId};
@@ -71,6 +73,8 @@ struct State {
     seeds: Vec<PublicKey>,
     /// What gateways are refused with.
     refuse: Option<Refused>,
+    /// What the next join is refused with.
+    refuse_joins: Option<Reason>,
     /// Keys that claimed.
     claimed: Vec<PublicKey>,
     /// Claims are consumed, but the answer never sent.
@@ -195,6 +199,15 @@ impl Prs {
         .await;
     }
 
+    /// Waits until the gateway has said hello so many times more.
+    pub(crate) async fn greeted(&self, more: usize) {
+        let before = self.hellos().len();
+        self.when("hellos", |state| {
+            (state.hellos.len() >= before + more).then_some(())
+        })
+        .await;
+    }
+
     /// The hellos so far.
     pub(crate) fn hellos(&self) -> Vec<Who> {
         self.inner.state.lock().unwrap().hellos.clone()
@@ -214,6 +227,11 @@ impl Prs {
 
     pub(crate) fn refuse(&self, refused: Option<Refused>) {
         self.inner.state.lock().unwrap().refuse = refused;
+    }
+
+    /// Refuses the next join.
+    pub(crate) fn refuse_a_join(&self, reason: Reason) {
+        self.inner.state.lock().unwrap().refuse_joins = Some(reason);
     }
 
     /// Breaks every link of a key, without a word.
@@ -308,9 +326,18 @@ impl Inner {
         };
         self.changed.notify_waiters();
         let first = first?;
-        let refused = matches!(first, Frame::Refused(_));
         let (out, orders) = mpsc::unbounded_channel();
         out.send(Outgoing::Frame(first.to_bytes())).ok()?;
+        let refused = match first {
+            // As the real one parts from an end that it does not take in.
+            Frame::Refused(Refused { reason, .. }) => {
+                let text = String::new();
+                let goodbye = Frame::Goodbye { reason, text };
+                out.send(Outgoing::Frame(goodbye.to_bytes())).ok()?;
+                true
+            }
+            _ => false,
+        };
         let pipe = arrival.pipe;
         let inner = Arc::clone(&self);
         let mut state = self.state.lock().unwrap();
@@ -359,6 +386,14 @@ impl Inner {
                     out.push_back(Outgoing::Frame(Frame::Pong(number).to_bytes()));
                 }
                 Frame::Packets(packets) => state.forward(id, packets),
+                Frame::Join(join) if state.refuse_joins.is_some() => {
+                    let closed = Frame::Closed(Closed {
+                        channel: join.channel,
+                        reason: state.refuse_joins.take().unwrap_or(Reason::Internal),
+                        text: String::new(),
+                    });
+                    out.push_back(Outgoing::Frame(closed.to_bytes()));
+                }
                 Frame::Join(join) => {
                     let sides = state.routes.entry(join.session).or_default();
                     sides.insert(join.end, (id, join.channel));

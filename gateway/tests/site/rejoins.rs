@@ -111,6 +111,50 @@ fn a_box_that_is_refused_says_why_and_comes_back_when_told() {
     });
 }
 
+/// P3: a server that cannot take the box in just now, or its session, says so
+/// and when to come back; what runs on the box waits for that.
+#[test]
+fn a_session_outlives_reconnects_that_are_refused_for_a_while() {
+    let net = Net::new();
+    net.run(async {
+        let _host = Host::echo(&net, "192.168.77.10:22");
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let (_, technician) = Technician::in_session(&prs, &gateway, vec![target(HOST, 22)]).await;
+        let mut stream = technician.stream().await;
+        let mut echoes = async |number: u8| {
+            stream.write_all(&[number; 100]).await.unwrap();
+            let mut back = [0; 100];
+            stream.read_exact(&mut back).await.unwrap();
+            assert_eq!(back, [number; 100]);
+        };
+        echoes(0).await;
+        for (number, reason) in (1..).zip([
+            Reason::DatabaseDown,
+            Reason::StorageFull,
+            Reason::ServerFull,
+            Reason::Throttled,
+        ]) {
+            prs.refuse(Some(Refused {
+                reason,
+                retry_after_ms: 200,
+                text: String::new(),
+            }));
+            prs.cut(gateway.key());
+            prs.greeted(2).await;
+
+            prs.refuse(None);
+
+            prs.linked(gateway.key()).await;
+            echoes(number).await;
+        }
+        // Taken in, but its session is not found yet: asked for again.
+        prs.refuse_a_join(Reason::DatabaseDown);
+        prs.cut(gateway.key());
+        echoes(99).await;
+        drop(technician.link);
+    });
+}
+
 /// Threat 9, the box's half: it says that it serves nobody, and why.
 #[test]
 fn a_quarantined_box_says_so() {

@@ -10,11 +10,13 @@
 
 mod accept;
 mod admit;
+mod anonymous;
 mod control;
 mod core;
 mod drain;
 mod gate;
 mod link;
+mod reports;
 mod stun;
 mod upgrade;
 
@@ -54,12 +56,24 @@ pub const KEEPALIVE: u32 = 20_000;
 const BACKLOG: u32 = 4096;
 /// How often time limits of routes are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// After so many of these links that are nobody's are looked at.
+const SWEEP: u32 = 4;
+/// After so many all links are, and boxes that are gone are forgotten.
+const FORGET: u32 = 60 * SWEEP;
 
 /// How much the plane takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Links.
+    /// Links. One half of them is kept for gateways.
     pub links: usize,
+    /// Links of programs on which nobody has signed in or joined a session.
+    pub anonymous: usize,
+    /// The same, of one IPv4 address or IPv6 /64.
+    pub anonymous_per_address: usize,
+    /// The same, of one IPv6 /48.
+    pub anonymous_per_site: usize,
+    /// How long one may stay so.
+    pub anonymous_life: Duration,
     /// Connections that have not proved anything yet, of each of the gate's
     /// kinds.
     pub unproved: usize,
@@ -75,6 +89,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             links: 50_000,
+            anonymous: 4096,
+            // An office whose technicians all run `culvert login` at once.
+            anonymous_per_address: 256,
+            anonymous_per_site: 1024,
+            // Longer than a sign-in that is handed over from a browser may take.
+            anonymous_life: Duration::from_secs(15 * 60),
             unproved: 8192,
             unproved_per_address: 512,
             unproved_per_site: 2048,
@@ -136,6 +156,16 @@ pub struct Counters {
     pub stun_refused: u64,
 }
 
+impl Limits {
+    const fn of_anonymous(&self) -> GateLimits {
+        GateLimits {
+            all: self.anonymous,
+            per_address: self.anonymous_per_address,
+            per_site: self.anonymous_per_site,
+        }
+    }
+}
+
 impl Inner {
     /// What proves this server on a link that begins now.
     fn prover(&self) -> Prover {
@@ -184,7 +214,7 @@ impl Plane {
         let serving = async {
             tokio::select! {
                 () = listen => {}
-                () = self.tick() => {}
+                () = self.tick(&*control) => {}
                 () = stun::serve(&self.inner, udp) => {}
             }
             done.store(true, Ordering::Relaxed);
@@ -333,13 +363,18 @@ impl Plane {
     }
 
     /// Ends what is over.
-    async fn tick(&self) {
-        loop {
+    async fn tick<C: Control>(&self, control: &C) {
+        let limits = self.inner.limits;
+        for tick in 1_u32.. {
             tokio::time::sleep(TICK).await;
             let now = core::now();
-            self.inner
-                .core
-                .with(|state| state.relay.handle_timeout(now));
+            self.inner.core.with(|state| {
+                state.relay.handle_timeout(now);
+                if tick.is_multiple_of(SWEEP) {
+                    let all = tick.is_multiple_of(FORGET);
+                    state.sweep(all, &limits, |caller| control.is_signed_in(caller));
+                }
+            });
         }
     }
 }

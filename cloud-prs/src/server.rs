@@ -153,6 +153,11 @@ impl Control for Server {
         Ok(Caller::new(Arc::new(caller)))
     }
 
+    fn is_signed_in(&self, caller: &Caller) -> bool {
+        let caller = caller.get::<app::Caller>();
+        caller.is_some_and(|caller| caller.token().is_some())
+    }
+
     async fn api(&self, caller: &Caller, request: ApiRequest) -> ApiResponse {
         match caller.get::<app::Caller>() {
             Some(caller) => self.call(caller, request).await,

@@ -24,6 +24,9 @@ use crate::store::{StoreError, gateways, revocations};
 /// How long the gateway's own record of a closed route is waited for.
 const RECORD_WITHIN: Duration = Duration::from_secs(3);
 
+/// Within this time the same word about a box is no news, in milliseconds.
+const JUST_NOW_MS: u64 = 10_000;
+
 impl App {
     /// A gateway's link is up: it gets the orders it has not acknowledged.
     pub async fn gateway_up(&self, key: &PublicKey) {
@@ -96,18 +99,21 @@ impl App {
 
     /// A gateway tells how it fares.
     pub async fn health_told(&self, key: &PublicKey, told: frame::Health) {
+        let now = Health {
+            code: told.code,
+            text: told.text,
+            uptime_s: told.uptime_s,
+            at: self.now(),
+        };
         let outcome: Result<(), StoreError> = async {
+            if self.is_old_news(key, &now).await? {
+                return Ok(());
+            }
             let mut write = self.store.write().await?;
             let Some(mut gateway) = gateways::by_key(&mut write, key).await? else {
                 return Ok(());
             };
             let before = health::of(&mut write, gateway.id).await?;
-            let now = Health {
-                code: told.code,
-                text: told.text,
-                uptime_s: told.uptime_s,
-                at: self.now(),
-            };
             health::set(&mut write, gateway.id, &now).await?;
             let said = |before: &Health| before.code == frame::CARD_MOVED;
             if now.code == frame::CARD_MOVED && !before.as_ref().is_some_and(said) {
@@ -123,6 +129,19 @@ impl App {
         }
         .await;
         log(outcome, "Health could not be noted");
+    }
+
+    /// Whether a box has just said the same: no disk write for that.
+    async fn is_old_news(&self, key: &PublicKey, now: &Health) -> Result<bool, StoreError> {
+        let mut db = self.store.read().await?;
+        let Some(gateway) = gateways::by_key(&mut db, key).await? else {
+            return Ok(true);
+        };
+        let before = health::of(&mut db, gateway.id).await?;
+        Ok(before.is_some_and(|before| {
+            let same = before.code == now.code && before.text == now.text;
+            same && now.at.ms_since(before.at) < JUST_NOW_MS
+        }))
     }
 
     /// A gateway's answer to an invitation. Refused the first time, the
@@ -217,9 +236,12 @@ impl App {
             None => Doer::server(),
         };
         let known = (session.from_hosts, session.to_hosts);
-        if let (Some((from_hosts, to_hosts)), Some(key)) =
-            (told.bytes.filter(|bytes| *bytes != known), gateway)
-        {
+        let news = told.bytes.filter(|bytes| *bytes != known);
+        if session.ended.is_some() && (known != (0, 0) || news.is_none()) {
+            // A record is told once, however often and however it is told again.
+            return Ok(());
+        }
+        if let (Some((from_hosts, to_hosts)), Some(key)) = (news, gateway) {
             sessions::count(&mut write, id, key, from_hosts, to_hosts).await?;
             (session.from_hosts, session.to_hosts) = (from_hosts, to_hosts);
             if session.ended.is_some() {

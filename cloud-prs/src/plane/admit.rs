@@ -18,10 +18,11 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::control::{Caller, Control};
-use super::core::{Party, now};
+use super::core::{Party, Standing, now};
 use super::gate::Pass;
 use super::link::{self, Member};
 use super::{Inner, KEEPALIVE};
+use crate::relay::LinkId;
 
 /// What a full server asks for.
 const FULL_RETRY: Duration = Duration::from_secs(30);
@@ -83,8 +84,12 @@ where
         Some(refused) => Err(refused),
         None => ask(&*control, &auth, &binding, browser.as_ref(), from).await,
     };
-    let (party, welcome) = match admitted {
-        Ok(admitted) => admitted,
+    let placed = admitted.and_then(|(party, welcome)| {
+        let link = inner.place(&*control, &party, from)?;
+        Ok((link, party, welcome))
+    });
+    let (link, party, welcome) = match placed {
+        Ok(placed) => placed,
         Err(refused) => {
             info!(reason = refused.reason.slug(), version = %auth.version, "Link refused");
             let reason = refused.reason;
@@ -93,7 +98,8 @@ where
             return None;
         }
     };
-    // It has proved itself: its place before the gate is free again.
+    // It has proved itself, and has a place among the links or among those that
+    // are nobody's: its place before the gate is free again.
     drop(pass);
     if let Party::Gateway(_) = party {
         inner.gate.remember(from.ip(), Instant::now());
@@ -104,13 +110,12 @@ where
         Who::Technician(_) | Who::Browser(_) => None,
     };
     let (core, fleet) = (Arc::clone(&inner.core), control.fleet());
-    let link = core.with(|state| {
-        let link = state.arrive(party.clone(), boot, from);
+    core.with(|state| {
+        state.arrive(link, party.clone(), boot, from);
         state.relay.send(link, &Frame::Welcome(welcome));
         if let Party::Gateway(_) = party {
             state.relay.send(link, &Frame::Spread(spread_ms(fleet)));
         }
-        link
     });
     debug!(link = link.0, %from, version = %auth.version, "Link is up");
     let member = Member {
@@ -177,21 +182,39 @@ fn spread_ms(fleet: usize) -> u32 {
 }
 
 impl Inner {
+    /// A place among the links for who was admitted, and its number.
+    fn place<C: Control>(
+        &self,
+        control: &C,
+        party: &Party,
+        from: SocketAddr,
+    ) -> Result<LinkId, Refused> {
+        let standing = match party {
+            Party::Technician(caller) if !control.is_signed_in(caller) => Standing::Anonymous,
+            Party::Technician(_) | Party::Gateway(_) | Party::Browser(_) => Standing::Known,
+        };
+        let place = self
+            .core
+            .with(|state| state.reserve(party, standing, from, &self.limits));
+        place.map_err(|reason| refused(reason, FULL_RETRY))
+    }
+
     /// Why no link at all can be taken now.
     fn refusal(&self) -> Option<Refused> {
-        let refuse = |reason, wait: Duration| {
-            Some(Refused {
-                reason,
-                retry_after_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
-                text: String::new(),
-            })
-        };
         if let Some(come_back) = *self.draining.borrow() {
-            return refuse(Reason::ServerDraining, come_back);
+            return Some(refused(Reason::ServerDraining, come_back));
         }
         if self.core.lock().relay.links() >= self.limits.links {
-            return refuse(Reason::ServerFull, FULL_RETRY);
+            return Some(refused(Reason::ServerFull, FULL_RETRY));
         }
         None
+    }
+}
+
+fn refused(reason: Reason, wait: Duration) -> Refused {
+    Refused {
+        reason,
+        retry_after_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+        text: String::new(),
     }
 }

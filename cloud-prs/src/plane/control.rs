@@ -99,6 +99,9 @@ pub trait Control: Send + Sync + 'static {
         }
     }
 
+    /// Whether somebody is signed in on a technician's link now; never waits.
+    fn is_signed_in(&self, caller: &Caller) -> bool;
+
     /// A request to the HTTP API came over a link.
     fn api(&self, caller: &Caller, request: ApiRequest)
     -> impl Future<Output = ApiResponse> + Send;

@@ -5,7 +5,7 @@
 //! waits. Driven by link tasks, the [`Plane`](super::Plane) handle and the
 //! plane's own tasks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
@@ -16,15 +16,17 @@ use culvert_wire::id::BootId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::Limits;
+use super::anonymous::Anonymous;
 use super::control::{Caller, PlaneEvent};
+use super::reports::Reports;
 use crate::relay::{LinkId, Relay};
 
 /// Links one gateway may have: an old one that is not known dead yet, a new
 /// one, and one more.
 const LINKS_PER_GATEWAY: usize = 3;
-/// Unrecorded events over which links that make more are ended.
-const EVENTS_HIGH: usize = 50_000;
 
 /// The shared state.
 #[derive(Debug, Default)]
@@ -45,6 +47,15 @@ pub(super) enum Party {
     Browser(Caller),
 }
 
+/// Whose a link is, for the places that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A gateway's, or somebody's who is signed in.
+    Known,
+    /// Nobody's yet.
+    Anonymous,
+}
+
 /// Everything behind the lock.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -55,7 +66,10 @@ pub(super) struct State {
     boots: HashMap<LinkId, BootId>,
     /// Newest last.
     gateways: HashMap<PublicKey, Vec<LinkId>>,
-    events: VecDeque<PlaneEvent>,
+    reports: Reports,
+    anonymous: Anonymous,
+    /// Links of gateways.
+    of_gateways: usize,
     last_link: u64,
 }
 
@@ -65,9 +79,9 @@ impl Core {
         let mut state = self.lock();
         let result = change(&mut state);
         while let Some(event) = state.relay.poll_event() {
-            state.events.push_back(PlaneEvent::Route(event));
+            state.reports.push_route(PlaneEvent::Route(event));
         }
-        let record = !state.events.is_empty();
+        let record = !state.reports.is_empty();
         let mut first = None;
         let mut others = Vec::new();
         while let Some(link) = state.relay.poll_wake() {
@@ -93,20 +107,50 @@ impl Core {
 }
 
 impl State {
+    /// Whether there is a place, which a link gets with its number.
+    ///
+    /// # Errors
+    /// The reason to refuse it with.
+    pub(super) fn reserve(
+        &mut self,
+        party: &Party,
+        standing: Standing,
+        from: SocketAddr,
+        limits: &Limits,
+    ) -> Result<LinkId, Reason> {
+        let link = LinkId(self.last_link + 1);
+        if !matches!(party, Party::Gateway(_)) {
+            let people = self.relay.links().saturating_sub(self.of_gateways);
+            if people >= limits.links.div_ceil(2) {
+                return Err(Reason::ServerFull);
+            }
+        }
+        if standing == Standing::Anonymous {
+            let (from, now) = (from.ip(), Instant::now());
+            let most = limits.of_anonymous();
+            if !self.anonymous.enter(link, from, most, now) {
+                return Err(Reason::Throttled);
+            }
+        }
+        self.last_link = link.0;
+        Ok(link)
+    }
+
     /// Takes a link in. A gateway's links of an earlier run are over: if that
     /// run still lives (a clone), it comes back and is noticed.
     pub(super) fn arrive(
         &mut self,
+        link: LinkId,
         party: Party,
         boot: Option<BootId>,
         from: SocketAddr,
-    ) -> LinkId {
-        self.last_link += 1;
-        let link = LinkId(self.last_link);
+    ) {
         self.relay.handle_up(link);
         if let Party::Gateway(key) = &party {
             let key = *key;
-            self.events.push_back(PlaneEvent::GatewayUp { key, from });
+            self.of_gateways += 1;
+            let up = PlaneEvent::GatewayUp { key, from };
+            self.reports.push_presence(key, up);
             let links = self.gateways.entry(key).or_default();
             let surplus = (links.len() + 1).saturating_sub(LINKS_PER_GATEWAY);
             for (place, old) in links.iter().enumerate() {
@@ -120,7 +164,6 @@ impl State {
             }
         }
         self.parties.insert(link, party);
-        link
     }
 
     /// Lets a link go.
@@ -128,14 +171,17 @@ impl State {
         self.relay.handle_down(link);
         self.wakers.remove(&link);
         self.boots.remove(&link);
+        self.anonymous.leave(link);
         let Some(Party::Gateway(key)) = self.parties.remove(&link) else {
             return;
         };
+        self.of_gateways -= 1;
         if let Some(links) = self.gateways.get_mut(&key) {
             links.retain(|other| *other != link);
             if links.is_empty() {
                 self.gateways.remove(&key);
-                self.events.push_back(PlaneEvent::GatewayDown { key });
+                let down = PlaneEvent::GatewayDown { key };
+                self.reports.push_presence(key, down);
             }
         }
     }
@@ -170,19 +216,49 @@ impl State {
         self.gateways.len()
     }
 
-    /// Notes what a link reports; a link that reports without end is ended.
-    pub(super) fn report(&mut self, link: LinkId, event: PlaneEvent) {
-        if self.events.len() >= EVENTS_HIGH {
-            self.relay
-                .end_link(link, Reason::Throttled, "too many reports");
-            return;
+    /// Notes what a gateway's link reports; one that reports without end is
+    /// ended.
+    pub(super) fn report(&mut self, link: LinkId, key: PublicKey, event: PlaneEvent) {
+        if self.reports.push(key, event, Instant::now()).is_err() {
+            let text = "too many reports";
+            self.relay.end_link(link, Reason::Throttled, text);
         }
-        self.events.push_back(event);
     }
 
     /// What is to be recorded next.
     pub(super) fn poll_event(&mut self) -> Option<PlaneEvent> {
-        self.events.pop_front()
+        self.reports.pop()
+    }
+
+    /// Ends links that were nobody's for too long. With `all` those that became
+    /// nobody's again are looked for, and boxes that are gone are forgotten.
+    pub(super) fn sweep(
+        &mut self,
+        all: bool,
+        limits: &Limits,
+        signed_in: impl Fn(&Caller) -> bool,
+    ) {
+        let now = Instant::now();
+        let (relay, parties) = (&self.relay, &self.parties);
+        let somebodys = |link: LinkId| match parties.get(&link) {
+            Some(Party::Technician(caller)) => signed_in(caller) || relay.is_busy(link),
+            Some(Party::Gateway(_) | Party::Browser(_)) | None => true,
+        };
+        let over = self.anonymous.sweep(somebodys, limits.anonymous_life, now);
+        if all {
+            for link in parties.keys().copied() {
+                if !somebodys(link) && !self.anonymous.has(link) {
+                    self.anonymous.readmit(link, now);
+                }
+            }
+            let gateways = &self.gateways;
+            let linked = |key: &PublicKey| gateways.contains_key(key);
+            self.reports.forget_idle(linked, now);
+        }
+        for link in over {
+            let text = "nobody signed in on this link";
+            self.relay.end_link(link, Reason::SignInNeeded, text);
+        }
     }
 }
 

@@ -59,8 +59,9 @@ struct Inside {
     refused: u64,
 }
 
+/// Places of one kind.
 #[derive(Debug, Default)]
-struct Pool {
+pub(super) struct Pool {
     all: usize,
     by_network: HashMap<u128, usize>,
 }
@@ -130,7 +131,8 @@ impl Inside {
 }
 
 impl Pool {
-    fn enter(&mut self, networks: Networks, limits: GateLimits) -> bool {
+    /// Takes a place; `false` when there is none.
+    pub(super) fn enter(&mut self, networks: Networks, limits: GateLimits) -> bool {
         let count = |key| self.by_network.get(&key).copied().unwrap_or(0);
         let site_full = networks
             .site
@@ -145,7 +147,8 @@ impl Pool {
         true
     }
 
-    fn leave(&mut self, networks: Networks) {
+    /// Gives one back.
+    pub(super) fn leave(&mut self, networks: Networks) {
         self.all -= 1;
         for key in networks.keys() {
             if let Some(count) = self.by_network.get_mut(&key) {
@@ -194,13 +197,14 @@ impl Drop for Pass {
 
 /// What an address counts for.
 #[derive(Debug, Clone, Copy)]
-struct Networks {
+pub(super) struct Networks {
     own: u128,
     site: Option<u128>,
 }
 
 impl Networks {
-    fn of(address: IpAddr) -> Self {
+    /// The networks of an address.
+    pub(super) fn of(address: IpAddr) -> Self {
         let site = match address.to_canonical() {
             IpAddr::V4(_) => None,
             // The lowest bit, which no /64 has, tells it from one.

@@ -310,7 +310,7 @@ impl<C: Control> Member<C> {
         match &self.party {
             Party::Gateway(key) => {
                 let event = event(*key);
-                self.core.with(|state| state.report(self.link, event));
+                self.core.with(|state| state.report(self.link, *key, event));
                 Ok(())
             }
             Party::Technician(_) | Party::Browser(_) => Err(Stop::Direction),

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod crowded;
 mod drain;
 mod hostile;
 mod http;

@@ -1,6 +1,6 @@
 //! A plane with a small application, and ends to connect to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use culvert_wire::UnixMs;
 use culvert_wire::frame::{ApiRequest, ApiResponse, Refused, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello, Who};
 use culvert_wire::id::{BootId, SessionId};
-use culvert_wire::key::SigningKey;
+use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::Ticket;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -36,6 +36,10 @@ pub(crate) struct App {
     pub(crate) look_ups: Mutex<u32>,
     pub(crate) database_down: Mutex<bool>,
     pub(crate) refuse: Mutex<Option<Refused>>,
+    /// Devices on whose links nobody is signed in.
+    pub(crate) strangers: Mutex<HashSet<PublicKey>>,
+    /// While somebody has this, nothing that happened is taken.
+    pub(crate) busy: tokio::sync::Mutex<()>,
 }
 
 fn welcome() -> Welcome {
@@ -90,6 +94,11 @@ impl Control for App {
         Ok(Caller::new(Arc::new(hello.device)))
     }
 
+    fn is_signed_in(&self, caller: &Caller) -> bool {
+        let device = caller.get::<PublicKey>().unwrap();
+        !self.strangers.lock().unwrap().contains(&device)
+    }
+
     async fn api(&self, _: &Caller, request: ApiRequest) -> ApiResponse {
         if request.path == "/slow" {
             tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -115,6 +124,7 @@ impl Control for App {
     }
 
     async fn event(&self, event: PlaneEvent) {
+        let _turn = self.busy.lock().await;
         self.events.lock().unwrap().push(event);
     }
 }

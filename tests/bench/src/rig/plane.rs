@@ -161,6 +161,10 @@ impl Control for Open {
         Ok(Caller::new(Arc::new(hello.device)))
     }
 
+    fn is_signed_in(&self, _: &Caller) -> bool {
+        true
+    }
+
     async fn api(&self, _: &Caller, request: ApiRequest) -> ApiResponse {
         ApiResponse {
             id: request.id,

@@ -43,6 +43,7 @@ mod link_tickets;
 mod links;
 pub mod marks;
 mod names;
+mod obeyed;
 pub mod orders;
 mod pace;
 pub mod passkeys;

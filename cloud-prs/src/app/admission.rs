@@ -1,6 +1,7 @@
 //! Who gets a link. What links report afterwards is in `heard.rs`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use culvert_wire::frame::{Refused, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
@@ -13,22 +14,19 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
 use super::claims::Claiming;
-use super::hellos::{Admitted, Hello, Pace};
+use super::hellos::{Admitted, Hello, Pace, refused, welcome};
 use super::lease::{self, Hello as Judged};
 use super::trail::{Doer, Event};
-use super::{App, AppError, Caller};
+use super::{App, AppError, Caller, obeyed};
 use crate::authz::Identity;
-use crate::plane::{KEEPALIVE, VERSION};
 use crate::relay::{RouteSpec, Side};
 use crate::store::gateways::{self, Gateway, GatewayState};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::{self, Session};
 use crate::store::{StoreError, Write, revocations};
 
-/// When a box that may get its right later asks again, in milliseconds.
-const ASK_AGAIN_MS: u32 = 60_000;
-/// When a box that is shut out asks again, in milliseconds.
-const SHUT_OUT_MS: u32 = 3_600_000;
+/// How long hellos that could not be written together are written alone.
+const ONE_BY_ONE: Duration = Duration::from_secs(1);
 
 impl App {
     /// Judges a gateway's hello. Hellos that come at the same time are
@@ -72,38 +70,56 @@ impl App {
         }
         let waiting = self.hellos.take();
         pace.handle_written(waiting.len(), Instant::now());
-        let outcome: Result<Vec<Admitted>, StoreError> = async {
-            let mut write = self.store.write().await?;
-            if pace.count_is_due(Instant::now()) {
-                self.hellos.set_fleet(gateways::count(&mut write).await?);
-                pace.handle_counted(Instant::now());
-            }
-            let mut admitted = Vec::new();
-            for one in &waiting {
-                admitted.push(self.try_admit(&mut write, one).await?);
-            }
-            self.commit(write).await?;
-            Ok(admitted)
-        }
-        .await;
-        match outcome {
+        let count = pace.count_is_due(Instant::now());
+        match self.admit_together(&waiting, count).await {
             Ok(admitted) => {
+                if count {
+                    pace.handle_counted(Instant::now());
+                }
                 for (one, admitted) in waiting.into_iter().zip(admitted) {
-                    let answer = match admitted {
-                        Ok((id, lease)) => Ok(welcome(Some(id), lease)),
-                        Err(reason) => Err(refused(reason, "")),
-                    };
-                    // Its link may be gone.
-                    let _ = one.answer.send(answer);
+                    one.answer(admitted);
                 }
             }
             Err(error) => {
                 let refused = self.failed(&error.into());
-                for one in waiting {
-                    let _ = one.answer.send(Err(refused.clone()));
-                }
+                self.admit_one_by_one(waiting, refused).await;
             }
         }
+    }
+
+    /// What fails for one of them is not to fail for all. A database that is slow
+    /// to fail is not asked for each.
+    async fn admit_one_by_one(&self, waiting: Vec<Hello>, refused: Refused) {
+        let several = waiting.len() > 1;
+        let until = Instant::now() + ONE_BY_ONE;
+        for one in waiting {
+            if !several || Instant::now() > until {
+                one.refuse(refused.clone());
+                continue;
+            }
+            match self.admit_together(std::slice::from_ref(&one), false).await {
+                Ok(mut admitted) => one.answer(admitted.remove(0)),
+                Err(error) => one.refuse(self.failed(&error.into())),
+            }
+        }
+    }
+
+    /// All of these or none, in one transaction.
+    async fn admit_together(
+        &self,
+        waiting: &[Hello],
+        count: bool,
+    ) -> Result<Vec<Admitted>, StoreError> {
+        let mut write = self.store.write().await?;
+        if count {
+            self.hellos.set_fleet(gateways::count(&mut write).await?);
+        }
+        let mut admitted = Vec::new();
+        for one in waiting {
+            admitted.push(self.try_admit(&mut write, one).await?);
+        }
+        self.commit(write).await?;
+        Ok(admitted)
     }
 
     async fn try_admit(&self, write: &mut Write, one: &Hello) -> Result<Admitted, StoreError> {
@@ -120,13 +136,20 @@ impl App {
         gateway.online = true;
         gateway.last_seen = Some(self.now());
         // After a restore the box may have obeyed more than is remembered.
-        if hello.revocations > gateway.counter {
-            gateways::set_counter(write, gateway.id, hello.revocations).await?;
+        let obeyed = obeyed::believed(gateway.counter, hello.revocations);
+        if let Some(counter) = obeyed {
+            if counter != gateway.counter {
+                gateways::set_counter(write, gateway.id, counter).await?;
+            }
+            revocations::acknowledged(write, &hello.identity, hello.revocations).await?;
         }
-        revocations::acknowledged(write, &hello.identity, hello.revocations).await?;
         let lease = match gateway.state {
             GatewayState::Revoked => return Ok(Err(Reason::GatewayRevoked)),
             GatewayState::Quarantined => None,
+            GatewayState::Active if obeyed.is_none() => {
+                self.put_deaf_aside(write, &mut gateway, one).await?;
+                None
+            }
             GatewayState::Active => self.judge(write, &mut gateway, hello, one.from).await?,
         };
         gateways::update(write, &gateway).await?;
@@ -160,6 +183,21 @@ impl App {
                 Ok(None)
             }
         }
+    }
+
+    /// A box says that it obeyed more orders than it can have been given: it would
+    /// obey no other, so it gets no sessions that could not be ended.
+    async fn put_deaf_aside(
+        &self,
+        write: &mut Write,
+        gateway: &mut Gateway,
+        one: &Hello,
+    ) -> Result<(), StoreError> {
+        let doer = Doer::gateway(&one.hello.identity, one.from.ip().to_string());
+        self.put_aside(write, gateway, &doer).await?;
+        tracing::error!(gateway = %gateway.id, number = one.hello.revocations,
+            "A box says it obeyed orders that nobody gave, quarantined");
+        Ok(())
     }
 
     /// A box says for the first time that its card was in another board. What
@@ -299,24 +337,6 @@ impl App {
             retry_after_ms: 5_000,
             text: String::new(),
         }
-    }
-}
-
-fn welcome(gateway: Option<GatewayId>, lease: Option<Lease>) -> Welcome {
-    Welcome {
-        keepalive_ms: KEEPALIVE,
-        gateway,
-        lease,
-        version: VERSION.to_owned(),
-    }
-}
-
-fn refused(reason: Reason, text: &str) -> Refused {
-    let shut_out = matches!(reason, Reason::GatewayRevoked | Reason::ClaimRefused);
-    Refused {
-        reason,
-        retry_after_ms: if shut_out { SHUT_OUT_MS } else { ASK_AGAIN_MS },
-        text: text.to_owned(),
     }
 }
 

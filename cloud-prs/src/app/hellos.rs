@@ -15,6 +15,8 @@ use culvert_wire::reason::Reason;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::plane::{KEEPALIVE, VERSION};
+
 /// Hellos in one transaction at most: others wait for its disk write.
 const TOGETHER: usize = 32;
 /// Time for one hello once [`AHEAD`] is used up: 400 a second, well over the
@@ -22,6 +24,10 @@ const TOGETHER: usize = 32;
 const EACH: Duration = Duration::from_micros(2_500);
 /// How far hellos may be ahead of their rate.
 const AHEAD: Duration = Duration::from_millis(100);
+/// When a box that may get its right later asks again, in milliseconds.
+const ASK_AGAIN_MS: u32 = 60_000;
+/// When a box that is shut out asks again, in milliseconds.
+const SHUT_OUT_MS: u32 = 3_600_000;
 /// How often the gateways are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(30);
 
@@ -38,6 +44,22 @@ pub(super) struct Hello {
     pub(super) from: SocketAddr,
     /// Who waits for the answer.
     pub(super) answer: oneshot::Sender<Result<Welcome, Refused>>,
+}
+
+impl Hello {
+    /// Its link may be gone.
+    pub(super) fn answer(self, admitted: Admitted) {
+        let _ = self.answer.send(match admitted {
+            Ok((id, lease)) => Ok(welcome(Some(id), lease)),
+            Err(reason) => Err(refused(reason, "")),
+        });
+    }
+
+    /// It could not be judged.
+    pub(super) fn refuse(self, refused: Refused) {
+        // Its link may be gone.
+        let _ = self.answer.send(Err(refused));
+    }
 }
 
 /// Those that wait, and whose turn it is to write them.
@@ -103,6 +125,26 @@ impl Pace {
     /// They were counted. Whoever was to count may have been cancelled before.
     pub(super) fn handle_counted(&mut self, now: Instant) {
         self.counted = Some(now);
+    }
+}
+
+/// What a box or an end that comes in is told.
+pub(super) fn welcome(gateway: Option<GatewayId>, lease: Option<Lease>) -> Welcome {
+    Welcome {
+        keepalive_ms: KEEPALIVE,
+        gateway,
+        lease,
+        version: VERSION.to_owned(),
+    }
+}
+
+/// What one that does not is told.
+pub(super) fn refused(reason: Reason, text: &str) -> Refused {
+    let shut_out = matches!(reason, Reason::GatewayRevoked | Reason::ClaimRefused);
+    Refused {
+        reason,
+        retry_after_ms: if shut_out { SHUT_OUT_MS } else { ASK_AGAIN_MS },
+        text: text.to_owned(),
     }
 }
 

@@ -11,6 +11,10 @@ use super::column::Columns as _;
 use super::statement::{Statement, query};
 use crate::authz::Node;
 
+/// The highest number of an order that a box is believed to have obeyed: what is
+/// counted on from there never leaves a column's range.
+pub const MOST_ORDERS: u64 = 1 << 53;
+
 /// Whether a gateway serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GatewayState {
@@ -293,15 +297,20 @@ pub async fn all_offline(db: &mut AnyConnection) -> Result<(), StoreError> {
         .await
 }
 
-/// Counts up a gateway's revocations and gives the new number.
+/// Counts up a gateway's revocations and gives the new number. A number that is
+/// beyond belief (earlier versions took any that a box said) is left for
+/// [`MOST_ORDERS`].
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn next_counter(db: &mut AnyConnection, key: &PublicKey) -> Result<u64, StoreError> {
-    let sql = "UPDATE gateways SET counter = counter + 1 WHERE identity = $1 \
-               RETURNING counter AS counter";
+    let sql = "UPDATE gateways \
+               SET counter = CASE WHEN counter < $2 THEN counter ELSE $3 END + 1 \
+               WHERE identity = $1 RETURNING counter AS counter";
     let counter = query(sql)
         .id(key)
+        .count(MOST_ORDERS * 2)
+        .count(MOST_ORDERS)
         .one(db, |row| row.count("counter"))
         .await?;
     Ok(counter.unwrap_or(0))

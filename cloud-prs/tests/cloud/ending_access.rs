@@ -196,12 +196,7 @@ on_both! {
     /// A restored database has forgotten numbers that a box has obeyed: new
     /// orders must count above them.
     orders_count_above_what_the_box_has_obeyed, world => {
-        let hello = GatewayHello {
-            identity: world.a.box_key.public(),
-            boot: BootId::from_random([1; 16]),
-            lease: None,
-            revocations: 41,
-        };
+        let hello = having_obeyed(&world.a, 41);
         world.app.admit_gateway(&hello, "x 1", from()).await.unwrap();
         let session = world.session(&world.ann, &world.a).await.session;
 
@@ -211,6 +206,78 @@ on_both! {
         let orders = world.wires.orders.lock().unwrap().clone();
         let order = orders[0].1.verify(&world.broker.public()).unwrap().clone();
         assert_eq!(order.counter, 42);
+    }
+}
+
+/// A hello of a branch's box that claims to have obeyed so many orders.
+fn having_obeyed(branch: &Branch, revocations: u64) -> GatewayHello {
+    GatewayHello {
+        identity: branch.box_key.public(),
+        boot: BootId::from_random([1; 16]),
+        lease: None,
+        revocations,
+    }
+}
+
+on_both! {
+    /// Threat 24: a box that says it has obeyed every order there can be is put
+    /// aside, and ends nobody's means to end access: not to itself, not to the
+    /// person whose sessions end in the same transaction, not for others.
+    a_box_that_claims_absurd_numbers_makes_nobody_irrevocable, world => {
+        grant(&world.app, world.ann.id, world.b.customer).await;
+        for absurd in [u64::MAX, i64::MAX as u64, 1 << 62] {
+            let app = &world.app;
+            let at_liar = world.session(&world.ann, &world.a).await.session;
+            let beside = world.session(&world.ann, &world.b).await.session;
+            let (liar, honest) = (having_obeyed(&world.a, absurd), having_obeyed(&world.b, 0));
+
+            // They say hello together, and are written together.
+            let (liar, honest) = tokio::join!(
+                app.admit_gateway(&liar, "x 1", from()),
+                app.admit_gateway(&honest, "x 1", from()),
+            );
+
+            assert_eq!(liar.unwrap().lease, None, "put aside");
+            assert!(honest.unwrap().lease.is_some(), "not for its neighbour's number");
+            assert_ended(&world, &world.a, at_liar, Reason::Quarantined).await;
+            revoke(app, world.ann.id, NodeRef::Customer(world.b.customer)).await;
+            assert_ended(&world, &world.b, beside, Reason::AccessRevoked).await;
+            grant(app, world.ann.id, world.b.customer).await;
+            app.release_gateway(&console(), world.a.gateway).await.unwrap();
+        }
+        let at_liar = world.session(&world.ann, &world.a).await.session;
+        let overdue = world.session(&world.bob, &world.b).await.session;
+        world.app.revoke_gateway(&console(), world.a.gateway).await.unwrap();
+        assert_ended(&world, &world.a, at_liar, Reason::GatewayRevoked).await;
+        world.pass(2 * crate::world::HOUR);
+        world.app.end_overdue().await.unwrap();
+        assert_ended(&world, &world.b, overdue, Reason::Expired).await;
+    }
+}
+
+on_both! {
+    /// Threat 24: a number that an earlier version believed stands in no way.
+    an_absurd_number_in_the_database_stops_no_order, world => {
+        use culvert_cloud_prs::store::gateways;
+        grant(&world.app, world.ann.id, world.b.customer).await;
+        for _ in 0..2 {
+            let at_liar = world.session(&world.ann, &world.a).await.session;
+            let beside = world.session(&world.ann, &world.b).await.session;
+            let mut write = world.app.store().write().await.unwrap();
+            gateways::set_counter(&mut write, world.a.gateway, u64::MAX).await.unwrap();
+            write.commit().await.unwrap();
+            world.pass(2 * crate::world::HOUR);
+
+            world.app.end_overdue().await.unwrap();
+
+            assert_ended(&world, &world.a, at_liar, Reason::Expired).await;
+            assert_ended(&world, &world.b, beside, Reason::Expired).await;
+            let acknowledged = u64::MAX;
+            world.app.revoked(&world.a.box_key.public(), acknowledged).await;
+        }
+        let session = world.session(&world.ann, &world.a).await.session;
+        world.app.delete_host(&console(), world.a.host).await.unwrap();
+        assert_ended(&world, &world.a, session, Reason::HostDeleted).await;
     }
 }
 

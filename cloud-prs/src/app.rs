@@ -49,6 +49,7 @@ mod pace;
 pub mod passkeys;
 mod password;
 mod people;
+mod refusals;
 pub mod releases;
 pub mod report;
 pub mod rollout;
@@ -132,6 +133,7 @@ pub struct App {
     late: late::Late,
     ends: late_ends::Ends,
     pace: pace::Pace,
+    refusals: refusals::Refusals,
     link_tickets: link_tickets::LinkTickets,
     fetches: fetches::Fetches,
     sums: downloads::Sums,
@@ -160,6 +162,7 @@ impl App {
             late: late::Late::default(),
             ends: late_ends::Ends::default(),
             pace: pace::Pace::default(),
+            refusals: refusals::Refusals::default(),
             link_tickets: link_tickets::LinkTickets::default(),
             fetches: fetches::Fetches::default(),
             sums: downloads::Sums::default(),

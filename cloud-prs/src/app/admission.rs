@@ -268,7 +268,7 @@ impl App {
         let claiming = Claiming {
             auth,
             binding,
-            source: from.ip().to_string(),
+            from: from.ip(),
         };
         let claimed = self.claim(&claiming).await.map_err(|e| self.failed(&e))?;
         Ok(welcome(Some(claimed.gateway), Some(claimed.lease)))

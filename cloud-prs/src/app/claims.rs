@@ -1,5 +1,7 @@
 //! Claim codes: making, listing, taking back, and the claim itself.
 
+use std::net::IpAddr;
+
 use culvert_wire::UnixMs;
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::hello::{Binding, ClaimHello, LinkAuth, Who};
@@ -10,6 +12,8 @@ use data_encoding::BASE32_NOPAD;
 use serde_json::{Value, json};
 
 use super::lease::{Hello, judge};
+use super::refusals::Kind;
+use super::throttle::Verdict;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Node};
@@ -38,7 +42,7 @@ pub struct Claiming<'a> {
     /// The link it came on.
     pub binding: &'a Binding,
     /// From where.
-    pub source: String,
+    pub from: IpAddr,
 }
 
 /// What the claimed box gets.
@@ -195,20 +199,71 @@ impl App {
         let Who::Claim(hello) = &claiming.auth.who else {
             return Err(AppError::because(Reason::ProtocolError));
         };
-        let mut write = self.store.write().await?;
-        let doer = Doer::gateway(&hello.identity, claiming.source.clone());
-        match self.try_claim(&mut write, claiming, hello, &doer).await {
-            Ok(claimed) => {
-                self.commit(write).await?;
-                Ok(claimed)
+        let doer = Doer::gateway(&hello.identity, claiming.from.to_string());
+        // Before anything is asked of the database: anybody can claim.
+        if let Verdict::Wait { first } = self.throttle.begin_claim(claiming.from, self.now()) {
+            if first {
+                self.note_bad_claim(&doer, hello, Reason::Throttled).await?;
             }
-            Err(error) => {
-                drop(write);
-                let event = Event::refused("gateway.claim", None, hello.claim, error.reason);
-                self.record_alone(&doer, event).await?;
-                Err(error)
-            }
+            return Err(AppError::because(Reason::Throttled));
         }
+        let claimed = self.judge_claim(claiming, hello, &doer).await;
+        match &claimed {
+            Err(error) if error.source.is_none() => {
+                self.note_bad_claim(&doer, hello, error.reason).await?;
+            }
+            // What the database cannot do is not the box's fault.
+            Ok(_) | Err(_) => self.throttle.claimed(claiming.from),
+        }
+        claimed
+    }
+
+    /// Looks first: what is not worth a write gets none.
+    async fn judge_claim(
+        &self,
+        claiming: &Claiming<'_>,
+        hello: &ClaimHello,
+        doer: &Doer,
+    ) -> Result<Claimed, AppError> {
+        let mut db = self.store.read().await?;
+        let claim = self.proved_claim(&mut db, claiming, hello).await?;
+        drop(db);
+        let again = claim.used_by == Some(hello.identity);
+        if !again && !claim.is_open(self.now()) {
+            return Err(AppError::because(Reason::ClaimRefused));
+        }
+        let mut write = self.store.write().await?;
+        let claimed = self.try_claim(&mut write, claiming, hello, doer).await?;
+        self.commit(write).await?;
+        Ok(claimed)
+    }
+
+    /// The code that a box has shown it holds.
+    async fn proved_claim(
+        &self,
+        db: &mut sqlx::AnyConnection,
+        claiming: &Claiming<'_>,
+        hello: &ClaimHello,
+    ) -> Result<Claim, AppError> {
+        let refused = || AppError::because(Reason::ClaimRefused);
+        let claim = claims::by_id(db, hello.claim).await?.ok_or_else(refused)?;
+        let proved = claiming.auth.verify_claim(claiming.binding, &claim.seed);
+        proved.map_err(|_| refused())?;
+        Ok(claim)
+    }
+
+    /// A row of a claim that was refused, while it is one of a few.
+    async fn note_bad_claim(
+        &self,
+        doer: &Doer,
+        hello: &ClaimHello,
+        why: Reason,
+    ) -> Result<(), StoreError> {
+        if !self.tells_refusal(Kind::Claim, doer, why) {
+            return Ok(());
+        }
+        let event = Event::refused("gateway.claim", None, hello.claim, why);
+        self.record_alone(doer, event).await
     }
 
     async fn try_claim(
@@ -219,10 +274,7 @@ impl App {
         doer: &Doer,
     ) -> Result<Claimed, AppError> {
         let refused = || AppError::because(Reason::ClaimRefused);
-        let found = claims::by_id(write, hello.claim).await?;
-        let claim = found.ok_or_else(refused)?;
-        let proved = claiming.auth.verify_claim(claiming.binding, &claim.seed);
-        proved.map_err(|_| refused())?;
+        let claim = self.proved_claim(write, claiming, hello).await?;
         if gateways::is_retired(write, &hello.identity).await? {
             return Err(refused());
         }

@@ -38,8 +38,12 @@ impl App {
             let mut done = self.work_once(round, settled).await;
             if round.is_multiple_of(OVERDUE_EVERY) {
                 // Whatever else fails: rows may be taken all the same.
-                done = done.and(self.record_late().await);
-                done = done.and(self.finish_late().await);
+                let told = async {
+                    self.record_late().await?;
+                    self.record_counted().await?;
+                    self.finish_late().await
+                };
+                done = done.and(told.await);
             }
             match done {
                 Ok(()) if round.is_multiple_of(SEEN_EVERY) => self.note_success(),

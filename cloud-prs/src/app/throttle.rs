@@ -1,5 +1,6 @@
 //! Slows down guessing: failed sign-ins for each account from each network,
-//! and for each network over all accounts.
+//! and for each network over all accounts. And claims, for each network and in
+//! all.
 //!
 //! A stranger cannot lock somebody else's account where that has signed in
 //! before: the tight limit holds for her own network only, and the limit over
@@ -21,6 +22,12 @@ const PER_NAME: u32 = 100;
 /// Wrong second factors of one account from all networks within
 /// [`SECOND_WINDOW_MS`]: of a million codes three are right at a time.
 const PER_SECOND: u32 = 20;
+/// Claims that one network may have refused: boxes whose code is no good ask
+/// again after an hour.
+const CLAIMS_PER_NET: u32 = 30;
+/// Claims that all networks may have refused: as many as the database looks up
+/// without anybody noticing, 60 a second.
+const CLAIMS: u32 = 18_000;
 /// How long a wrong second factor counts, in milliseconds.
 const SECOND_WINDOW_MS: u64 = 60 * 60 * 1000;
 /// How long a failure counts, in milliseconds.
@@ -61,13 +68,19 @@ enum Key {
     Net(Net),
     Name(String),
     Second(String),
+    ClaimsOf(Net),
+    Claims,
 }
 
 impl Key {
     /// How long a failure counts, in milliseconds.
     const fn window(&self) -> u64 {
         match self {
-            Self::NameAndNet(..) | Self::Net(_) | Self::Name(_) => WINDOW_MS,
+            Self::NameAndNet(..)
+            | Self::Net(_)
+            | Self::Name(_)
+            | Self::ClaimsOf(_)
+            | Self::Claims => WINDOW_MS,
             Self::Second(_) => SECOND_WINDOW_MS,
         }
     }
@@ -141,6 +154,32 @@ impl Throttle {
         match self.lock().count(Key::Net(Net::of(from)), PER_NET, now) {
             Some(first) => Verdict::Wait { first },
             None => Verdict::Try,
+        }
+    }
+
+    /// The same for a claim, whose code nobody can guess: what is bounded is the
+    /// work.
+    pub(crate) fn begin_claim(&self, from: IpAddr, now: UnixMs) -> Verdict {
+        let table = &mut *self.lock();
+        // The network first: one that is over its limit takes nothing of all.
+        let net = table.count(Key::ClaimsOf(Net::of(from)), CLAIMS_PER_NET, now);
+        let wait = match net {
+            Some(first) => Some(first),
+            None => table.count(Key::Claims, CLAIMS, now),
+        };
+        match wait {
+            Some(first) => Verdict::Wait { first },
+            None => Verdict::Try,
+        }
+    }
+
+    /// Takes a claim back that was not refused.
+    pub(crate) fn claimed(&self, from: IpAddr) {
+        let table = &mut *self.lock();
+        for key in [Key::ClaimsOf(Net::of(from)), Key::Claims] {
+            if let Some(count) = table.counts.get_mut(&key) {
+                count.failures = count.failures.saturating_sub(1);
+            }
         }
     }
 
@@ -278,6 +317,38 @@ mod tests {
         assert_eq!(throttle.begin_alone(AWAY, UnixMs(1)), Verdict::Try);
         let password = throttle.begin("ann", HERE, UnixMs(1));
         assert_eq!(password, Verdict::Wait { first: false });
+    }
+
+    #[test]
+    fn claims_count_for_their_network_and_then_for_all() {
+        let throttle = Throttle::default();
+        let good = |from| {
+            assert_eq!(throttle.begin_claim(from, UnixMs(0)), Verdict::Try);
+            throttle.claimed(from);
+        };
+        (0..1000).for_each(|_| good(HERE));
+        for _ in 0..CLAIMS_PER_NET {
+            assert_eq!(throttle.begin_claim(HERE, UnixMs(0)), Verdict::Try);
+        }
+        let verdict = throttle.begin_claim(NEAR, UnixMs(1));
+        assert_eq!(verdict, Verdict::Wait { first: true });
+        for _ in 0..100_000 {
+            let told = Verdict::Wait { first: false };
+            assert_eq!(throttle.begin_claim(HERE, UnixMs(1)), told);
+        }
+        good(AWAY);
+        // Nor does it cost anybody a sign-in.
+        assert_eq!(throttle.begin("ann", HERE, UnixMs(1)), Verdict::Try);
+
+        let everywhere = |n: u32| IpAddr::from((0x0a00_0000 + (n << 8)).to_be_bytes());
+        let tried = (0..2 * CLAIMS)
+            .map(everywhere)
+            .take_while(|from| throttle.begin_claim(*from, UnixMs(1)) == Verdict::Try);
+        assert_eq!(tried.count(), (CLAIMS - CLAIMS_PER_NET) as usize);
+        assert_eq!(
+            throttle.begin_claim(AWAY, UnixMs(WINDOW_MS + 1)),
+            Verdict::Try
+        );
     }
 
     #[test]

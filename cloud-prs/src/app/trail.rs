@@ -6,6 +6,7 @@ use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use serde_json::Value;
 
+use super::refusals::Kind;
 use super::{App, AppError, Call};
 use crate::audit::{Chain, Entry, Fault, Hash, Head, Verifier};
 use crate::authz::{Action, Identity, Node};
@@ -175,7 +176,7 @@ impl App {
     }
 
     /// Adds a row for a call that was refused; later, when it is the database that
-    /// fails.
+    /// fails. Of more than are worth a row only the number is told.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -185,6 +186,9 @@ impl App {
         what: &str,
         why: Reason,
     ) -> Result<(), StoreError> {
+        if !self.tells_refusal(Kind::Call, doer, why) {
+            return Ok(());
+        }
         let event = Event::refused("api.refused", None, what, why);
         let recorded = self.record_alone(doer, event).await;
         if recorded.as_ref().is_err_and(StoreError::is_outage) {

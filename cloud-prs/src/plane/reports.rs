@@ -89,12 +89,12 @@ impl Reports {
         };
         let queue = self.boxes.entry(key).or_default();
         queue.spend(cost(&event), now)?;
-        if queue.waiting.len() >= most {
-            return Err(TooMany);
-        }
         if let Some(old) = queue.waiting.iter_mut().find(|old| is_newer(&event, old)) {
             *old = event;
             return Ok(());
+        }
+        if queue.waiting.len() >= most {
+            return Err(TooMany);
         }
         self.add(key, event);
         Ok(())
@@ -165,9 +165,10 @@ impl Queue {
 fn is_newer(new: &PlaneEvent, old: &PlaneEvent) -> bool {
     match (new, old) {
         (PlaneEvent::Health { .. }, PlaneEvent::Health { .. }) => true,
-        (PlaneEvent::SessionEnded { ended: new, .. }, PlaneEvent::SessionEnded { ended: old, .. }) => {
-            new.session == old.session
-        }
+        (
+            PlaneEvent::SessionEnded { ended: new, .. },
+            PlaneEvent::SessionEnded { ended: old, .. },
+        ) => new.session == old.session,
         _ => false,
     }
 }

@@ -135,6 +135,45 @@ on_both! {
     }
 }
 
+/// Threat 19: who asks for what is not hers all day long makes the trail say so,
+/// and how often, and does not fill the disk.
+#[tokio::test]
+async fn a_flood_of_refused_calls_is_told_in_bounded_rows_and_a_number() {
+    let world = World::new().await;
+    let foreign = format!("/api/v1/hosts/{}", world.b.host);
+    let refused = async || {
+        let rows = world.app.audit_rows(&console(), None, None, 1000).await;
+        let refused = |row: &culvert_cloud_prs::audit::Entry| row.action == "api.refused";
+        let rows: Vec<_> = rows.unwrap().into_iter().filter(refused).collect();
+        rows
+    };
+    for _ in 0..300 {
+        let (status, _) = world
+            .send(&From::Link(&world.ann.link), "GET", &foreign, "")
+            .await;
+        assert_eq!(status, 404);
+    }
+    assert_eq!(refused().await.len(), 120);
+    // Nobody else is counted with her.
+    let foreign = format!("/api/v1/hosts/{}", world.a.host);
+    let bobs = From::Link(&world.bob.link);
+    world.send(&bobs, "DELETE", &foreign, "").await;
+    assert_eq!(refused().await.len(), 121);
+
+    world.pass(60_000);
+    world.app.record_counted().await.unwrap();
+
+    let rows = refused().await;
+    assert_eq!(rows.len(), 122);
+    assert_eq!(rows[0].actor, world.ann.id.to_string());
+    assert!(
+        rows[0].after.contains("\"without_row\":180"),
+        "{:?}",
+        rows[0]
+    );
+    assert!(world.app.audit_verify(&[]).await.unwrap().is_ok());
+}
+
 #[tokio::test]
 async fn every_refused_call_of_somebody_known_is_a_row() {
     let world = World::new().await;

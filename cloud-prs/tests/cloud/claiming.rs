@@ -15,6 +15,11 @@ fn new_key() -> SigningKey {
     SigningKey::from_seed(&rand::random())
 }
 
+/// An address in a network of its own.
+fn network(number: u8) -> std::net::SocketAddr {
+    ([198, 51, number, 7], 40_000).into()
+}
+
 fn hello(key: &SigningKey, boot: u8, lease: Option<culvert_wire::id::Lease>) -> GatewayHello {
     GatewayHello {
         identity: key.public(),
@@ -30,11 +35,11 @@ on_both! {
         let (_, code) = world.app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
         let code = Arc::new(code);
         let mut tries = tokio::task::JoinSet::new();
-        for _ in 0..100 {
+        for number in 0..100 {
             let (app, code) = (Arc::clone(&world.app), Arc::clone(&code));
             tries.spawn(async move {
                 let auth = claim_auth(&code, &new_key(), &binding());
-                app.admit_claim(&auth, &binding(), from()).await
+                app.admit_claim(&auth, &binding(), network(number)).await
             });
         }
         let outcomes = tries.join_all().await;
@@ -44,6 +49,62 @@ on_both! {
             assert_eq!(refused.reason, Reason::ClaimRefused);
         }
         assert_eq!(world.app.gateways(&console()).await.unwrap().len(), 3);
+    }
+}
+
+on_both! {
+    /// Threats 8 and 20: anybody can claim. A flood of it is refused before the
+    /// database is asked, costs no writes, and leaves a bounded number of rows and
+    /// how many there were.
+    bad_claims_take_nobodys_turn_and_the_trail_does_not_grow_by_them, world => {
+        let app = &world.app;
+        let (_, code) = app.add_claim(&console(), ClaimFor::Nothing).await.unwrap();
+        let mut forged = code.clone();
+        forged.seed = new_key();
+        let bad = async |number| {
+            let auth = claim_auth(&forged, &new_key(), &binding());
+            app.admit_claim(&auth, &binding(), network(number)).await.unwrap_err()
+        };
+        let rows = async || {
+            let rows = app.audit_rows(&console(), None, None, 1000).await.unwrap();
+            rows.into_iter().filter(|row| row.action == "gateway.claim" && row.outcome != "done")
+                .collect::<Vec<_>>()
+        };
+        let mut throttled = 0;
+        for _ in 0..40 {
+            let refused = bad(0).await;
+            assert!(refused.retry_after_ms > 0);
+            if refused.reason == Reason::Throttled {
+                throttled += 1;
+            } else {
+                assert_eq!((refused.reason, throttled), (Reason::ClaimRefused, 0));
+            }
+        }
+        assert_eq!(throttled, 10);
+        assert_eq!(rows().await.len(), 10);
+
+        // From everywhere, while the one who writes is slow: nobody waits for a turn.
+        let writing = app.store().write().await.unwrap();
+        for number in 1..40 {
+            let limit = std::time::Duration::from_secs(10);
+            let refused = tokio::time::timeout(limit, bad(number)).await.expect("no turn");
+            assert_eq!(refused.reason, Reason::ClaimRefused);
+        }
+        drop(writing);
+        assert_eq!(rows().await.len(), 10);
+        app.record_counted().await.unwrap();
+        assert_eq!(rows().await.len(), 10, "not before the minute is over");
+        world.pass(60_000);
+        app.record_counted().await.unwrap();
+        app.record_counted().await.unwrap();
+        let told = rows().await;
+        assert_eq!(told.len(), 11);
+        // 20 of the 30 that were judged, the first that was not, and 39.
+        assert!(told[0].after.contains("\"without_row\":60"), "{:?}", told[0]);
+
+        let auth = claim_auth(&code, &new_key(), &binding());
+        let elsewhere = app.admit_claim(&auth, &binding(), network(41)).await;
+        assert!(elsewhere.is_ok());
     }
 }
 

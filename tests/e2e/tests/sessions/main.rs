@@ -14,6 +14,7 @@ mod many;
 mod overlap;
 mod privacy;
 mod proxies;
+mod releases;
 mod renewal;
 mod vanished;
 mod viewers;

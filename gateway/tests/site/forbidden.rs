@@ -144,7 +144,7 @@ fn a_grant_of_another_gateway_is_refused() {
     });
 }
 
-/// Bad input: frames that are not for a gateway are passed over or end the
+/// Threat 12, bad input: frames that are not for a gateway are passed over or end the
 /// link, never the program; the next link works.
 #[test]
 fn whatever_a_server_sends_the_box_comes_back_and_works() {

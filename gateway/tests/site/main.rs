@@ -15,6 +15,7 @@ mod claims;
 mod doctor;
 mod dropbear;
 mod ends;
+mod every_message;
 mod forbidden;
 mod host;
 mod names;

@@ -208,6 +208,12 @@ impl Prs {
         .await;
     }
 
+    /// Whether it has one now.
+    pub(crate) fn is_linked(&self, gateway: &PublicKey) -> bool {
+        let state = self.inner.state.lock().unwrap();
+        state.links.values().any(|link| link.who == *gateway)
+    }
+
     /// The hellos so far.
     pub(crate) fn hellos(&self) -> Vec<Who> {
         self.inner.state.lock().unwrap().hellos.clone()

@@ -44,7 +44,7 @@ impl Target {
     }
 
     /// A block device by its name.
-    fn disk(root: &Path, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn disk(root: &Path, name: &str) -> anyhow::Result<Self> {
         let class = root.join("sys/class/block").join(name);
         let number = |file: &str| -> Option<u64> {
             let text = fs::read_to_string(class.join(file)).ok()?;
@@ -73,6 +73,17 @@ impl Target {
         })
     }
 
+    /// Refuses what is mounted: the system would write over it again.
+    pub(crate) fn permit_write(&self, device: &Path) -> anyhow::Result<()> {
+        match &self.mounted {
+            Some(place) => bail!(
+                "{} is in use at {place}: unmount it first",
+                device.display()
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses what must not be written; asks where it is not clear.
     pub(crate) fn permit(
         &self,
@@ -82,9 +93,7 @@ impl Target {
         ask: &mut impl Write,
     ) -> anyhow::Result<()> {
         let name = device.display();
-        if let Some(place) = &self.mounted {
-            bail!("{name} is in use at {place}: unmount it first");
-        }
+        self.permit_write(device)?;
         if self.length < image {
             bail!(
                 "{name} is too small: it has {} bytes, the image needs {image}",

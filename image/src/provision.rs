@@ -1,5 +1,5 @@
 //! Writes the settings of one box onto an image or a card, and a release to be
-//! installed by hand.
+//! installed by hand. A card that is mounted is left alone, as by `flash`.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
@@ -9,6 +9,7 @@ use culvert_config::boxfile::{BoxFile, FILE_NAME};
 
 use crate::card::{self, Window};
 use crate::disk;
+use crate::flash::Target;
 
 /// A release that is installed from the card.
 const BUNDLE: &str = "update.culvert";
@@ -33,6 +34,11 @@ pub(crate) fn shown(device: &Path) -> anyhow::Result<Option<String>> {
 }
 
 fn window(device: &Path) -> anyhow::Result<Window<File>> {
+    open(&Target::look(Path::new("/"), device)?, device)
+}
+
+fn open(target: &Target, device: &Path) -> anyhow::Result<Window<File>> {
+    target.permit_write(device)?;
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -40,4 +46,33 @@ fn window(device: &Path) -> anyhow::Result<Window<File>> {
         .with_context(|| device.display().to_string())?;
     let place = disk::named("settings");
     Ok(Window::new(file, place.start, place.length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_is_mounted_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let card = dir.path().join("card");
+        fs::write(&card, [0; 512]).unwrap();
+        let class = dir.path().join("sys/class/block/sdb");
+        fs::create_dir_all(&class).unwrap();
+        fs::write(class.join("size"), "2048\n").unwrap();
+        fs::create_dir_all(dir.path().join("proc")).unwrap();
+        let mounts = dir.path().join("proc/mounts");
+        let look = || Target::disk(dir.path(), "sdb").unwrap();
+        fs::write(&mounts, "/dev/sda1 / ext4 rw 0 0\n").unwrap();
+        assert!(open(&look(), &card).is_ok());
+
+        fs::write(&mounts, "/dev/sdb6 /media/settings vfat rw 0 0\n").unwrap();
+
+        let refused = open(&look(), &card).unwrap_err().to_string();
+        let sentence = format!(
+            "{} is in use at /media/settings: unmount it first",
+            card.display()
+        );
+        assert_eq!(refused, sentence);
+    }
 }

@@ -1,5 +1,8 @@
 //! The keys that sign releases: a root that stays offline, and release keys
 //! that it names. Files hold the secret seed as base32, mode 0600.
+//!
+//! The demonstration's keys are the same everywhere, so they are known by
+//! themselves: a list that names one, however old, was never anybody's own.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -18,8 +21,10 @@ const ROOT: &str = "root.key";
 const RELEASE: &str = "release.key";
 /// The signed lists, oldest first.
 const CHAIN: &str = "chain";
-/// A folder with this file holds keys that everybody has.
-pub(crate) const DEMO: &str = "DEMO";
+/// Says to people that a folder holds keys that everybody has.
+const DEMO: &str = "DEMO";
+/// Of the demonstration's root and release key.
+const DEMO_SEEDS: [[u8; KEY_LEN]; 2] = [[0xde; KEY_LEN], [0xdf; KEY_LEN]];
 
 /// What a build signs with.
 #[derive(Debug)]
@@ -35,17 +40,11 @@ pub(crate) struct Signer {
 /// Makes a root key, a release key and the first list.
 pub(crate) fn init(dir: &Path, demo: bool) -> anyhow::Result<()> {
     fs::create_dir_all(dir)?;
-    let (root, release) = if demo {
+    let [root, release] = if demo {
         fs::write(dir.join(DEMO), "these keys are in everybody's hands\n")?;
-        (
-            SigningKey::from_seed(&[0xde; KEY_LEN]),
-            SigningKey::from_seed(&[0xdf; KEY_LEN]),
-        )
+        DEMO_SEEDS.map(|seed| SigningKey::from_seed(&seed))
     } else {
-        (
-            SigningKey::from_seed(&rand::random()),
-            SigningKey::from_seed(&rand::random()),
-        )
+        [(); 2].map(|()| SigningKey::from_seed(&rand::random()))
     };
     write(&dir.join(ROOT), &root)?;
     write(&dir.join(RELEASE), &release)?;
@@ -91,14 +90,14 @@ pub(crate) fn rotate(dir: &Path, with_root: bool) -> anyhow::Result<u32> {
 impl Signer {
     /// Reads a folder of keys.
     pub(crate) fn load(dir: &Path, demo_allowed: bool) -> anyhow::Result<Self> {
-        if dir.join(DEMO).exists() && !demo_allowed {
+        let release = read(&dir.join(RELEASE))?;
+        let chain = chain(dir)?;
+        if !demo_allowed && names_demo_key(&chain) {
             bail!(
                 "{} holds the demonstration's keys, which everybody has: a release needs its own (culvert-image keys init)",
                 dir.display()
             );
         }
-        let release = read(&dir.join(RELEASE))?;
-        let chain = chain(dir)?;
         let trusted = chain
             .last()
             .context("the chain of key lists is empty")?
@@ -116,6 +115,14 @@ impl Signer {
             trusted,
         })
     }
+}
+
+fn names_demo_key(chain: &[SignedKeyList]) -> bool {
+    let known = DEMO_SEEDS.map(|seed| SigningKey::from_seed(&seed).public());
+    chain.iter().map(SignedKeyList::unverified).any(|list| {
+        let mut named = list.release.iter().chain([&list.root]);
+        named.any(|key| known.contains(key))
+    })
 }
 
 fn chain(dir: &Path) -> anyhow::Result<Vec<SignedKeyList>> {
@@ -178,10 +185,16 @@ mod tests {
     fn a_release_build_refuses_the_demonstration_s_keys() {
         let dir = tempfile::tempdir().unwrap();
         init(dir.path(), true).unwrap();
+        // The keys tell, not a file beside them.
+        fs::remove_file(dir.path().join(DEMO)).unwrap();
+        let refused = || Signer::load(dir.path(), false).unwrap_err().to_string();
 
-        let refused = Signer::load(dir.path(), false).unwrap_err().to_string();
-
-        assert!(refused.contains("demonstration"), "{refused}");
+        assert!(refused().contains("demonstration"), "{}", refused());
         assert!(Signer::load(dir.path(), true).is_ok());
+        // Whoever has the first root can sign another list than ours.
+        for with_root in [false, true] {
+            rotate(dir.path(), with_root).unwrap();
+            assert!(refused().contains("demonstration"), "{}", refused());
+        }
     }
 }

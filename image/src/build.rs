@@ -83,7 +83,13 @@ impl Build {
         let mut packages = vec![&kernel, &busybox];
         packages.extend(&loader);
         packages.extend(&firmware);
-        sbom::write(&made[1], &stem, &packages, board.arch.debian())?;
+        sbom::write(
+            &made[1],
+            &stem,
+            &packages,
+            board.arch.debian(),
+            &self.binaries,
+        )?;
         if self.image {
             let script = boot::compiled(&board, work.path(), self.epoch)?;
             let contents = Contents {

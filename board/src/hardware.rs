@@ -25,7 +25,8 @@ pub enum Light {
     NoAddress,
     /// No server, with the cause on the console.
     NoServer,
-    /// The box is not claimed, or the file on its card cannot be used.
+    /// The box is not claimed, or something is wrong with its card: a file on it
+    /// that is not used, data that cannot be kept.
     Unclaimed,
     /// Linked.
     Online,
@@ -68,12 +69,26 @@ pub trait Panel {
     /// Whether something resets the board when it is not fed.
     fn has_watchdog(&self) -> bool;
 
+    /// After how many seconds, by its driver's word.
+    fn watchdog_seconds(&self) -> Option<u32>;
+
     /// The board's serial number, if it has one.
     fn serial(&self) -> Option<String>;
 
     /// The hardware address of a network interface; none if it was made up at
     /// this start.
     fn mac(&self, interface: &str) -> Option<String>;
+}
+
+/// Starts a board's watchdog before anything else of the board is looked at;
+/// none: it has none, or its driver is not there yet.
+pub fn early_watchdog(root: &Path, hardware: &profile::Hardware) -> Option<Watchdog> {
+    let path = below(root, hardware.watchdog.as_ref()?);
+    Watchdog::start(&path, hardware.watchdog_seconds).ok()
+}
+
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// The board as Linux shows it.
@@ -99,7 +114,7 @@ impl Sysfs {
             path.exists().then_some(path)
         });
         let watchdog = hardware.watchdog.as_ref().and_then(|path| {
-            let path = root.join(path.strip_prefix("/").unwrap_or(path));
+            let path = below(root, path);
             let opened = Watchdog::start(&path, hardware.watchdog_seconds);
             if let Err(error) = &opened {
                 missing.push(format!("watchdog {}: {error}", path.display()));
@@ -151,6 +166,10 @@ impl Panel for Sysfs {
 
     fn has_watchdog(&self) -> bool {
         self.watchdog.is_some()
+    }
+
+    fn watchdog_seconds(&self) -> Option<u32> {
+        self.watchdog.as_ref()?.seconds()
     }
 
     fn serial(&self) -> Option<String> {
@@ -246,8 +265,16 @@ mod tests {
 
         board.feed().unwrap();
         board.feed().unwrap();
+        // A plain file has no driver that could tell its time.
+        assert_eq!(board.watchdog_seconds(), None);
+        // Nothing written at its end: a `V` would let the kernel stop it.
+        let mut early = early_watchdog(dir.path(), &hardware()).unwrap();
+        early.feed().unwrap();
+        drop(early);
+        drop(board);
 
         assert_eq!(fs::read(dir.path().join("dev/watchdog0")).unwrap(), b"..");
+        let (board, _) = Sysfs::open(dir.path(), &hardware());
         assert_eq!(board.serial().as_deref(), Some("0123abcd"));
         assert_eq!(board.mac("eth0").as_deref(), Some("52:54:00:12:34:56"));
         assert_eq!(board.mac("../../../etc"), None);

@@ -7,6 +7,7 @@
 //! | [`environment`] | U-Boot's checksummed environment format (pure) |
 //! | [`record`] | the two copies of the state record, and a power cut between |
 //! | [`slots`] | which slot boots, tries, good and failed releases (pure) |
+//! | [`failed`] | releases that failed here and are not taken again (pure) |
 //! | [`hardware`] | lights, watchdog, serial number, through sysfs |
 //! | [`gpio`] | a button's line at its GPIO chip |
 //! | [`watchdog`] | the hardware watchdog |
@@ -17,6 +18,7 @@
 
 pub mod button;
 pub mod environment;
+pub mod failed;
 pub mod gpio;
 pub mod hardware;
 pub mod profile;

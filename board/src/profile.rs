@@ -75,8 +75,8 @@ pub struct Kernel {
     /// The distribution's package; a name that ends on no version stands for
     /// the one it depends on.
     pub package: String,
-    /// Modules the box needs before and after its root is there; those they
-    /// need are added.
+    /// Modules the box needs before and after its root is there, the
+    /// watchdog's first; those they need are added.
     pub modules: Vec<String>,
     /// The device tree in the package, below `usr/lib/linux-image-*`; none:
     /// the boot loader has it.
@@ -174,7 +174,8 @@ pub struct Hardware {
     pub led: Option<String>,
     /// The watchdog's device; none: the box has none.
     pub watchdog: Option<PathBuf>,
-    /// Seconds after which an unfed watchdog resets the board.
+    /// Seconds after which an unfed watchdog resets the board, as far as its
+    /// driver can count.
     #[serde(default = "watchdog_seconds")]
     pub watchdog_seconds: u32,
     /// The customer's button; none: the board has none that Linux can read.
@@ -191,7 +192,7 @@ const fn health_seconds() -> u64 {
     300
 }
 
-/// Longer than the slowest card takes to write a release's last bytes.
+/// What most drivers can count to. Long work feeds it as it goes.
 const fn watchdog_seconds() -> u32 {
     60
 }
@@ -286,6 +287,23 @@ mod tests {
             let at = |wanted: &str| board.kernel.modules.iter().position(|one| one == wanted);
             if let Some(ext4) = at("ext4") {
                 assert!(at("crc32c_generic").is_some_and(|sum| sum < ext4), "{name}");
+            }
+        }
+    }
+
+    /// A release whose drivers hang shall be reset: its watchdog runs before
+    /// the other drivers come.
+    #[test]
+    fn a_watchdog_s_module_is_loaded_first() {
+        for (name, _) in BOARDS {
+            let (board, _) = Board::named(name).unwrap();
+            let dogs = ["dw_wdt", "sunxi_wdt", "bcm2835_wdt", "i6300esb"];
+            let at = |module: &String| dogs.contains(&module.as_str());
+            let place = board.kernel.modules.iter().position(at);
+            assert!(matches!(place, None | Some(0)), "{name}: {place:?}");
+            // sunxi_wdt refuses more than 16 seconds.
+            if board.kernel.modules[0] == "sunxi_wdt" {
+                assert_eq!(board.hardware.watchdog_seconds, 16, "{name}");
             }
         }
     }

@@ -3,13 +3,16 @@
 //! Every boot spends a try of its slot, in the boot loader; health restores
 //! them. A new release is on trial until it was healthy once: out of tries, or
 //! given up by the supervisor, the other slot boots again. A release that
-//! failed is not taken a second time. The floor rises only with a good release
-//! and is asked only when one is installed.
+//! failed is not taken a second time, whoever noticed: the supervisor of the
+//! release itself, or, when that came to nothing, the one of the slot that
+//! booted in its place. The floor rises only with a good release and is asked
+//! only when one is installed.
 //!
 //! No I/O. The boot loader's half is the script that the image builder writes;
 //! [`Slots::choose`] says the same in Rust, for tests and for people.
 
 use crate::environment::{Environment, LEN};
+use crate::failed::Failed;
 
 /// Tries of a slot that was healthy.
 pub const TRIES: u64 = 3;
@@ -115,23 +118,23 @@ pub struct Slots {
     pub version_floor: u64,
     /// Releases with an older list of keys are not installed.
     pub generation_floor: u32,
-    /// The release that failed last; not taken again.
-    pub failed: Option<u64>,
-    /// Whether the link was up when the release on trial was installed: it is
-    /// healthy only when the link is up again.
+    /// Releases that failed; not taken again.
+    pub failed: Failed,
+    /// Whether the release on trial is healthy only when the link is up again;
+    /// of one that is good, whether it ever had a link.
     pub link_was_up: bool,
 }
 
 impl Slots {
     /// A box as it was flashed: both slots hold the same good release.
-    pub const fn flashed(version: u64, generation: u32) -> Self {
+    pub fn flashed(version: u64, generation: u32) -> Self {
         Self {
             want: Slot::A,
             tries: [TRIES, TRIES],
             good: [true, true],
             version_floor: version,
             generation_floor: generation,
-            failed: None,
+            failed: Failed::default(),
             link_was_up: false,
         }
     }
@@ -150,6 +153,10 @@ impl Slots {
         };
         let number = |name| noted(name).and_then(|text| u64::from_str_radix(&text, 16).ok());
         let good = noted("good").unwrap_or_default();
+        let before = noted("before").unwrap_or_default();
+        let before = before
+            .split(',')
+            .filter_map(|text| u64::from_str_radix(text, 16).ok());
         Self {
             want: record
                 .value("want")
@@ -161,7 +168,7 @@ impl Slots {
             generation_floor: number("generation")
                 .and_then(|number| u32::try_from(number).ok())
                 .unwrap_or(0),
-            failed: number("failed").filter(|&version| version != 0),
+            failed: Failed::of(number("failed").into_iter().chain(before)),
             link_was_up: number("linked") == Some(1),
         }
     }
@@ -177,12 +184,15 @@ impl Slots {
             .filter(|&slot| self.good[slot as usize])
             .map(Slot::letter)
             .collect();
+        // Releases before this list read and write the last one alone.
+        let before: Vec<String> = self.failed.versions().skip(1).map(hex).collect();
         let note = format!(
-            "good:{good} floor:{:x} generation:{:x} failed:{:x} linked:{}",
+            "good:{good} floor:{:x} generation:{:x} failed:{:x} linked:{} before:{}",
             self.version_floor,
             self.generation_floor,
-            self.failed.unwrap_or(0),
-            u8::from(self.link_was_up)
+            self.failed.last().unwrap_or(0),
+            u8::from(self.link_was_up),
+            before.join(",")
         );
         record.put(NOTE, &note);
     }
@@ -225,11 +235,11 @@ impl Slots {
     pub fn healthy(&mut self, running: Slot, version: u64, generation: u32) {
         self.want = running;
         self.tries[running as usize] = TRIES;
-        if !self.good[running as usize] {
-            self.good[running as usize] = true;
-            self.version_floor = self.version_floor.max(version);
-            self.generation_floor = self.generation_floor.max(generation);
-        }
+        self.good[running as usize] = true;
+        // Of a good release, too: a record that the boot loader made from
+        // nothing has no floors.
+        self.version_floor = self.version_floor.max(version);
+        self.generation_floor = self.generation_floor.max(generation);
         // The slot to fall back to is as good as it was when it last ran.
         let idle = running.other();
         if self.good[idle as usize] {
@@ -241,7 +251,22 @@ impl Slots {
     pub fn give_up(&mut self, running: Slot, version: u64) {
         self.want = running.other();
         self.tries[running as usize] = 0;
-        self.failed = Some(version);
+        self.failed.add(version);
+    }
+
+    /// Whether the boot loader should have started the idle slot, on trial, and
+    /// started this one: the release there never came as far as judging itself.
+    pub fn fell_back(&self, running: Slot) -> bool {
+        let idle = running.other();
+        self.want == idle && !self.good[idle as usize]
+    }
+
+    /// After [`Slots::fell_back`]: that release failed. A slot that holds none
+    /// has no version.
+    pub fn left_behind(&mut self, running: Slot, version: Option<u64>) {
+        self.want = running;
+        self.tries[running.other() as usize] = 0;
+        self.failed.add(version.unwrap_or(0));
     }
 
     /// Whether the running release is still on trial.
@@ -250,9 +275,14 @@ impl Slots {
     }
 }
 
+fn hex(number: u64) -> String {
+    format!("{number:x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failed::Known;
 
     fn booted(slots: &mut Slots) -> Slot {
         slots.choose(|_| true).expect("a slot boots")
@@ -261,7 +291,7 @@ mod tests {
     #[test]
     fn the_record_holds_everything() {
         let mut slots = Slots::flashed(5, 2);
-        slots.failed = Some(9);
+        slots.failed = Failed::of([9, 0x1a, 7]);
         slots.link_was_up = true;
         slots.tries = [2, 0];
         slots.good = [true, false];
@@ -273,6 +303,75 @@ mod tests {
         let bytes = record.encode().unwrap();
         let read = Slots::read(&Environment::decode(&bytes).unwrap());
         assert_eq!(read, slots);
+    }
+
+    /// A release from before the list wrote this, and reads the last one of it.
+    #[test]
+    fn a_record_with_one_failed_release_is_read() {
+        let mut record = Environment::default();
+        record.put("note", "good:a floor:5 generation:1 failed:1f linked:1");
+
+        let mut read = Slots::read(&record);
+
+        assert_eq!(read.failed, Failed::of([0x1f]));
+        read.failed.add(0x20);
+        read.write(&mut record);
+        let note = record.value("note").unwrap();
+        assert!(note.contains(" failed:20 linked:1 before:1f"), "{note}");
+    }
+
+    /// P8: a release that never comes as far as its supervisor is noted by the
+    /// one that boots instead, once.
+    #[test]
+    fn a_release_that_dies_before_its_supervisor_is_noted_as_failed() {
+        let mut slots = Slots::flashed(1, 1);
+        slots.begin_install(Slot::A);
+        assert!(!slots.fell_back(Slot::A), "a cut in an install is no trial");
+        slots.end_install(Slot::A, true);
+        for _ in 0..TRIES {
+            assert_eq!(booted(&mut slots), Slot::B);
+        }
+        assert_eq!(booted(&mut slots), Slot::A);
+        assert!(slots.fell_back(Slot::A));
+
+        slots.left_behind(Slot::A, Some(2));
+
+        assert!(!slots.fell_back(Slot::A));
+        assert_eq!(slots.failed.judge(2), Known::Failed);
+        assert_eq!((slots.want, slots.version_floor), (Slot::A, 1));
+        slots.healthy(Slot::A, 1, 1);
+        assert_eq!(booted(&mut slots), Slot::A);
+    }
+
+    #[test]
+    fn a_good_slot_that_was_passed_over_has_not_failed() {
+        let mut slots = Slots::flashed(1, 1);
+        assert_eq!(slots.choose(|slot| slot == Slot::B), Some(Slot::B));
+        assert!(!slots.fell_back(Slot::B));
+
+        slots.begin_install(Slot::A);
+        slots.end_install(Slot::A, true);
+        // The release on trial itself runs, or was given up by itself.
+        assert!(!slots.fell_back(Slot::B));
+        slots.give_up(Slot::B, 2);
+        assert!(!slots.fell_back(Slot::A));
+        assert_eq!(slots.failed.last(), Some(2));
+    }
+
+    /// P8: with both records bad the boot loader knows no floor.
+    #[test]
+    fn a_good_release_brings_back_a_floor_that_was_lost() {
+        let mut record = Environment::default();
+        // As the boot script writes it.
+        record.put("note", "good:ab");
+        let mut slots = Slots::read(&record);
+        assert_eq!((slots.version_floor, slots.generation_floor), (0, 0));
+
+        slots.healthy(Slot::B, 7, 2);
+
+        assert_eq!((slots.version_floor, slots.generation_floor), (7, 2));
+        slots.healthy(Slot::A, 6, 1);
+        assert_eq!((slots.version_floor, slots.generation_floor), (7, 2));
     }
 
     /// P7: three failed boots of a new release, and the old one is back.
@@ -300,7 +399,7 @@ mod tests {
         let mut failed = slots;
         failed.give_up(Slot::B, 2);
         assert_eq!(booted(&mut failed), Slot::A);
-        assert_eq!((failed.failed, failed.version_floor), (Some(2), 1));
+        assert_eq!((failed.failed.last(), failed.version_floor), (Some(2), 1));
 
         slots.healthy(Slot::B, 2, 3);
         assert_eq!((slots.version_floor, slots.generation_floor), (2, 3));

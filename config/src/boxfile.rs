@@ -42,14 +42,18 @@ pub enum Network {
     /// As the site's DHCP says.
     Dhcp,
     /// As the file says.
-    Static {
-        /// The box's own address and the length of its network.
-        address: (IpAddr, u8),
-        /// The way out.
-        gateway: IpAddr,
-        /// Name servers.
-        dns: Vec<IpAddr>,
-    },
+    Static(Fixed),
+}
+
+/// A fixed address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// The box's own address and the length of its network.
+    pub address: (IpAddr, u8),
+    /// The way out.
+    pub gateway: IpAddr,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
 }
 
 impl BoxFile {
@@ -153,11 +157,11 @@ impl RawNetwork {
             let problem = format!("{gateway} is no other host of the network of {}", address.0);
             return Err(ConfigError::value("network.gateway", problem));
         }
-        Ok(Network::Static {
+        Ok(Network::Static(Fixed {
             address,
             gateway,
             dns,
-        })
+        }))
     }
 }
 
@@ -237,7 +241,7 @@ mod tests {
         let read = BoxFile::from_toml(&text).unwrap();
 
         assert!(read.claim.is_some());
-        assert!(matches!(read.network, Network::Static { .. }));
+        assert!(matches!(read.network, Network::Static(_)));
         assert_eq!(Gateway::from_toml(&read.gateway).unwrap().max_sessions, 4);
     }
 

@@ -28,7 +28,13 @@ const MAX_FILE: u64 = 64 * 1024;
 pub fn attach(device: &Path) -> io::Result<()> {
     fs::create_dir_all(CARD)?;
     let flags = system::DATA_ONLY.union(MsFlags::MS_RDONLY);
-    system::mount_at(device, CARD, "vfat", flags, Some("umask=0077"))
+    Ok(system::mount_at(
+        device,
+        CARD,
+        "vfat",
+        flags,
+        Some("umask=0077"),
+    )?)
 }
 
 /// Reads the settings; none without a file.

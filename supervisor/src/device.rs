@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::stat::{major, minor};
 use nix::unistd::{Whence, lseek};
 
@@ -30,7 +31,8 @@ pub trait Device {
     /// What the system says.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
 
-    /// Returns when everything written is there for good.
+    /// Returns when everything written is there for good; what is read after it
+    /// comes from there, not from memory.
     ///
     /// # Errors
     /// What the system says.
@@ -59,7 +61,11 @@ impl Device for File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        // Without this a card would be asked for what the kernel remembers. A
+        // system that cannot forget is no worse than before.
+        let _ = posix_fadvise(self, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        Ok(())
     }
 
     fn capacity(&self) -> io::Result<u64> {

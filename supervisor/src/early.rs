@@ -1,6 +1,12 @@
 //! Before the root: loads the modules the builder listed, judges the manifest
 //! of the slot that the boot loader chose, and enters its checked root.
 //!
+//! The watchdog is started before anything else that could hang, as soon as its
+//! module is there (the first of the list). It is closed without its magic
+//! letter, so it goes on while the root is entered, and the system there opens
+//! it again. No boot loader of the boards' packages can start it: what hangs
+//! before this program is not reset.
+//!
 //! Any failure restarts the box: the boot loader has spent a try, so three
 //! failures lead to the other slot.
 
@@ -13,8 +19,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use culvert_board::hardware::early_watchdog;
 use culvert_board::profile::Board;
 use culvert_board::slots::Slot;
+use culvert_board::watchdog::Watchdog;
 use culvert_wire::Decode as _;
 use culvert_wire::update::{KeyList, Purpose};
 use nix::kmod::{ModuleInitFlags, finit_module};
@@ -39,12 +47,13 @@ pub fn main() -> ExitCode {
 
 fn enter() -> anyhow::Result<Infallible> {
     system::mount_kernel()?;
-    load_modules()?;
+    let board = Board::from_toml(&fs::read_to_string(format!("{RELEASE_DIR}/{BOARD_FILE}"))?)?;
+    let mut watch = Watch::over(&board);
+    load_modules(&mut watch)?;
     let letter = system::argument("culvert.slot").context("the boot loader named no slot")?;
     let chosen = Slot::from_letter(&letter).context("the boot loader named no slot")?;
-    let device = wait_for(chosen)?;
+    let device = wait_for(chosen, &mut watch)?;
     let trusted = KeyList::from_bytes(&fs::read(format!("{RELEASE_DIR}/{TRUST_FILE}"))?)?;
-    let board = Board::from_toml(&fs::read_to_string(format!("{RELEASE_DIR}/{BOARD_FILE}"))?)?;
     let Some(signed) = slot::manifest(&File::open(&device)?)? else {
         bail!("slot {letter} holds no manifest");
     };
@@ -55,10 +64,37 @@ fn enter() -> anyhow::Result<Infallible> {
     ));
     let root = verity::open(&device, manifest)?;
     system::mount_at(&root, ROOT, "squashfs", MsFlags::MS_RDONLY, None)?;
+    watch.alive();
+    // Closed before its device moves; it runs on.
+    drop(watch);
     switch()
 }
 
-fn load_modules() -> anyhow::Result<()> {
+/// The board's watchdog, from the moment that its driver is there.
+struct Watch<'a> {
+    board: &'a Board,
+    watchdog: Option<Watchdog>,
+}
+
+impl<'a> Watch<'a> {
+    fn over(board: &'a Board) -> Self {
+        Self {
+            board,
+            watchdog: None,
+        }
+    }
+
+    /// Something was done; a watchdog that is not there yet is looked for.
+    fn alive(&mut self) {
+        match &mut self.watchdog {
+            // Who feeds it later tells what is wrong with it.
+            Some(watchdog) => drop(watchdog.feed()),
+            none => *none = early_watchdog(Path::new("/"), &self.board.hardware),
+        }
+    }
+}
+
+fn load_modules(watch: &mut Watch<'_>) -> anyhow::Result<()> {
     let list = fs::read_to_string(MODULES).unwrap_or_default();
     for path in list.lines().filter(|line| !line.is_empty()) {
         let file = File::open(path).with_context(|| path.to_owned())?;
@@ -68,17 +104,21 @@ fn load_modules() -> anyhow::Result<()> {
             Err(nix::Error::ENODEV) => {}
             Err(error) => console::line(&format!("module {path}: {error}")),
         }
+        watch.alive();
     }
     Ok(())
 }
 
-fn wait_for(slot: Slot) -> anyhow::Result<PathBuf> {
+fn wait_for(slot: Slot, watch: &mut Watch<'_>) -> anyhow::Result<PathBuf> {
     let begun = Instant::now();
     loop {
         match disk::partition(Path::new("/"), slot.partition()) {
             Some(device) if device.exists() => return Ok(device),
             _ if begun.elapsed() > DISK => bail!("there is no partition {}", slot.partition()),
-            _ => std::thread::sleep(Duration::from_millis(20)),
+            _ => {
+                std::thread::sleep(Duration::from_millis(20));
+                watch.alive();
+            }
         }
     }
 }

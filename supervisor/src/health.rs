@@ -1,7 +1,7 @@
 //! When a boot has succeeded.
 //!
-//! A release on trial must bring the link back if it was up when it was
-//! installed; else it must keep its gateway alive for a while. A release that
+//! A release on trial must bring the link back if the box had one when it was
+//! brought; else it must keep its gateway alive for a while. A release that
 //! was good before needs only the latter: a server that is down must not make
 //! boxes change their slots.
 //!
@@ -12,12 +12,45 @@ use std::time::Duration;
 /// A gateway that lived this long is alive.
 const SETTLED: Duration = Duration::from_secs(20);
 
+/// How a release came to the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the server, through the gateway.
+    Link,
+    /// On the card.
+    Card,
+}
+
+/// The links that a box had until a release from the card is in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// One in this boot.
+    pub linked: bool,
+    /// One in a boot before, by the state record.
+    pub linked_before: bool,
+    /// The box belongs to somebody: a box after a factory reset cannot link.
+    pub claimed: bool,
+}
+
+impl Way {
+    /// Whether a release that came so is healthy only with a link. What came
+    /// over a link had one, whatever became of it until the last session ended.
+    /// For the card it counts that there was one: a line that is down just now
+    /// is no reason to take a release that cannot link.
+    pub const fn needs_link(self, past: Past) -> bool {
+        match self {
+            Self::Link => true,
+            Self::Card => past.linked || (past.linked_before && past.claimed),
+        }
+    }
+}
+
 /// What a boot is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trial {
     /// The release was never healthy yet.
     pub on_trial: bool,
-    /// The link was up when it was installed.
+    /// It must bring the link back ([`Way::needs_link`]).
     pub needs_link: bool,
     /// Time it has.
     pub limit: Duration,
@@ -83,6 +116,29 @@ mod tests {
             gateway_alive: Some(Duration::from_secs(alive)),
             linked,
         }
+    }
+
+    /// P8: a line that is cut between a release's last byte and its restart must
+    /// not let it become good without a link.
+    #[test]
+    fn a_release_that_came_over_a_link_must_bring_one() {
+        let past = |linked, linked_before, claimed| Past {
+            linked,
+            linked_before,
+            claimed,
+        };
+        for linked in [false, true] {
+            for before in [false, true] {
+                assert!(Way::Link.needs_link(past(linked, before, true)));
+                let card = Way::Card.needs_link(past(linked, before, true));
+                assert_eq!(card, linked || before);
+            }
+        }
+        // A new box, or one that was made as new.
+        assert!(!Way::Card.needs_link(past(false, false, false)));
+        assert!(!Way::Card.needs_link(past(false, true, false)));
+        let settled = facts(25, 20, false);
+        assert_eq!(trial(true, true).judge(&settled), Verdict::Wait);
     }
 
     /// P8: a release that cannot reach the server it could reach before is

@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
+use culvert_board::failed::Known;
 use culvert_board::record::{self, Places};
 use culvert_board::slots::{Slot, Slots};
 use culvert_wire::Decode as _;
@@ -22,6 +23,10 @@ use crate::slot;
 
 /// Bytes before the manifest: magic and length.
 const HEAD: usize = BUNDLE_MAGIC.len() + 4;
+/// Bytes after which a slot is synced, and after which reading it back says that
+/// this process lives: a card that writes 200 KB a second must not be reset by a
+/// watchdog of 16 s.
+const STEP: usize = 2 << 20;
 
 /// What this box accepts.
 #[derive(Debug, Clone)]
@@ -44,6 +49,8 @@ pub struct Install<D = File> {
     capacity: u64,
     stage: Stage,
     taken: u64,
+    /// Bytes taken since the last sync.
+    unsynced: usize,
 }
 
 #[derive(Debug)]
@@ -79,6 +86,7 @@ impl<D: Device> Install<D> {
             device,
             stage: Stage::Manifest(Vec::new()),
             taken: 0,
+            unsynced: 0,
         })
     }
 
@@ -118,8 +126,14 @@ impl<D: Device> Install<D> {
                 let device = &self.device;
                 payload.feed(rest, |landing| {
                     device.write_at(landing.bytes, landing.offset)?;
-                    Ok(())
-                })
+                    Ok::<(), InstallError>(())
+                })?;
+                self.unsynced += rest.len();
+                if self.unsynced >= STEP {
+                    self.unsynced = 0;
+                    device.sync()?;
+                }
+                Ok(())
             }
         }
     }
@@ -143,8 +157,10 @@ impl<D: Device> Install<D> {
         if manifest.version == self.judge.version {
             return Err(InstallError::Running);
         }
-        if slots.failed == Some(manifest.version) {
-            return Err(InstallError::Failed);
+        match slots.failed.judge(manifest.version) {
+            Known::Nothing => {}
+            Known::Failed => return Err(InstallError::Failed),
+            Known::Outdated => return Err(InstallError::Outdated),
         }
         let payload = Payload::new(manifest, self.capacity)?;
         let running = self.judge.running;
@@ -154,11 +170,17 @@ impl<D: Device> Install<D> {
         Ok(())
     }
 
-    /// The bundle is complete: the idle slot boots next.
+    /// The bundle is complete: the idle slot boots next, and is healthy with a
+    /// link or without. Takes its time; `alive` is called meanwhile.
     ///
     /// # Errors
     /// [`InstallError`]; the running slot then stays.
-    pub fn finish(self, places: &mut impl Places, link_is_up: bool) -> Result<u64, InstallError> {
+    pub fn finish(
+        self,
+        places: &mut impl Places,
+        needs_link: bool,
+        mut alive: impl FnMut(),
+    ) -> Result<u64, InstallError> {
         let Self {
             judge,
             device,
@@ -171,10 +193,12 @@ impl<D: Device> Install<D> {
         };
         payload.finish()?;
         device.sync()?;
-        read_back(&device, capacity, &signed)?;
+        alive();
+        read_back(&device, capacity, &signed, &mut alive)?;
         slot::seal(&device, &signed)?;
+        alive();
         let running = judge.running;
-        change(places, |slots| slots.end_install(running, link_is_up))?;
+        change(places, |slots| slots.end_install(running, needs_link))?;
         Ok(signed.unverified().version)
     }
 }
@@ -184,6 +208,7 @@ fn read_back(
     device: &impl Device,
     capacity: u64,
     signed: &SignedManifest,
+    alive: &mut impl FnMut(),
 ) -> Result<(), InstallError> {
     let mut payload = Payload::new(signed.unverified(), capacity)?;
     let mut buffer = vec![0; 64 * 1024];
@@ -196,6 +221,9 @@ fn read_back(
             device.read_at(&mut buffer[..run], at)?;
             payload.feed(&buffer[..run], |_| Ok::<(), InstallError>(()))?;
             at += run as u64;
+            if at % (STEP as u64) < run as u64 {
+                alive();
+            }
         }
     }
     Ok(payload.finish()?)
@@ -245,6 +273,9 @@ pub enum InstallError {
     /// It was tried and was not healthy.
     #[error("this release failed on this box before: publish a new one")]
     Failed,
+    /// More failed since than this box remembers.
+    #[error("newer releases than this one failed on this box: publish a new one")]
+    Outdated,
     /// The disk.
     #[error("the slot cannot be written: {0}")]
     Disk(#[from] io::Error),
@@ -255,7 +286,9 @@ impl InstallError {
     pub const fn is_past(&self) -> bool {
         match self {
             Self::Running | Self::Refused(UpdateError::Older { .. }) => true,
-            Self::NoBundle | Self::Refused(_) | Self::Failed | Self::Disk(_) => false,
+            Self::NoBundle | Self::Refused(_) | Self::Failed | Self::Outdated | Self::Disk(_) => {
+                false
+            }
         }
     }
 }

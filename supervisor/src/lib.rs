@@ -17,6 +17,7 @@
 //! | [`disk`] | partitions by name, the state record's two places |
 //! | [`system`] | mounts, clock, restart |
 //! | [`verity`] | the device-mapper calls for a checked root |
+//! | [`clock`] | which time is believed (pure) |
 //! | [`card`] | the settings partition |
 //! | [`dhcp`], [`network`] | addresses |
 //! | [`names`], [`routers`] | name servers; what routers announce by IPv6 |
@@ -27,6 +28,7 @@
 //! | [`trouble`] | what is wrong and does not stop the box, for the portal (pure) |
 
 pub mod card;
+pub mod clock;
 pub mod console;
 pub mod device;
 pub mod dhcp;

@@ -8,11 +8,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use culvert_config::boxfile::Network;
+use culvert_config::boxfile::{Fixed, Network};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 
-use crate::console;
 use crate::names::{Names, Source};
 
 /// The one foreign program of the image.
@@ -72,13 +71,15 @@ pub fn busybox(arguments: &[&str]) -> io::Result<()> {
     }
 }
 
-/// Starts an interface; answers the DHCP client's process if there is one.
+/// Starts an interface; answers the DHCP client's process if there is one. A
+/// fixed address comes to it by [`place`]: there is only one.
 ///
 /// # Errors
 /// What the system says.
 pub fn start(interface: &str, settings: &Network) -> io::Result<Option<u32>> {
     busybox(&["ip", "link", "set", interface, "up"])?;
     match settings {
+        Network::Static(_) => Ok(None),
         Network::Dhcp => {
             let client = Command::new(BUSYBOX)
                 // -f: stays our child; -t 3 -T 2 -A 5: asks again every few
@@ -96,23 +97,54 @@ pub fn start(interface: &str, settings: &Network) -> io::Result<Option<u32>> {
                 .spawn()?;
             Ok(Some(client.id()))
         }
-        Network::Static {
-            address: (address, length),
-            gateway,
-            dns,
-        } => {
-            let own = format!("{address}/{length}");
-            let (way, family) = (gateway.to_string(), family(address));
-            busybox(&["ip", family, "addr", "replace", &own, "dev", interface])?;
-            busybox(&[
-                "ip", family, "route", "replace", "default", "via", &way, "dev", interface,
-            ])?;
-            let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
-            Names::of_the_box().tell(Source::Settings, &dns, &[])?;
-            console::line(&format!("{interface}: static address"));
-            Ok(None)
-        }
     }
+}
+
+/// Which of several interfaces, each with whether it has a cable, has the fixed
+/// address: the one that has it as long as it has a cable or no other one has;
+/// else the first with a cable; at first, without any cable, the first.
+pub fn holder<'a>(current: Option<&str>, all: &[(&'a str, bool)]) -> Option<&'a str> {
+    let with_cable = || all.iter().filter(|(_, cable)| *cable);
+    let is_current = |(name, _): &&(&str, bool)| Some(*name) == current;
+    let chosen = with_cable()
+        .find(is_current)
+        .or_else(|| with_cable().next())
+        .or_else(|| all.iter().find(is_current))
+        .or_else(|| all.first());
+    chosen.map(|(name, _)| *name)
+}
+
+/// Gives an interface the fixed address, the way out and its name servers.
+///
+/// # Errors
+/// What the system says.
+pub fn place(interface: &str, fixed: &Fixed) -> io::Result<()> {
+    let (own, way, family) = words(fixed);
+    busybox(&["ip", family, "addr", "replace", &own, "dev", interface])?;
+    busybox(&[
+        "ip", family, "route", "replace", "default", "via", &way, "dev", interface,
+    ])?;
+    let dns: Vec<String> = fixed.dns.iter().map(ToString::to_string).collect();
+    Names::of_the_box().tell(Source::Settings, &dns, &[])
+}
+
+/// Takes it away again. What is not there any more needs no taking away.
+pub fn withdraw(interface: &str, fixed: &Fixed) {
+    let (own, way, family) = words(fixed);
+    let _ = busybox(&[
+        "ip", family, "route", "del", "default", "via", &way, "dev", interface,
+    ]);
+    let _ = busybox(&["ip", family, "addr", "del", &own, "dev", interface]);
+}
+
+/// What `ip` is told: address with length, way out, family.
+fn words(fixed: &Fixed) -> (String, String, &'static str) {
+    let (address, length) = &fixed.address;
+    (
+        format!("{address}/{length}"),
+        fixed.gateway.to_string(),
+        family(address),
+    )
 }
 
 /// The option of `ip` for an address.
@@ -131,6 +163,23 @@ mod tests {
     fn an_address_is_one_that_leads_further() {
         assert!(has_address("lo"));
         assert!(!has_address("no-such-interface"));
+    }
+
+    #[test]
+    fn a_fixed_address_is_where_the_cable_is() {
+        let one = [("eth0", false), ("eth1", true)];
+        assert_eq!(holder(None, &one), Some("eth1"));
+        assert_eq!(holder(Some("eth0"), &one), Some("eth1"), "it moves");
+
+        let both = [("eth0", true), ("eth1", true)];
+        assert_eq!(holder(None, &both), Some("eth0"));
+        assert_eq!(holder(Some("eth1"), &both), Some("eth1"), "it stays");
+
+        let none = [("eth0", false), ("eth1", false)];
+        assert_eq!(holder(None, &none), Some("eth0"));
+        assert_eq!(holder(Some("eth1"), &none), Some("eth1"), "it stays");
+        assert_eq!(holder(Some("eth9"), &none), Some("eth0"), "it is gone");
+        assert_eq!(holder(Some("eth9"), &[]), None);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! the loop: a box that cannot do something says so and goes on.
 
 mod button;
+mod cables;
 mod claim;
 mod data;
 mod home;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod start;
+mod time;
 mod update;
 
 use std::fs::File;
@@ -24,16 +26,15 @@ use culvert_board::profile::Board;
 use culvert_board::record;
 use culvert_board::slots::Slots;
 use culvert_config::boxfile::Network;
-use culvert_wire::UnixMs;
 use culvert_wire::supervisor::{FromGateway, FromSupervisor, LinkState};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::clock::Clock;
 use crate::disk::RecordDisk;
 use crate::gateway::Gateway;
-use crate::health::{Facts, Trial, Verdict};
+use crate::health::{Facts, Trial, Verdict, Way};
 use crate::install::{self, Install, Judge};
-use crate::names::{Names, Source};
 use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
 use crate::{console, network, ports, system};
@@ -43,8 +44,6 @@ const TURN: u16 = 1000;
 /// The watchdog is not fed any more when no gateway has said that it lives
 /// for so long.
 const SILENCE: Duration = Duration::from_secs(180);
-/// How often the clock's floor is written: flash wears out.
-const CLOCK: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs as `/sbin/init`.
 pub fn main() -> ExitCode {
@@ -65,20 +64,28 @@ struct Running {
     network: Network,
     /// Interfaces that were started, with their DHCP client.
     interfaces: Vec<(String, Option<Pid>)>,
+    /// The one that has the fixed address.
+    holder: Option<String>,
     gateway: Gateway,
     gateway_config: PathBuf,
     link: Link,
     sessions: u32,
     begun: Instant,
     heard: Instant,
-    /// The latest authenticated time, at least the release's own.
-    authentic: UnixMs,
+    clock: Clock,
     clock_saved: Option<Instant>,
+    /// A time was heard that cannot be right.
+    strange_time: bool,
     /// A release that comes through the gateway, and whether sessions may be
     /// cut for it.
     incoming: Option<(Install, bool)>,
     /// A release that is whole and waits for the end of the last session.
-    whole: Option<Install>,
+    whole: Option<(Install, Way)>,
+    /// The version of one that is in its place and waits for the restart, and
+    /// whether sessions may be cut for that.
+    installed: Option<(u64, bool)>,
+    /// The link was up in this boot.
+    linked: bool,
     /// A release on the card, not yet read to its end.
     on_card: Option<(Install, File)>,
     card_looked_at: bool,
@@ -125,6 +132,7 @@ impl Running {
                 self.heard = now;
                 self.obey(message);
             }
+            self.leave_when_idle();
             self.judge_boot(now);
             self.look_at_board(now);
             self.update_from_card();
@@ -171,36 +179,9 @@ impl Running {
             if self.gateway.ended(pid, now) {
                 console::line(&format!("the gateway ended {how}"));
                 self.link.state = LinkState::Down;
-                self.incoming = None;
-                self.whole = None;
+                self.forget_incoming();
             }
             self.interfaces.retain(|(_, client)| *client != Some(pid));
-        }
-    }
-
-    /// Starts what has appeared, or whose DHCP client has ended.
-    fn start_interfaces(&mut self) {
-        for name in network::interfaces("/".as_ref()) {
-            if self.interfaces.iter().any(|(known, _)| *known == name) {
-                continue;
-            }
-            match network::start(&name, &self.network) {
-                Ok(client) => {
-                    let client = client.and_then(|id| i32::try_from(id).ok());
-                    self.interfaces.push((name, client.map(Pid::from_raw)));
-                }
-                Err(error) => console::line(&format!("{name}: {error}")),
-            }
-        }
-    }
-
-    /// Name servers of routers come and go.
-    fn hear_routers(&mut self, now: Instant) {
-        let changed = self.routers.as_mut().and_then(|all| all.changed(now));
-        if let Some(servers) = changed
-            && let Err(error) = Names::of_the_box().tell(Source::Routers, &servers, &[])
-        {
-            console::line(&format!("the name servers cannot be written: {error}"));
         }
     }
 
@@ -224,6 +205,7 @@ impl Running {
                     self.heard_time(time);
                 }
                 if link == LinkState::Up {
+                    self.note_link();
                     self.erase_used_claim();
                 }
             }
@@ -231,25 +213,6 @@ impl Running {
             FromGateway::UpdateBegin { size, forced } => self.update_begin(size, forced),
             FromGateway::UpdateData(bytes) => self.update_data(&bytes),
             FromGateway::UpdateEnd => self.update_end(),
-        }
-    }
-
-    /// The server's time rules; the floor is kept for a boot without it.
-    fn heard_time(&mut self, time: UnixMs) {
-        self.authentic = self.authentic.max(time);
-        if system::now()
-            .ms_since(time)
-            .max(time.ms_since(system::now()))
-            > 5000
-            && let Err(error) = system::set_clock(time)
-        {
-            console::line(&format!("the clock cannot be set: {error}"));
-        }
-        if self.clock_saved.is_none_or(|at| at.elapsed() > CLOCK) {
-            self.clock_saved = Some(Instant::now());
-            if let Err(error) = start::save_clock(time) {
-                console::line(&format!("the time cannot be kept: {error}"));
-            }
         }
     }
 
@@ -292,23 +255,31 @@ impl Running {
         }
     }
 
-    fn linked_before(&mut self) -> bool {
+    /// What the state record says of the slots.
+    fn slots(&mut self) -> Slots {
         let read = self.records.as_mut().map(record::load);
-        matches!(read, Some(Ok(Some((_, record)))) if Slots::read(&record).link_was_up)
+        match read {
+            Some(Ok(Some((_, record)))) => Slots::read(&record),
+            Some(Ok(None) | Err(_)) | None => Slots::flashed(0, 0),
+        }
+    }
+
+    /// The first link of a card's life is kept: from then on a release from the
+    /// card must bring it back.
+    fn note_link(&mut self) {
+        if !std::mem::replace(&mut self.linked, true) {
+            self.record(|slots| slots.link_was_up = true);
+        }
     }
 
     /// The gateway tells the server what runs here.
     fn say_system(&mut self) {
-        let read = self.records.as_mut().map(record::load);
-        let slots = match read {
-            Some(Ok(Some((_, record)))) => Slots::read(&record),
-            Some(Ok(None) | Err(_)) | None => Slots::flashed(0, 0),
-        };
+        let slots = self.slots();
         self.gateway.say(&FromSupervisor::System {
             board: self.board.name.clone(),
             version: self.judge.version,
             trial: self.trial.is_some_and(|trial| trial.on_trial),
-            failed: slots.failed.unwrap_or(0),
+            failed: slots.failed.last().unwrap_or(0),
         });
     }
 
@@ -327,7 +298,9 @@ impl Running {
                 Light::Session,
                 format!("online, {} sessions", self.sessions),
             ),
-            LinkState::Up if self.troubles.on_card() => (Light::Unclaimed, "online".to_owned()),
+            LinkState::Up if self.troubles.wants_somebody() => {
+                (Light::Unclaimed, "online".to_owned())
+            }
             LinkState::Up => (Light::Online, "online".to_owned()),
             LinkState::Quarantined => (Light::NoServer, "quarantined".to_owned()),
             LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(cable) => {

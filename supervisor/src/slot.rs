@@ -48,6 +48,13 @@ pub fn unseal(slot: &impl Device) -> io::Result<()> {
     slot.sync()
 }
 
+/// The version that a slot's header names; none: the slot cannot boot.
+pub fn version(slot: &impl Device) -> Option<u64> {
+    let mut head = vec![0; LEN];
+    slot.read_at(&mut head, 0).ok()?;
+    Environment::decode(&head)?.number("h_version")
+}
+
 /// Reads the manifest of a slot; none if there is no readable one.
 ///
 /// # Errors

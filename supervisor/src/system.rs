@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use culvert_wire::UnixMs;
+use nix::errno::Errno;
+use nix::libc::time_t;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::statvfs::statvfs;
@@ -17,20 +19,37 @@ pub const DATA_ONLY: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
     .union(MsFlags::MS_NOEXEC);
 
+/// Why something is not mounted.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot mount {what} on {target}: {errno}")]
+pub struct MountError {
+    what: String,
+    target: String,
+    /// What the system says.
+    pub errno: Errno,
+}
+
+impl From<MountError> for io::Error {
+    fn from(error: MountError) -> Self {
+        Self::new(Self::from(error.errno).kind(), error.to_string())
+    }
+}
+
 /// Mounts `source` of a type on `target`.
 ///
 /// # Errors
-/// What the system says, with the place.
+/// [`MountError`].
 pub fn mount_at(
     source: &Path,
     target: &str,
     kind: &str,
     flags: MsFlags,
     options: Option<&str>,
-) -> io::Result<()> {
-    mount(Some(source), target, Some(kind), flags, options).map_err(|error| {
-        let text = format!("cannot mount {} on {target}: {error}", source.display());
-        io::Error::new(io::Error::from(error).kind(), text)
+) -> Result<(), MountError> {
+    mount(Some(source), target, Some(kind), flags, options).map_err(|errno| MountError {
+        what: source.display().to_string(),
+        target: target.to_owned(),
+        errno,
     })
 }
 
@@ -79,7 +98,9 @@ pub fn now() -> UnixMs {
 /// # Errors
 /// What the system says.
 pub fn set_clock(time: UnixMs) -> io::Result<()> {
-    let spec = TimeSpec::from_duration(Duration::from_millis(time.0));
+    // A time that this clock has no room for must not wrap around.
+    let seconds = time_t::try_from(time.0 / 1000).map_err(io::Error::other)?;
+    let spec = TimeSpec::new(seconds, 0);
     Ok(clock_settime(ClockId::CLOCK_REALTIME, spec)?)
 }
 

@@ -63,9 +63,14 @@ impl Troubles {
         self.0.contains_key(&cause)
     }
 
-    /// Whether somebody has to write the card's file anew.
-    pub fn on_card(&self) -> bool {
-        self.has(Cause::Settings) || self.has(Cause::Claim)
+    /// Whether somebody has to come and mend the card: the light says so. A card
+    /// in another board is decided in the portal.
+    pub fn wants_somebody(&self) -> bool {
+        self.0.keys().any(|cause| match cause {
+            Cause::NoData | Cause::FullData => true,
+            Cause::Settings | Cause::Claim | Cause::Release => true,
+            Cause::Moved => false,
+        })
     }
 
     /// The gravest, for the gateway.
@@ -93,17 +98,32 @@ mod tests {
             sentence: String::new(),
         };
         assert_eq!(troubles.message(), none);
-        assert!(!troubles.on_card());
 
         troubles.note(Cause::Release, "it is for another board");
         troubles.note(Cause::Settings, &"\u{e9}".repeat(LONGEST));
 
-        assert!(troubles.on_card());
         let told = troubles.message();
         let FromSupervisor::Trouble { code, sentence } = &told else {
             panic!("{told:?}");
         };
         assert_eq!((code.as_str(), sentence.len()), ("settings_refused", 254));
         assert_eq!(FromSupervisor::from_bytes(&told.to_bytes()), Ok(told));
+    }
+    /// What docs/operations.md promises of the light.
+    #[test]
+    fn the_light_calls_for_somebody_at_whatever_is_wrong_with_the_card() {
+        for (cause, calls) in [
+            (Cause::NoData, true),
+            (Cause::Moved, false),
+            (Cause::FullData, true),
+            (Cause::Settings, true),
+            (Cause::Claim, true),
+            (Cause::Release, true),
+        ] {
+            let mut troubles = Troubles::default();
+            assert!(!troubles.wants_somebody());
+            troubles.note(cause, "so it is");
+            assert_eq!(troubles.wants_somebody(), calls, "{cause:?}");
+        }
     }
 }

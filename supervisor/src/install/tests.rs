@@ -96,7 +96,9 @@ fn try_install(bytes: &[u8], step: usize, slot: &File) -> (Records, Result<u64, 
             return (records, Err(error));
         }
     }
-    let done = install.finish(&mut records, true);
+    let mut alive = 0;
+    let done = install.finish(&mut records, true, || alive += 1);
+    assert!(done.is_err() || alive > 1, "a watchdog waits {alive}");
     (records, done)
 }
 
@@ -194,16 +196,35 @@ fn a_damaged_or_endless_payload_never_boots() {
     }
 }
 
+/// P8: the slot's header tells who was on trial there; one that an install
+/// left without a header was not.
+#[test]
+fn a_slot_s_header_names_its_version_until_an_install_begins() {
+    let slot = slot();
+    assert_eq!(slot::version(&slot), Some(0));
+    slot::seal(&slot, &signed(7)).unwrap();
+    assert_eq!(slot::version(&slot), Some(7));
+
+    slot::unseal(&slot).unwrap();
+
+    assert_eq!(slot::version(&slot), None);
+}
+
 /// P8: a release that failed here is not tried again.
 #[test]
 fn a_failed_release_is_not_taken_again() {
     let slot = slot();
     let mut records = records();
     change(&mut records, |slots| slots.give_up(Slot::B, 2)).unwrap();
+    // Nor when others failed after it.
+    change(&mut records, |slots| slots.left_behind(Slot::A, Some(3))).unwrap();
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&slot));
-    let mut install = Install::open(Path::new(&path), judge()).unwrap();
+    let mut refused = |version| {
+        let mut install = Install::open(Path::new(&path), judge()).unwrap();
+        install.feed(&bundle(version), &mut records, NOW).err()
+    };
 
-    let refused = install.feed(&bundle(2), &mut records, NOW).unwrap_err();
-
-    assert!(matches!(refused, InstallError::Failed), "{refused}");
+    assert!(matches!(refused(2), Some(InstallError::Failed)));
+    assert!(matches!(refused(3), Some(InstallError::Failed)));
+    assert!(refused(4).is_none());
 }

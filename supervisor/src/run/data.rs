@@ -1,12 +1,18 @@
 //! The data partition: mounted, made where there is none, and done without
 //! where it cannot be had.
+//!
+//! What lies there is the box's identity: it is made anew only when what is on
+//! the disk says that it is no file system or a damaged one, twice. A disk that
+//! cannot be read now may be read at the next start.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, chown};
 use std::path::Path;
+use std::time::Duration;
 
 use culvert_board::hardware::{Panel as _, Sysfs};
+use nix::errno::Errno;
 use nix::mount::MsFlags;
 
 use super::start::{DATA, GATEWAY};
@@ -20,37 +26,30 @@ const FULL: u64 = 256 * 1024;
 const OURS: &str = "/data/system";
 /// A data file system as it is when it was just made.
 const EMPTY_DATA: &str = "/usr/lib/culvert/data.ext4";
+/// How it is mounted.
+const FLAGS: MsFlags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
+const OPTIONS: Option<&str> = Some("errors=remount-ro,commit=30");
+/// Bytes after which a new file system is synced: no sync may take longer than
+/// a watchdog waits.
+const SYNC: usize = 2 << 20;
 /// Bytes of a data partition that hold its file system's head.
 const HEAD: usize = 4096;
 
 /// Mounts the data; makes a new file system where there is none; goes on in
-/// memory where there is no partition.
+/// memory where it cannot be had.
 pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
-    let flags = system::DATA_ONLY.union(MsFlags::MS_NOATIME);
-    let options = Some("errors=remount-ro,commit=30");
-    let found = disk::partition("/".as_ref(), disk::DATA);
     let missing = "there is no data partition";
-    let mounted = match found {
+    let mounted = match disk::partition("/".as_ref(), disk::DATA) {
         None => Err(io::Error::other(
             room(None).unwrap_or_else(|| missing.into()),
         )),
-        Some(device) => system::mount_at(&device, DATA, "ext4", flags, options).or_else(|error| {
-            if !lacks_file_system(&error) {
-                return Err(error);
-            }
-            if let Some(small) = room(Some(&device)) {
-                return Err(io::Error::other(small));
-            }
-            console::line(&format!("the data is made anew: {error}"));
-            make_data(&device, panel)?;
-            system::mount_at(&device, DATA, "ext4", flags, options)
-        }),
+        Some(device) => attach(&device, panel),
     };
     if let Err(error) = mounted {
         let sentence = format!("no data: {error}; this box forgets everything at its end");
         console::line(&sentence);
         troubles.note(Cause::NoData, &sentence);
-        let memory = system::mount_at("tmpfs".as_ref(), DATA, "tmpfs", flags, Some("size=8m"));
+        let memory = system::mount_at("tmpfs".as_ref(), DATA, "tmpfs", FLAGS, Some("size=8m"));
         if let Err(error) = memory {
             console::line(&format!("{error}"));
         }
@@ -66,6 +65,60 @@ pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
         if let Err(error) = made.and_then(|()| chown(path, Some(owner), Some(owner))) {
             console::line(&format!("{path}: {error}"));
         }
+    }
+}
+
+/// Tries, and makes it anew if that is what is needed.
+fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
+    let mut tried = 0;
+    loop {
+        let Err(error) = system::mount_at(device, DATA, "ext4", FLAGS, OPTIONS) else {
+            return Ok(());
+        };
+        tried += 1;
+        match judge(error.errno, tried) {
+            Next::Again(wait) => {
+                std::thread::sleep(wait);
+                // A watchdog that cannot be fed is told by the loop.
+                let _ = panel.feed();
+            }
+            Next::GiveUp => return Err(error.into()),
+            Next::MakeAnew => {
+                if let Some(small) = room(Some(device)) {
+                    return Err(io::Error::other(small));
+                }
+                console::line(&format!("the data is made anew: {error}"));
+                make_data(device, panel)?;
+                return Ok(system::mount_at(device, DATA, "ext4", FLAGS, OPTIONS)?);
+            }
+        }
+    }
+}
+
+/// What is done about a failed mount.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Tried once more after a while.
+    Again(Duration),
+    /// Nothing on the disk is worth keeping.
+    MakeAnew,
+    /// Gone without: what is on the disk stays as it is.
+    GiveUp,
+}
+
+/// By what the kernel's ext4 answers. A kernel that lacks a part of its driver
+/// (ENOENT, ENODEV), a disk that cannot be read (EIO), memory that is short
+/// (ENOMEM) say nothing of what is on the disk, and must not cost a box its
+/// identity.
+fn judge(errno: Errno, tried: u32) -> Next {
+    // No superblock, or one that makes no sense; one that is damaged by its
+    // checksum; a structure behind it that is.
+    let of_the_disk = matches!(errno, Errno::EINVAL | Errno::EBADMSG | Errno::EUCLEAN);
+    match (of_the_disk, tried) {
+        (true, 0..2) => Next::Again(Duration::from_millis(100)),
+        (true, _) => Next::MakeAnew,
+        (false, 0..4) => Next::Again(Duration::from_secs(1)),
+        (false, _) => Next::GiveUp,
     }
 }
 
@@ -92,13 +145,6 @@ fn too_small(length: u64, wanted: u64) -> Option<String> {
             wanted / 1_000_000
         )
     })
-}
-
-/// Whether a mount failed for what is on the disk. A kernel that lacks a part
-/// of its driver must not cost a box its identity.
-fn lacks_file_system(error: &io::Error) -> bool {
-    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    error.kind() != io::ErrorKind::NotFound && known.lines().any(|line| line.trim() == "ext4")
 }
 
 /// Copies the empty file system over all that was there. The head, without
@@ -129,7 +175,9 @@ fn overwrite(from: &File, to: &File, mut alive: impl FnMut() -> io::Result<()>) 
             to.write_all_at(&wanted[..length], at)?;
         }
         at += length as u64;
-        // A watchdog that cannot be fed is told by the loop.
+        if at % (SYNC as u64) < length as u64 {
+            to.sync_data()?;
+        }
         let _ = alive();
     }
     to.sync_all()?;
@@ -171,6 +219,30 @@ mod tests {
 
         assert!(fs::read(&data).unwrap() == new);
         assert!(fed > 1, "a slow card needs more time than a watchdog gives");
+    }
+
+    /// S27: a disk that cannot be read for a moment keeps the box's key.
+    #[test]
+    fn data_is_made_anew_only_for_what_is_on_the_disk() {
+        for errno in [Errno::EINVAL, Errno::EBADMSG, Errno::EUCLEAN] {
+            assert!(matches!(judge(errno, 1), Next::Again(_)), "{errno}");
+            assert_eq!(judge(errno, 2), Next::MakeAnew);
+        }
+        for errno in [
+            Errno::EIO,
+            Errno::ENOMEM,
+            Errno::ENOENT,
+            Errno::ENODEV,
+            Errno::EROFS,
+            Errno::EBUSY,
+            Errno::ENXIO,
+            Errno::UnknownErrno,
+        ] {
+            for tried in 1..100 {
+                assert_ne!(judge(errno, tried), Next::MakeAnew, "{errno}");
+            }
+            assert_eq!(judge(errno, 4), Next::GiveUp);
+        }
     }
 
     #[test]

@@ -13,12 +13,12 @@ use culvert_board::profile::Board;
 use culvert_board::record;
 use culvert_board::slots::{Slot, Slots};
 use culvert_config::boxfile::{self, BoxFile};
+use culvert_wire::Decode as _;
 use culvert_wire::supervisor::LinkState;
 use culvert_wire::update::{KeyList, Purpose};
-use culvert_wire::{Decode as _, UnixMs};
 
 use super::home::Home;
-use super::{Link, Running, button, claim, data};
+use super::{Link, Running, button, claim, data, time};
 use crate::card::Unusable;
 use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
@@ -26,14 +26,14 @@ use crate::health::Trial;
 use crate::install::Judge;
 use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
-use crate::{BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, network, slot, system};
+use crate::{
+    BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, install, network, slot, system,
+};
 
 /// Where the data partition is mounted.
 pub(super) const DATA: &str = "/data";
 /// The gateway's.
 pub(super) const GATEWAY: &str = "/data/gateway";
-/// The last authenticated time.
-const CLOCK_FILE: &str = "/data/system/clock";
 /// The last settings that could be used, without a claim code.
 const LAST_GOOD: &str = "/data/system/culvert.toml";
 /// The settings that the gateway gets.
@@ -56,6 +56,9 @@ pub(super) fn start() -> anyhow::Result<Running> {
     for what in missing {
         console::line(&format!("not there: {what}"));
     }
+    if let Some(seconds) = panel.watchdog_seconds() {
+        console::line(&format!("watchdog: {seconds} s"));
+    }
     if let Err(error) = panel.show(Light::Booting) {
         console::line(&format!("the light cannot be set: {error}"));
     }
@@ -68,16 +71,17 @@ pub(super) fn start() -> anyhow::Result<Running> {
 
     let mut troubles = Troubles::default();
     data::mount(&mut troubles, &mut panel);
-    let authentic = manifest.issued.max(saved_clock());
-    if system::now() < authentic {
-        system::set_clock(authentic)?;
-    }
+    let clock = time::begin(manifest.issued);
     let mut settings = settings(&mut troubles);
     if troubles.has(Cause::NoData) && settings.claim.take().is_some() {
         console::line("the claim code is not used: this box would forget whom it belongs to");
     }
-    prepare_gateway(&settings)?;
-    network::busybox(&["ip", "link", "set", "lo", "up"])?;
+    let handed_over = prepare_gateway(&settings, &mut troubles);
+    if let Err(error) = network::busybox(&["ip", "link", "set", "lo", "up"]) {
+        console::line(&error.to_string());
+    }
+    let mut records = records();
+    note_left_behind(records.as_mut(), running);
     let now = Instant::now();
     let mut it = Running {
         judge: Judge {
@@ -88,10 +92,11 @@ pub(super) fn start() -> anyhow::Result<Running> {
         },
         generation: keys.generation,
         panel,
-        records: records(),
+        records,
         trial: None,
         network: settings.network,
         interfaces: Vec::new(),
+        holder: None,
         gateway: Gateway::new(now),
         gateway_config: PathBuf::from(GATEWAY_TOML),
         link: Link {
@@ -103,13 +108,16 @@ pub(super) fn start() -> anyhow::Result<Running> {
         sessions: 0,
         begun: now,
         heard: now,
-        authentic,
+        clock,
         clock_saved: None,
+        strange_time: false,
         incoming: None,
         whole: None,
+        installed: None,
+        linked: false,
         on_card: None,
         card_looked_at: false,
-        erase_claim: settings.claim.is_some(),
+        erase_claim: handed_over,
         shown: String::new(),
         troubles,
         button: button::open(&board),
@@ -120,17 +128,41 @@ pub(super) fn start() -> anyhow::Result<Running> {
         routers: routers(),
         board,
     };
+    let slots = it.slots();
     it.trial = Some(Trial {
-        on_trial: on_trial(&mut it),
-        needs_link: it.linked_before(),
+        on_trial: slots.on_trial(running),
+        needs_link: slots.link_was_up,
         limit: Duration::from_secs(it.board.hardware.health_seconds),
     });
     Ok(it)
 }
 
-fn on_trial(it: &mut Running) -> bool {
-    let read = it.records.as_mut().map(record::load);
-    matches!(read, Some(Ok(Some((_, record)))) if Slots::read(&record).on_trial(it.judge.running))
+/// When the boot loader should have started the other slot, on trial, and did
+/// not: what is there died before it could judge itself, and is not taken again.
+fn note_left_behind(records: Option<&mut RecordDisk>, running: Slot) {
+    let Some(records) = records else {
+        return;
+    };
+    let fell_back = match record::load(records) {
+        Ok(Some((_, record))) => Slots::read(&record).fell_back(running),
+        Ok(None) | Err(_) => false,
+    };
+    if !fell_back {
+        return;
+    }
+    let idle = running.other();
+    let version = disk::partition("/".as_ref(), idle.partition())
+        .and_then(|device| slot::version(&File::open(device).ok()?));
+    if let Some(version) = version {
+        console::line(&format!(
+            "version {version} in slot {} did not come up: it is not taken again",
+            idle.letter()
+        ));
+    }
+    let noted = install::change(records, |slots| slots.left_behind(running, version));
+    if let Err(error) = noted {
+        console::line(&format!("the state record cannot be written: {error}"));
+    }
 }
 
 fn routers() -> Option<Routers> {
@@ -202,15 +234,20 @@ fn keep(card: &Path) {
     }
 }
 
-/// The gateway's settings, and a claim code it has not used yet.
-fn prepare_gateway(settings: &BoxFile) -> io::Result<()> {
+/// The gateway's settings, and a claim code it has not used yet; answers
+/// whether it has one now. What cannot be written stops nothing.
+fn prepare_gateway(settings: &BoxFile, troubles: &mut Troubles) -> bool {
     let own = format!("data_dir = \"{GATEWAY}\"\n");
     // The table of the settings file comes first: its sub-tables end it.
-    fs::write(GATEWAY_TOML, own + &settings.gateway)?;
-    if let Some(code) = &settings.claim {
-        replace(claim::FILE, code.as_bytes(), USER)?;
+    if let Err(error) = fs::write(GATEWAY_TOML, own + &settings.gateway) {
+        console::line(&format!(
+            "the gateway's settings cannot be written: {error}"
+        ));
     }
-    Ok(())
+    match &settings.claim {
+        Some(code) => claim::hand_over(claim::FILE, code, USER, troubles),
+        None => false,
+    }
 }
 
 /// Writes a file whole, for one user.
@@ -235,14 +272,4 @@ pub(super) fn settle(path: &str) -> io::Result<()> {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
-}
-
-fn saved_clock() -> UnixMs {
-    let text = fs::read_to_string(CLOCK_FILE).unwrap_or_default();
-    UnixMs(text.trim().parse().unwrap_or(0))
-}
-
-/// Keeps an authenticated time as the next boot's floor.
-pub(super) fn save_clock(time: UnixMs) -> io::Result<()> {
-    replace(CLOCK_FILE, time.0.to_string().as_bytes(), 0)
 }

@@ -4,24 +4,27 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use culvert_board::hardware::Panel as _;
 use culvert_board::slots::Slot;
 use culvert_wire::supervisor::{FromSupervisor, LinkState, MAX_DATA, UpdateState};
 use culvert_wire::update::MAX_SLOT;
 
 use super::Running;
+use crate::health::{Past, Way};
 use crate::install::{Install, InstallError};
 use crate::trouble::Cause;
 use crate::{card, console, disk};
 
 impl Running {
     pub(super) fn update_begin(&mut self, size: u64, forced: bool) {
-        self.incoming = None;
-        self.whole = None;
+        self.forget_incoming();
         let refused = if self.trial.is_some_and(|trial| trial.on_trial) {
             Some("this box still tries its last release")
+        } else if self.installed.is_some() {
+            Some("a release is installed and waits for the restart")
         } else if self.sessions > 0 && !forced {
             Some("a session runs")
-        } else if self.on_card.is_some() {
+        } else if self.on_card.is_some() || self.whole.is_some() {
             Some("a release from the card is being installed")
         } else if size > MAX_SLOT {
             Some("the bundle is larger than any slot")
@@ -47,7 +50,7 @@ impl Running {
         else {
             return;
         };
-        match install.feed(bytes, records, self.authentic) {
+        match install.feed(bytes, records, self.clock.floor()) {
             Ok(()) => {
                 let taken = install.taken();
                 self.incoming = Some((install, forced));
@@ -60,31 +63,46 @@ impl Running {
 
     pub(super) fn update_end(&mut self) {
         match self.incoming.take() {
-            Some((install, true)) => self.finish_or_refuse(install),
-            Some((install, false)) => self.whole = Some(install),
+            Some((install, true)) => self.finish(install, Way::Link, true),
+            Some((install, false)) => self.whole = Some((install, Way::Link)),
             None => {}
+        }
+    }
+
+    /// What the gateway carried ends with it; what came on the card does not.
+    pub(super) fn forget_incoming(&mut self) {
+        self.incoming = None;
+        if matches!(self.whole, Some((_, Way::Link))) {
+            self.whole = None;
         }
     }
 
     /// A session that began meanwhile is not cut for a release.
     pub(super) fn finish_when_idle(&mut self) {
         if self.sessions == 0
-            && let Some(install) = self.whole.take()
+            && let Some((install, way)) = self.whole.take()
         {
-            self.finish_or_refuse(install);
+            self.finish(install, way, false);
         }
     }
 
-    fn finish_or_refuse(&mut self, install: Install) {
-        if let Err(error) = self.finish(install) {
-            self.refuse(&error.to_string());
+    /// The restart into a release that is in its place: putting it there took
+    /// its time, and a session may have begun meanwhile.
+    pub(super) fn leave_when_idle(&mut self) {
+        if let Some((version, forced)) = self.installed
+            && (forced || self.sessions == 0)
+        {
+            self.leave(&format!("version {version} is installed"));
         }
     }
 
     /// A release on the card is looked at once a boot, when this boot is
     /// known to be good.
     pub(super) fn update_from_card(&mut self) {
-        if !self.card_looked_at && self.trial.is_none() && self.records.is_some() {
+        // There is one idle slot: who came first has it.
+        let free = self.incoming.is_none() && self.whole.is_none() && self.installed.is_none();
+        let asked = self.trial.is_none() && self.records.is_some();
+        if !self.card_looked_at && asked && free {
             self.card_looked_at = true;
             if let Some((path, _)) = card::bundle(Path::new(card::CARD)) {
                 let opened = self
@@ -106,31 +124,39 @@ impl Running {
             .read(&mut buffer)
             .map_err(InstallError::from)
             .and_then(|length| {
-                install.feed(&buffer[..length], records, self.authentic)?;
+                install.feed(&buffer[..length], records, self.clock.floor())?;
                 Ok(length)
             });
         match fed {
-            Ok(0) => {
-                if let Err(error) = self.finish(install) {
-                    self.refuse_card(&error);
-                }
-            }
+            Ok(0) => self.whole = Some((install, Way::Card)),
             Ok(_) => self.on_card = Some((install, file)),
             Err(error) => self.refuse_card(&error),
         }
     }
 
-    /// Does not come back when the release is in its place.
-    fn finish(&mut self, install: Install) -> Result<(), InstallError> {
-        let Some(records) = self.records.as_mut() else {
-            return Ok(());
+    fn finish(&mut self, install: Install, way: Way, forced: bool) {
+        let past = Past {
+            linked: self.linked,
+            linked_before: self.slots().link_was_up,
+            claimed: self.link.state != LinkState::Unclaimed,
         };
-        // Before a first link there was nothing that a release could break.
-        let linked = self.link.state == LinkState::Up;
-        let version = install.finish(records, linked)?;
-        self.gateway
-            .say(&FromSupervisor::Update(UpdateState::Installed { version }));
-        self.leave(&format!("version {version} is installed"))
+        let Some(records) = self.records.as_mut() else {
+            return;
+        };
+        let panel = &mut self.panel;
+        // A watchdog that cannot be fed is told by the loop.
+        let alive = || drop(panel.feed());
+        match install.finish(records, way.needs_link(past), alive) {
+            Ok(version) => {
+                self.gateway
+                    .say(&FromSupervisor::Update(UpdateState::Installed { version }));
+                self.installed = Some((version, forced));
+            }
+            Err(error) => match way {
+                Way::Link => self.refuse(&error.to_string()),
+                Way::Card => self.refuse_card(&error),
+            },
+        }
     }
 
     fn open_install(&self) -> Result<Install, InstallError> {

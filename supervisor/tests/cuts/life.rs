@@ -99,7 +99,7 @@ impl Life {
 
     fn installs(&mut self, version: u64) {
         let install = self.takes(&bundle(version));
-        let done = install.finish(&mut self.disk.records(), true);
+        let done = install.finish(&mut self.disk.records(), true, || {});
         assert_eq!(done.unwrap(), version);
     }
 

@@ -1,23 +1,29 @@
 //! The boot script, run by a real U-Boot over records of every kind: it spends
-//! what `Slots::choose` would spend, and counts without arithmetic.
+//! what `Slots::choose` would spend, counts without arithmetic, and without a
+//! record begins with the newest release.
 //!
-//! No slot can be loaded here, so that one start goes through all of it.
+//! No slot can be started here (its header is gone, or leads to no kernel), so
+//! that one start goes through all of it.
 
 use std::fs;
 
 use anyhow::{Context as _, ensure};
 use culvert_board::environment::Environment;
+use culvert_board::failed::Failed;
 use culvert_board::record::{self, Place};
-use culvert_board::slots::{Slot, Slots};
+use culvert_board::slots::{Slot, Slots, header};
 
 use crate::card::Card;
 use crate::lan::Lan;
 use crate::machine::Machine;
 
-/// A card's two records before a start: number and what it says.
+/// A card before a start: its two records, number and what it says, and the
+/// versions in its slots.
 struct Before {
     first: Option<(u64, Slots)>,
     second: Option<(u64, Slots)>,
+    /// 0: no header.
+    versions: [u64; 2],
     /// Where the one in force is written anew.
     written: Place,
 }
@@ -31,31 +37,36 @@ fn the_boot_script_spends_and_counts_as_the_record_says() -> anyhow::Result<()> 
     fs::create_dir_all(&home)?;
     let _lan = Lan::lay(&home)?;
     let card = Card::flash(&built, home.join("card.img"))?;
-    card.zero("slot-a", 4096)?;
-    card.zero("slot-b", 4096)?;
     let full = Slots::flashed(7, 2);
     let nearly = Slots {
         want: Slot::B,
         tries: [1, 0],
-        failed: Some(9),
+        failed: Failed::of([9, 8]),
         ..full
+    };
+    let lost = |versions| Before {
+        first: None,
+        second: None,
+        versions,
+        written: Place::First,
     };
     for before in [
         Before {
             first: Some((0xff, full)),
             second: Some((0xfe, nearly)),
+            versions: [0, 0],
             written: Place::Second,
         },
         Before {
             first: None,
             second: Some((0x0fff_ffff, nearly)),
+            versions: [0, 0],
             written: Place::First,
         },
-        Before {
-            first: None,
-            second: None,
-            written: Place::First,
-        },
+        lost([0, 0]),
+        // Numbers that are in another order as texts.
+        lost([0x9, 0x10]),
+        lost([0x10, 0x9]),
     ] {
         starts(&card, &before)?;
     }
@@ -73,6 +84,9 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
         slots.write(&mut record);
         card.put_record(name, &record::sealed(&mut record, *seq)?)?;
     }
+    for (slot, version) in [Slot::A, Slot::B].into_iter().zip(before.versions) {
+        put_header(card, slot, version)?;
+    }
     let other = match before.written {
         Place::First => "record-2",
         Place::Second => "record-1",
@@ -81,9 +95,17 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
     let found = record::newest(card.record("record-1")?, card.record("record-2")?);
     let (seq, mut expected) = match &found {
         Some((_, record)) => (record::seq(record), Slots::read(record)),
-        // Both releases were healthy once, as far as anybody knows.
-        None => (0, Slots::flashed(0, 0)),
+        // Both releases were healthy once, as far as anybody knows; the newest
+        // boots first.
+        None => {
+            let mut slots = Slots::flashed(0, 0);
+            if before.versions[1] > before.versions[0] {
+                slots.want = Slot::B;
+            }
+            (0, slots)
+        }
     };
+    let first = expected.want.letter();
     let spent = expected.tries.iter().filter(|&&tries| tries > 0).count() as u64;
     ensure!(
         expected.choose(|_| false).is_none(),
@@ -94,6 +116,12 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
     machine.says("culvert: choosing a slot")?;
     machine.says("culvert: nothing can be loaded, write the card anew")?;
     machine.never_said("Unknown command")?;
+    let screen = machine.text();
+    let begun = screen.split("culvert: slot ").nth(1);
+    ensure!(
+        begun.is_some_and(|rest| rest.starts_with(first)),
+        "slot {first} is not the first:\n{screen}"
+    );
     machine.cut();
 
     let after = record::newest(card.record("record-1")?, card.record("record-2")?);
@@ -110,4 +138,14 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
     let unknown = found.and_then(|(_, record)| record.value("unknown").map(str::to_owned));
     ensure!(after.value("unknown") == unknown.as_deref(), "{after:?}");
     Ok(())
+}
+
+/// A header that names a version and no kernel; none for version 0.
+fn put_header(card: &Card, slot: Slot, version: u64) -> anyhow::Result<()> {
+    let partition = slot.partition();
+    if version == 0 {
+        return card.zero(partition, 4096);
+    }
+    let header = header(version, card.place(partition)?.start, None, None, None);
+    card.put_record(partition, &header.encode().context("a header is short")?)
 }

@@ -35,7 +35,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the keys, or makes them on a box that belongs to nobody yet.
+    /// Reads the keys, or makes them on a box that belongs to nobody yet. The
+    /// kernel gives no random bytes before its pool is initialised (`getrandom`
+    /// without flags waits): a box that has just started makes its keys later,
+    /// never worse.
     ///
     /// # Errors
     /// [`IdentityError`]; keys that cannot be read are never overwritten, and

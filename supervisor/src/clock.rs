@@ -15,8 +15,10 @@
 //!
 //! Pure. Driven by the loop of process 1.
 
+use std::time::Duration;
+
 use culvert_wire::UnixMs;
-use nix::libc::time_t;
+use nix::sys::time::TimeSpec;
 
 /// Twenty years.
 const SPAN_MS: u64 = 20 * 366 * 24 * 3600 * 1000;
@@ -65,7 +67,12 @@ impl Clock {
 
 /// Of this machine's clock.
 fn last_second() -> u64 {
-    u64::try_from(time_t::MAX).unwrap_or(u64::MAX)
+    // Wraps around where a clock has 32 bits.
+    let later = TimeSpec::from_duration(Duration::from_secs(1 << 31));
+    match later.tv_sec() > 0 {
+        true => i64::MAX.unsigned_abs(),
+        false => i32::MAX.unsigned_abs().into(),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The gateway's process: its own user, no capabilities, one inherited socket;
 //! started again, ever later, when it ends.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
@@ -132,6 +133,15 @@ impl Gateway {
         }
     }
 
+    /// What the kernel lets it do, for whoever looks at the screen.
+    pub fn rights(&self) -> Option<String> {
+        let State::Running { pid, .. } = self.state else {
+            return None;
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        rights(&status)
+    }
+
     /// How long it has lived.
     pub fn alive(&self, now: Instant) -> Option<Duration> {
         match self.state {
@@ -197,6 +207,35 @@ fn spawn(config: &Path) -> io::Result<(Pid, UnixDatagram)> {
     Ok((Pid::from_raw(pid), ours))
 }
 
+/// A process's rights in one line, out of its `status`: every id and every set of
+/// capabilities, so that none can hide behind another.
+fn rights(status: &str) -> Option<String> {
+    let field = |name: &str| {
+        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let words: Vec<&str> = rest.strip_prefix(':')?.split_whitespace().collect();
+        Some(words.join(" "))
+    };
+    let capabilities = ["CapInh", "CapPrm", "CapEff", "CapAmb"].map(field);
+    let none = |set: &Option<String>| {
+        set.as_ref()
+            .is_some_and(|set| set.trim_matches('0').is_empty())
+    };
+    let capabilities = match capabilities.iter().all(none) {
+        true => "none".to_owned(),
+        false => format!("{capabilities:?}"),
+    };
+    Some(format!(
+        "user {}, group {}, more groups [{}], capabilities {capabilities}, new rights {}",
+        field("Uid")?,
+        field("Gid")?,
+        field("Groups")?,
+        match field("NoNewPrivs")?.as_str() {
+            "1" => "forbidden",
+            _ => "possible",
+        }
+    ))
+}
+
 /// A pair of packet sockets; ours does not block. (`UnixDatagram` only ever
 /// calls `send` and `recv`, which are the same for both kinds.)
 fn pair() -> io::Result<(UnixDatagram, OwnedFd)> {
@@ -238,6 +277,31 @@ mod tests {
         assert_eq!(heard, [FromGateway::Health, FromGateway::Session(2)]);
         theirs.send(b"\xff?").unwrap();
         assert!(gateway.messages(now).is_empty());
+    }
+
+    /// Threat 14: a gateway that got more than its user is seen on the screen.
+    #[test]
+    fn a_process_s_rights_are_told_in_one_line() {
+        let status = "Name:\tculvert-gateway\nUid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\n\
+                      Groups:\t \nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\n\
+                      CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n\
+                      CapAmb:\t0000000000000000\nNoNewPrivs:\t1\n";
+        let told = "user 1000 1000 1000 1000, group 1000 1000 1000 1000, more groups [], \
+                    capabilities none, new rights forbidden";
+        assert_eq!(rights(status).as_deref(), Some(told));
+
+        for (was, becomes) in [
+            ("Uid:\t1000\t1000\t1000\t1000", "Uid:\t1000\t0\t1000\t1000"),
+            ("Groups:\t ", "Groups:\t0 "),
+            ("CapAmb:\t0000000000000000", "CapAmb:\t0000000000000400"),
+            ("CapEff:\t0000000000000000", "CapEff:\t000001ffffffffff"),
+            ("NoNewPrivs:\t1", "NoNewPrivs:\t0"),
+        ] {
+            let changed = status.replace(was, becomes);
+            assert_ne!(changed, status);
+            assert_ne!(rights(&changed).as_deref(), Some(told), "{becomes}");
+        }
+        assert_eq!(rights("Name:\tculvert-gateway\n"), None);
     }
 
     /// Ending is no hanging: what ended is started again.

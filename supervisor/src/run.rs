@@ -235,6 +235,9 @@ impl Running {
                 self.record(|slots| slots.healthy(slot, version, generation));
                 show_open_ports();
                 show_memory();
+                if let Some(rights) = self.gateway.rights() {
+                    console::line(&format!("the gateway's rights: {rights}"));
+                }
                 console::line("this release is healthy");
                 self.say_system();
             }

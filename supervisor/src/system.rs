@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use culvert_wire::UnixMs;
 use nix::errno::Errno;
-use nix::libc::time_t;
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::statvfs::statvfs;
@@ -98,9 +97,11 @@ pub fn now() -> UnixMs {
 /// # Errors
 /// What the system says.
 pub fn set_clock(time: UnixMs) -> io::Result<()> {
-    // A time that this clock has no room for must not wrap around.
-    let seconds = time_t::try_from(time.0 / 1000).map_err(io::Error::other)?;
-    let spec = TimeSpec::new(seconds, 0);
+    let spec = TimeSpec::from_duration(Duration::from_millis(time.0));
+    // A clock of 32 bits has no room for every time.
+    if u64::try_from(spec.tv_sec()) != Ok(time.0 / 1000) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     Ok(clock_settime(ClockId::CLOCK_REALTIME, spec)?)
 }
 

@@ -14,6 +14,9 @@ use crate::hand::Hand;
 use crate::lan;
 use crate::leash::leashed;
 
+/// What the kernel lets the gateway do (threat 14).
+const LEAST_RIGHTS: &str = "user 1000 1000 1000 1000, group 1000 1000 1000 1000, \
+    more groups [], capabilities none, new rights forbidden";
 /// A run that takes longer hangs.
 pub(crate) const HANGS: Duration = Duration::from_secs(600);
 
@@ -167,10 +170,13 @@ impl Machine {
         self.says("status: online, key ")
     }
 
-    /// Waits until its boot has succeeded, and judges what it says listens.
+    /// Waits until its boot has succeeded, and judges what it says listens and
+    /// what its gateway may do.
     pub(crate) fn healthy(&mut self) -> anyhow::Result<()> {
         let open = self.says("open ports:")?;
         ensure!(open == "none", "the box listens on {open}");
+        let rights = self.says("the gateway's rights: ")?;
+        ensure!(rights == LEAST_RIGHTS, "the gateway's rights: {rights}");
         self.says("this release is healthy")?;
         Ok(())
     }

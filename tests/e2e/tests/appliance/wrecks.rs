@@ -4,16 +4,19 @@
 use std::path::Path;
 
 use anyhow::ensure;
+use culvert_board::slots::TRIES;
 
 use crate::card::Card;
 use crate::machine::Machine;
 use crate::provider::Provider;
+use crate::sabotage::Release;
 use crate::sites::Proxy;
 use crate::{batch, hardship, sites};
 
 /// S26, P6, P7: a card of a batch claims its box, which gets its site later; a
 /// dead slot on another board without DHCP, a damaged root behind a proxy, with a
-/// second claim code that the box has no use for.
+/// second claim code that the box has no use for; a release that dies before it
+/// can judge itself.
 #[test]
 fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyhow::Result<()> {
     let built = crate::built()?;
@@ -28,7 +31,30 @@ fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyho
     let proxy = Proxy::start(&provider.home)?;
     let machine = damaged_root(&card, &built, &key, &sites::OTHER_BOARD)?;
     proxy.was_used()?;
-    hardship::needless_code(&provider, &card, machine)
+    hardship::needless_code(&provider, &card, machine)?;
+    dead_release(&provider, &card, &built, &key)
+}
+
+/// P8: a signed release whose root is not what it says never comes as far as its
+/// supervisor: it has its three starts, the one before notes it, the server hears
+/// of it, and the card on which it still lies does not bring it back.
+fn dead_release(provider: &Provider, card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
+    let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
+    let dead = release.signed("dead", 2, |manifest| manifest.verity.root_hash[0] ^= 1)?;
+    card.provision(&sites::fixed_address())?;
+    card.put_bundle(&dead)?;
+    let mut machine = Machine::boot(&card.path, &sites::OTHER_BOARD)?;
+    machine.boots("restart: version 2 is installed")?;
+    for _ in 0..TRIES {
+        machine.boots("restart: this slot cannot start")?;
+    }
+    machine.boots("slot b: release 0.1.0 (version 1)")?;
+    machine.says("version 2 in slot a did not come up: it is not taken again")?;
+    ensure!(machine.online()? == key, "the key must stay");
+    machine.healthy()?;
+    machine.says("release refused: this release failed on this box before")?;
+    machine.never_since("is installed")?;
+    provider.lists(&["release", "boxes"], "2 was not healthy there")
 }
 
 /// The running slot's header is gone: the other one boots. The card is in

@@ -105,7 +105,11 @@ fn starts(card: &Card, before: &Before) -> anyhow::Result<()> {
             (0, slots)
         }
     };
-    let first = expected.want.letter();
+    let first = [expected.want, expected.want.other()]
+        .into_iter()
+        .find(|&slot| expected.tries[slot as usize] > 0)
+        .unwrap_or(expected.want)
+        .letter();
     let spent = expected.tries.iter().filter(|&&tries| tries > 0).count() as u64;
     ensure!(
         expected.choose(|_| false).is_none(),

@@ -1,5 +1,5 @@
 //! Links that are many, or say much: each kind has its own places and each box
-//! its own queue, so that nobody's take anybody else's.
+//! its own queue, so that nobody's take anybody else's (P22; threats 20 to 22).
 
 use std::time::Duration;
 

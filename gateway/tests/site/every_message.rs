@@ -14,7 +14,8 @@ use std::path::Path;
 use culvert_gateway::identity::Identity;
 use culvert_gateway::state::{Claim, State};
 use culvert_wire::Encode as _;
-use culvert_wire::frame::{Frame, Refused};
+use culvert_wire::frame::{Frame, HostKey, HostKeyEvent, Refused};
+use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
@@ -95,8 +96,16 @@ fn messages() -> Vec<Vec<u8>> {
             }
         }
     }
-    // With times that a test can wait for.
+    // What the corpus has not yet; and with times that a test can wait for.
     for frame in [
+        Frame::HostKey(Box::new(HostKey {
+            session: SessionId::from_random([1; 16]),
+            target: target(HOST, 22),
+            algorithm: "ssh-ed25519".into(),
+            fingerprint: "SHA256:abc".into(),
+            old: None,
+            event: HostKeyEvent::Replaced,
+        })),
         Frame::Refused(Refused {
             reason: Reason::Throttled,
             retry_after_ms: 1,
@@ -143,7 +152,11 @@ impl Kept {
         };
         let claim = State::load(&data).unwrap().claim.unwrap();
         Self {
-            files: files.map(name).collect(),
+            // One that is being written is renamed in a moment.
+            files: files
+                .map(name)
+                .filter(|name| !name.ends_with(".new"))
+                .collect(),
             settings: fs::read_to_string(gateway.dir.path().join("gateway.toml")).unwrap(),
             key: Identity::load_or_make(&data).unwrap().signing.public(),
             // Which place of the provider's list it is: the cloud's own number.

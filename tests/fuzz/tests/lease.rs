@@ -41,11 +41,11 @@ fn ten_thousand_flaps_of_one_box_raise_no_alarm() {
             doubles,
         } = world.counts;
         for (count, least) in [
-            (box_cuts[0], 300),
-            (box_cuts[1], 300),
-            (box_cuts[2], 300),
-            (server_cuts[0], 300),
-            (server_cuts[1], 300),
+            (box_cuts[0], 100),
+            (box_cuts[1], 100),
+            (box_cuts[2], 100),
+            (server_cuts[0], 100),
+            (server_cuts[1], 50),
             (restarts, 1_000),
             (restores, 20),
             (doubles, 1_000),

@@ -9,7 +9,7 @@ use culvert_wire::UnixMs;
 use culvert_wire::frame::Method;
 use culvert_wire::reason::Reason;
 
-use crate::world::{key, now, receive, session, spec, start, through, ticket};
+use crate::world::{aware, key, now, receive, session, spec, start, through, ticket};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packets_pass_both_ways_between_the_two_ends() {
@@ -19,7 +19,8 @@ async fn packets_pass_both_ways_between_the_two_ends() {
 
     through(near, far, b"ping").await;
     through(far, near, &[7; 65_534]).await;
-    assert!(near.peer_present() && far.peer_present());
+    aware(near).await;
+    aware(far).await;
     for end in [End::Technician, End::Gateway] {
         let joined = RelayEvent::Joined {
             session: session(1),

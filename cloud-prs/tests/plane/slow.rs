@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::world::{World, key, start, through, ticket};
+use crate::world::{World, aware, key, start, through, ticket};
 
 /// T3, P18: neither memory nor anybody else's packets, and a link in the end.
 #[tokio::test(flavor = "multi_thread")]
@@ -27,10 +27,7 @@ async fn a_reader_that_takes_nothing_costs_a_bounded_queue_until_it_is_cut() {
     let fast = other.join(second, Some(ticket(2)), &key(102)).unwrap();
     let far_fast = gateway.join(second, Some(ticket(2)), &key(200)).unwrap();
 
-    // What goes through may be faster than the word that somebody is there.
-    while !far.peer_present() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    aware(&far).await;
 
     valve.shut.notify_one();
 

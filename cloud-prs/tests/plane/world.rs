@@ -297,6 +297,13 @@ pub(crate) async fn receive(route: &Route) -> Result<Vec<u8>, Reason> {
     }
 }
 
+/// Waits for the word that the other end is there: packets may be faster.
+pub(crate) async fn aware(route: &Route) {
+    while !route.peer_present() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Sends until the other end has got it: packets before a join are dropped. The
 /// tries are numbered, and it is the last that must come: the relay keeps their
 /// order, so nothing of them comes later, however slow the machine is.

@@ -20,6 +20,8 @@ const CLOSED_BY_TECHNICIAN = 1;
 const UNUSED = 120_000;
 
 const loaded = load();
+// Why it failed is told to whoever asks, who may not have asked yet.
+loaded.catch(() => {});
 let session: WorkerSession | null = null;
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {

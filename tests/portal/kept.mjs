@@ -82,12 +82,15 @@ export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_pass
   const asked = [];
   page.context().on('response', (r) => { if (r.request().method() === 'POST' && r.url().endsWith('/api/v1/sessions')) void r.json().then((answer) => asked.push(answer.session)); });
   await desktop(world, page, 'harb desk');
+  // Who only looks on does so in the new window, too.
+  await page.click(`${shown} [aria-label="View only"]`);
   await page.click(`${shown} [aria-label^="Pop out"]`);
   const [popup] = await Promise.all([page.waitForEvent('popup'), page.locator('dialog[open] button:has-text("Start anew")').click()]);
   popup.setDefaultTimeout(45_000);
   await popup.waitForFunction((at) => document.querySelector(`${at} canvas`)?.width > 100, shown);
   await picture(popup);
   assert.equal(await popup.locator(`${shown} [role=dialog]`).count(), 0, 'it asks again');
+  await popup.locator(`${shown} .only`).waitFor();
   // Nothing of it is where a page could read it later.
   const stored = await popup.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
   assert.ok(!stored.includes(world.vncPassword), 'the password was stored');
@@ -100,6 +103,8 @@ export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_pass
   assert.equal((await of()).reason, 'closed_by_technician');
 
   await desktop(world, page, 'harb desk');
+  await page.click(`${shown} [aria-label="View only"]`);
   assert.match(await again(page, 'VNC'), /anew/);
+  await page.locator(`${shown} .only`).waitFor();
   await page.locator(`${shown} [role=dialog] input[type=password]`).waitFor();
 }

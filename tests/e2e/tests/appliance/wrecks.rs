@@ -14,9 +14,9 @@ use crate::sites::Proxy;
 use crate::{batch, hardship, sites};
 
 /// S26, P6, P7: a card of a batch claims its box, which gets its site later; a
-/// dead slot on another board without DHCP, a damaged root behind a proxy, with a
-/// second claim code that the box has no use for; a release that dies before it
-/// can judge itself.
+/// dead slot on another board without DHCP, a release that dies before it can judge
+/// itself, a damaged root behind a proxy, with a second claim code that the box has
+/// no use for.
 #[test]
 fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyhow::Result<()> {
     let built = crate::built()?;
@@ -26,13 +26,13 @@ fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyho
     let [(card, _), (other, _)] = cards;
     let settings = other.settings()?;
     dead_slot(&provider, &card, &built, &key)?;
+    dead_release(&provider, &card, &built, &key)?;
     let code = hardship::of_another_provider(&settings)?;
     card.provision(&(code + &sites::behind_a_proxy()))?;
     let proxy = Proxy::start(&provider.home)?;
     let machine = damaged_root(&card, &built, &key, &sites::OTHER_BOARD)?;
     proxy.was_used()?;
-    hardship::needless_code(&provider, &card, machine)?;
-    dead_release(&provider, &card, &built, &key)
+    hardship::needless_code(&provider, &card, machine)
 }
 
 /// P8: a signed release whose root is not what it says never comes as far as its
@@ -41,7 +41,6 @@ fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyho
 fn dead_release(provider: &Provider, card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
     let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
     let dead = release.signed("dead", 2, |manifest| manifest.verity.root_hash[0] ^= 1)?;
-    card.provision(&sites::fixed_address())?;
     card.put_bundle(&dead)?;
     let mut machine = Machine::boot(&card.path, &sites::OTHER_BOARD)?;
     machine.boots("restart: version 2 is installed")?;
@@ -54,7 +53,9 @@ fn dead_release(provider: &Provider, card: &Card, built: &Path, key: &str) -> an
     machine.healthy()?;
     machine.says("release refused: this release failed on this box before")?;
     machine.never_since("is installed")?;
-    provider.lists(&["release", "boxes"], "2 was not healthy there")
+    provider.lists(&["release", "boxes"], "2 was not healthy there")?;
+    machine.cut();
+    card.take_bundle()
 }
 
 /// The running slot's header is gone: the other one boots. The card is in

@@ -126,16 +126,11 @@ impl Api<'_> {
         if found.more {
             return Ok(pick_exact(word, &self.hosts_called(&words, word).await?)?.clone());
         }
-        match pick(word, &found.hosts) {
+        match pick(word, &found) {
             Ok(host) => Ok(host.clone()),
+            // For names like it.
             Err(PickError::Unknown { .. }) if !words.is_empty() => {
-                // For names like it; a list that is cut finds nothing else.
-                let all = self.hosts("").await?;
-                let near = pick(word, &all.hosts);
-                match all.more {
-                    true => Ok(near.and_then(|_| pick_exact(word, &all))?.clone()),
-                    false => Ok(near?.clone()),
-                }
+                Ok(pick(word, &self.hosts("").await?)?.clone())
             }
             Err(error) => Err(error.into()),
         }

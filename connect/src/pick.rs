@@ -19,50 +19,49 @@ pub fn full_name(host: &HostEntry) -> String {
     format!("{}/{}/{}", host.customer.name, host.site.name, host.name)
 }
 
-/// The one host of `hosts` that `word` means.
+/// The one host of a list that `word` means.
 ///
 /// # Errors
-/// [`PickError`] when it is none or more than one.
-pub fn pick<'a>(word: &HostWord, hosts: &'a [HostEntry]) -> Result<&'a HostEntry, PickError> {
+/// [`PickError`] when it is none or more than one, or perhaps more than one, because
+/// the list is cut.
+pub fn pick<'a>(word: &HostWord, list: &'a HostList) -> Result<&'a HostEntry, PickError> {
     if let Some(id) = word.id()
-        && let Some(host) = hosts.iter().find(|host| host.id == id)
+        && let Some(host) = list.hosts.iter().find(|host| host.id == id)
     {
         return Ok(host);
     }
     // The strictest reading that means anything at all decides.
     for fits in [exact, slugs, dotted] {
-        if let Some(host) = only(word, hosts, fits)? {
+        if let Some(host) = only(word, list, fits)? {
             return Ok(host);
         }
     }
     Err(PickError::Unknown {
         word: word.place(),
-        nearest: some_names(nearest(word, hosts).into_iter()),
+        nearest: some_names(nearest(word, &list.hosts).into_iter()),
     })
 }
 
-/// The one host whose name or address is the word, of a `list` of all that are
-/// called so. For a word that too many names contain: a part of those does not
-/// tell who else is meant.
+/// The one host whose name or address is the word, of a list of all that are called
+/// so: for a word that too many names contain for any looser reading.
 ///
 /// # Errors
-/// [`PickError`] when it is none or more than one, or the list is not whole.
+/// As [`pick`].
 pub fn pick_exact<'a>(word: &HostWord, list: &'a HostList) -> Result<&'a HostEntry, PickError> {
-    let found = only(word, &list.hosts, exact)?;
-    found
-        .filter(|_| !list.more)
-        .ok_or_else(|| PickError::TooMany { word: word.place() })
+    only(word, list, exact)?.ok_or_else(|| PickError::TooMany { word: word.place() })
 }
 
-/// The one host that fits; none when no host does.
+/// The one host that fits; none when no host does. A part of all hosts does not tell
+/// who else fits.
 fn only<'a>(
     word: &HostWord,
-    hosts: &'a [HostEntry],
+    list: &'a HostList,
     fits: fn(&HostWord, &HostEntry) -> bool,
 ) -> Result<Option<&'a HostEntry>, PickError> {
-    let found: Vec<&HostEntry> = hosts.iter().filter(|host| fits(word, host)).collect();
+    let found: Vec<&HostEntry> = list.hosts.iter().filter(|host| fits(word, host)).collect();
     match found.as_slice() {
         [] => Ok(None),
+        [_] if list.more => Err(PickError::TooMany { word: word.place() }),
         [host] => Ok(Some(host)),
         several => Err(PickError::Ambiguous {
             word: word.place(),
@@ -220,9 +219,16 @@ mod tests {
         ]
     }
 
+    fn list(more: bool) -> HostList {
+        HostList {
+            hosts: hosts(),
+            more,
+        }
+    }
+
     fn find(text: &str) -> Result<u8, PickError> {
         let word = HostWord::parse(text, Numbers::Port).unwrap();
-        pick(&word, &hosts()).map(|host| host.id.as_bytes()[0])
+        pick(&word, &list(false)).map(|host| host.id.as_bytes()[0])
     }
 
     #[test]
@@ -276,14 +282,9 @@ mod tests {
     /// list of all that have it: never a colleague's printer for lack of room.
     #[test]
     fn in_a_list_that_is_cut_only_a_full_name_means_anything() {
-        let list = |more| HostList {
-            hosts: hosts(),
-            more,
-        };
-        let find = |text: &str, more| {
-            let word = HostWord::parse(text, Numbers::Port).unwrap();
-            pick_exact(&word, &list(more)).map(|host| host.id.as_bytes()[0])
-        };
+        let word = |text: &str| HostWord::parse(text, Numbers::Port).unwrap();
+        let id = |host: &HostEntry| host.id.as_bytes()[0];
+        let find = |text: &str, more| pick_exact(&word(text), &list(more)).map(id);
         let too_many = |word: &str| Err(PickError::TooMany { word: word.into() });
 
         assert_eq!(find("Paris/Printer", false), Ok(2));
@@ -294,6 +295,11 @@ mod tests {
         ));
         // It is one host's slug here, and perhaps others' that are not listed.
         assert_eq!(find("front-desk", false), too_many("front-desk"));
+        let cut = pick(&word("front-desk"), &list(true)).map(id);
+        assert_eq!(cut, too_many("front-desk"));
+        // Names like it are worth telling, whoever else has such names.
+        let unknown = pick(&word("swich-1"), &list(true)).map(id);
+        assert!(matches!(unknown, Err(PickError::Unknown { .. })));
     }
 
     #[test]
@@ -301,9 +307,10 @@ mod tests {
         let hosts: Vec<HostEntry> = (0..20)
             .map(|n| host(n, "A", "B", "x", "10.0.0.1"))
             .collect();
+        let list = HostList { hosts, more: false };
         let word = HostWord::parse("x", Numbers::Port).unwrap();
 
-        let Err(PickError::Ambiguous { names, .. }) = pick(&word, &hosts) else {
+        let Err(PickError::Ambiguous { names, .. }) = pick(&word, &list) else {
             panic!("twenty hosts fit");
         };
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use culvert_config::gateway::Gateway;
 use culvert_link::{ConnectError, Dial, Event, Events, Link, Me, connect};
+use culvert_session::ending::is_final;
 use culvert_wire::claim::{ClaimCode, ParseClaimError};
 use culvert_wire::frame::{Frame, Refused, Welcome};
 use culvert_wire::hello::ClaimHello;
@@ -123,18 +124,10 @@ pub async fn confirm(settings: &Gateway, identity: &Identity) -> Result<Claimed,
         .ok_or(ClaimError::UnderWay)?;
     let memory = Memory::load(dir)?;
     let outcome = confirm_now(settings, identity, &memory).await;
-    if let Err(ClaimError::Refused(refused)) = &outcome {
-        let unknown = !matches!(
-            refused.reason,
-            Reason::Throttled
-                | Reason::ServerDraining
-                | Reason::ServerFull
-                | Reason::DatabaseDown
-                | Reason::StorageFull
-        );
-        if unknown {
-            memory.change(|state| state.claim = None)?;
-        }
+    if let Err(ClaimError::Refused(refused)) = &outcome
+        && is_final(refused.reason)
+    {
+        memory.change(|state| state.claim = None)?;
     }
     outcome
 }

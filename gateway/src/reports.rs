@@ -39,15 +39,15 @@ impl Reports {
 
     /// Hands out reports until `send` refuses one, which then stays.
     pub fn flush(&mut self, now: Instant, mut send: impl FnMut(SessionEnded) -> bool) {
-        while let Some(report) = self.waiting.front() {
+        while let Some(report) = self.waiting.pop_front() {
             if !send(report.clone()) {
+                self.waiting.push_front(report);
                 return;
             }
             if self.told.len() >= MAX_REPORTS {
                 self.told.pop_front();
             }
-            self.told
-                .extend(self.waiting.pop_front().map(|report| (now, report)));
+            self.told.push_back((now, report));
         }
     }
 

@@ -7,7 +7,8 @@
 //!
 //! A ticket is consumed by the first join; afterwards the same end key may
 //! rejoin from any link until the session ends, and the newest link wins.
-//! Unknown, foreign, used and expired look the same. What is not allowed ends
+//! Unknown, foreign, used and expired look the same; but a technician's end
+//! that comes when its session is just over is told why. What is not allowed ends
 //! the link that did it and nothing else.
 //!
 //! Driven by [`crate::plane`]: after any `handle_*` drain [`Relay::poll_wake`]
@@ -15,6 +16,7 @@
 
 mod join;
 mod link;
+mod over;
 mod route;
 
 use std::collections::hash_map::Entry;
@@ -30,6 +32,7 @@ use culvert_wire::reason::Reason;
 use culvert_wire::ticket::TicketHash;
 
 use self::link::LinkState;
+use self::over::Over;
 use self::route::Route;
 
 /// One admitted link; never used twice.
@@ -134,6 +137,7 @@ const MAX_ROUTES: usize = 200_000;
 pub struct Relay {
     links: HashMap<LinkId, LinkState>,
     routes: HashMap<SessionId, Route>,
+    over: Over,
     /// When to look at a route again.
     timers: BTreeSet<(UnixMs, SessionId)>,
     /// Links with something new to send or to end for.
@@ -386,6 +390,11 @@ impl Relay {
             return;
         };
         self.timers.remove(&(route.look_at(), session));
+        let technician_is_there = route.other(End::Gateway).is_some();
+        if reason.is_final() && !technician_is_there {
+            let technician = route.technician();
+            self.over.add(session, technician, reason, text);
+        }
         for (link, channel) in route.attached() {
             self.drop_channel(link, channel, reason, text);
         }

@@ -239,6 +239,76 @@ fn packets_on_a_channel_closed_a_moment_ago_are_dropped_without_blame() {
     assert!(drain(&mut relay, LinkId(2)).packets.is_empty());
 }
 
+/// S36: a gateway may refuse a session before the technician's end has joined it. Whoever
+/// comes a moment later is told why, in the gateway's words; a stranger, the other end,
+/// and who comes back to what only broke are not.
+#[test]
+fn a_technician_who_comes_a_moment_late_is_told_why_and_nobody_else() {
+    let model = models();
+    let mut relay = Relay::default();
+    for link in 1..=2 {
+        relay.handle_up(LinkId(link));
+    }
+    let answer = |relay: &mut Relay| match drain(relay, LinkId(1)).frames.pop() {
+        Some(Frame::Closed(closed)) => (closed.reason, closed.text),
+        other => panic!("{other:?}"),
+    };
+    let told = |relay: &mut Relay, join: &Join| {
+        if relay.handle_join(LinkId(1), join, START) == JoinOutcome::Unknown {
+            relay.handle_join_pending(LinkId(1), join.channel);
+            relay.handle_join_again(LinkId(1), join, START);
+        }
+        answer(relay)
+    };
+    for number in 0..3 {
+        relay.handle_open(spec(number, START, 3_600_000)).unwrap();
+    }
+    relay.handle_refusal(session(0), Reason::AddressForbidden, "target 1: loopback");
+    relay.handle_end(session(1), Reason::PeerLost);
+
+    let unknown = (Reason::TicketInvalid, String::new());
+    let late = join(1, 0, End::Technician, true, &model);
+    let why = (Reason::AddressForbidden, "target 1: loopback".to_owned());
+    assert_eq!(told(&mut relay, &late), why);
+    let gateway = join(2, 0, End::Gateway, true, &model);
+    assert_eq!(told(&mut relay, &gateway), unknown);
+    let broken = join(3, 1, End::Technician, true, &model);
+    assert_eq!(told(&mut relay, &broken), unknown);
+
+    // While the database was asked: the same.
+    let asked = join(4, 9, End::Technician, true, &model);
+    assert_eq!(
+        relay.handle_join(LinkId(1), &asked, START),
+        JoinOutcome::Unknown
+    );
+    relay.handle_join_pending(LinkId(1), asked.channel);
+    relay.handle_open(spec(9, START, 3_600_000)).unwrap();
+    relay.handle_end(session(9), Reason::CustomerPause);
+    relay.handle_join_again(LinkId(1), &asked, START);
+    assert_eq!(answer(&mut relay).0, Reason::CustomerPause);
+
+    // Who was there was told then, and the newest are kept.
+    let there = join(5, 2, End::Technician, true, &model);
+    relay.handle_join(LinkId(1), &there, START);
+    relay.handle_end(session(2), Reason::EndedByAdministrator);
+    drain(&mut relay, LinkId(1));
+    assert_eq!(
+        told(&mut relay, &join(6, 2, End::Technician, false, &model)),
+        unknown
+    );
+    for number in 10..2000 {
+        relay.handle_open(spec(number, START, 3_600_000)).unwrap();
+        relay.handle_end(session(number), Reason::CustomerPause);
+    }
+    assert_eq!(
+        told(&mut relay, &join(7, 0, End::Technician, true, &model)),
+        unknown
+    );
+    let newest = join(8, 1999, End::Technician, true, &model);
+    assert_eq!(told(&mut relay, &newest).0, Reason::CustomerPause);
+    assert!(relay.verdict(LinkId(1)).is_none(), "nobody guessed");
+}
+
 /// Frames for a link that reads nothing end it; they do not pile up.
 #[test]
 fn a_link_that_reads_nothing_is_ended_before_its_frames_fill_memory() {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use culvert_config::gateway::Gateway;
 use culvert_link::{ConnectError, Dial, Event, Events, Link, Me, connect};
-use culvert_session::ending::is_final;
 use culvert_wire::claim::{ClaimCode, ParseClaimError};
 use culvert_wire::frame::{Frame, Refused, Welcome};
 use culvert_wire::hello::ClaimHello;
@@ -125,7 +124,7 @@ pub async fn confirm(settings: &Gateway, identity: &Identity) -> Result<Claimed,
     let memory = Memory::load(dir)?;
     let outcome = confirm_now(settings, identity, &memory).await;
     if let Err(ClaimError::Refused(refused)) = &outcome
-        && is_final(refused.reason)
+        && refused.reason.is_final()
     {
         memory.change(|state| state.claim = None)?;
     }

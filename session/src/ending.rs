@@ -49,21 +49,13 @@ impl Ending {
     }
 }
 
-/// Whether a route or link that ended so stays closed: somebody or a rule
-/// ended it, rather than a connection that broke or a server that cannot take
-/// the end in just now and names a time to come back.
-pub fn is_final(reason: Reason) -> bool {
-    let later = matches!(reason.code(), 300..=399 | 500..=503) || reason == Reason::Throttled;
-    !later || reason == Reason::Replaced
-}
-
-/// The same of a route at a gateway, which leaves links itself to come back on a
+/// [`Reason::is_final`] of a route at a gateway, which leaves links itself to come back on a
 /// newer one, and whose sessions nobody else can take over. That the other end
 /// or the gateway is lost is said of a route that is over, never of a link.
 pub fn is_final_at_gateway(reason: Reason) -> bool {
     let left = matches!(reason, Reason::Replaced | Reason::Finished);
     let over = matches!(reason, Reason::PeerLost | Reason::GatewayOffline);
-    over || (is_final(reason) && !left)
+    over || (reason.is_final() && !left)
 }
 
 /// The code that a close or reset carries.
@@ -138,7 +130,7 @@ mod tests {
             Reason::ServerFull,
             Reason::Throttled,
         ] {
-            assert!(!is_final(reason), "{reason:?}");
+            assert!(!reason.is_final(), "{reason:?}");
             let of_a_route = reason == Reason::PeerLost;
             assert_eq!(is_final_at_gateway(reason), of_a_route, "{reason:?}");
         }
@@ -152,7 +144,7 @@ mod tests {
             Reason::TicketInvalid,
             Reason::NotFound,
         ] {
-            assert!(is_final(reason), "{reason:?}");
+            assert!(reason.is_final(), "{reason:?}");
             let left = matches!(reason, Reason::Finished | Reason::Replaced);
             assert_eq!(is_final_at_gateway(reason), !left, "{reason:?}");
         }

@@ -133,6 +133,16 @@ reasons! {
     505 VersionUnsupported "version_unsupported" "the two programs have no protocol version in common: update the older one";
 }
 
+impl Reason {
+    /// Whether a route or link that ended so stays closed: somebody or a rule
+    /// ended it, rather than a connection that broke or a server that cannot take
+    /// the end in just now and names a time to come back.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Throttled)
+            && !matches!(self.code(), 300..=303 | 305..=399 | 500..=503)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.sentence())

@@ -23,7 +23,8 @@ impl Relay {
             self.offend(link, "a channel was used twice");
             return JoinOutcome::Answered;
         }
-        if !self.routes.contains_key(&join.session) {
+        let known = self.routes.contains_key(&join.session);
+        if !known && self.over.why(join.session, &join.end).is_none() {
             return JoinOutcome::Unknown;
         }
         state.last_channel = channel;
@@ -53,6 +54,11 @@ impl Relay {
         };
         if state.channels.len() >= MAX_CHANNELS {
             self.refuse(link, join.channel, Reason::TooManySessions);
+            return;
+        }
+        if let Some((reason, text)) = self.over.why(join.session, &join.end) {
+            let text = text.to_owned();
+            self.tell_refused(link, join.channel, reason, text);
             return;
         }
         if !self.routes.contains_key(&join.session) {
@@ -117,8 +123,11 @@ impl Relay {
     /// Refuses a join without holding it against the link: a session that
     /// ended meanwhile, or a database that does not answer.
     pub fn refuse_quietly(&mut self, link: LinkId, channel: Channel, reason: Reason) {
+        self.tell_refused(link, channel, reason, String::new());
+    }
+
+    fn tell_refused(&mut self, link: LinkId, channel: Channel, reason: Reason, text: String) {
         self.totals.refused_joins += 1;
-        let text = String::new();
         self.send(
             link,
             &Frame::Closed(Closed {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use culvert_wire::UnixMs;
 use culvert_wire::frame::Channel;
+use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::TicketHash;
 
@@ -64,7 +65,7 @@ impl Route {
     }
 
     /// Which end a key is of, if any.
-    pub(super) fn end_of(&self, key: &culvert_wire::key::PublicKey) -> Option<End> {
+    pub(super) fn end_of(&self, key: &PublicKey) -> Option<End> {
         if self.technician.side.end == *key {
             Some(End::Technician)
         } else if self.gateway.side.end == *key {
@@ -72,6 +73,11 @@ impl Route {
         } else {
             None
         }
+    }
+
+    /// The technician's key.
+    pub(super) fn technician(&self) -> PublicKey {
+        self.technician.side.end
     }
 
     /// Whether an end that proved its key may come in; consumes the ticket.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use culvert_link::backoff::Backoff;
 use culvert_link::{Event, Events, Link};
 use culvert_session::Ending;
-use culvert_session::ending::is_final;
 use culvert_session::native::Session;
 use culvert_wire::UnixMs;
 use culvert_wire::id::SessionId;
@@ -97,7 +96,7 @@ impl Kept {
                 ending = session.route_lost() => {
                     let ending = ending.unwrap_or_else(|| Ending::new(Reason::LinkLost, ""));
                     // A route that closes on a link that lives was closed on purpose.
-                    if is_final(ending.reason) || !self.link.is_closed() {
+                    if ending.reason.is_final() || !self.link.is_closed() {
                         session.close(ending.reason, &ending.text);
                         return;
                     }
@@ -126,7 +125,7 @@ impl Kept {
     /// Acts on the end of the link; false when the session is over with it.
     async fn lost_link(&mut self, session: &Session) -> bool {
         let (reason, text) = self.link.closed().await;
-        if is_final(reason) {
+        if reason.is_final() {
             session.close(reason, &text);
             return false;
         }
@@ -176,7 +175,7 @@ fn refusal(failure: &Failure) -> Option<Reason> {
     let Failure::Link(closed) = failure else {
         return None;
     };
-    is_final(closed.reason).then_some(closed.reason)
+    closed.reason.is_final().then_some(closed.reason)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use culvert_session::Ending;
 use culvert_session::address::PathAddress;
-use culvert_session::ending::is_final;
 use culvert_wire::reason::Reason;
 use web_time::Instant;
 
@@ -111,7 +110,7 @@ impl Session {
         // A first join whose answer was lost may have used the ticket up.
         if ending.reason == Reason::TicketInvalid && !self.joined && self.joins > 1 {
             self.joined = true;
-        } else if is_final(ending.reason) {
+        } else if ending.reason.is_final() {
             return self.fail(ending.clone(), now);
         }
         if self.granted.is_some() {

@@ -24,6 +24,9 @@ pub const USER: u32 = 1000;
 const PROGRAM: &str = "/bin/culvert-gateway";
 /// Silence after which a gateway is taken for hung.
 const HUNG: Duration = Duration::from_secs(30);
+/// The same before its first word: it is read from the card and checked as it starts,
+/// and a restart of a box with a slow card would only begin the same wait anew.
+const HUNG_AT_START: Duration = Duration::from_secs(90);
 /// Shortest and longest wait before it is started again.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Messages taken in one turn of the loop.
@@ -154,7 +157,10 @@ impl Gateway {
     /// that, for what hangs may hang in the kernel.
     pub fn hung(&self, now: Instant) -> bool {
         match self.state {
-            State::Running { heard, .. } => now.duration_since(heard) > HUNG,
+            State::Running { since, heard, .. } => {
+                let limit = if heard == since { HUNG_AT_START } else { HUNG };
+                now.duration_since(heard) > limit
+            }
             State::Waiting { .. } => false,
         }
     }
@@ -311,7 +317,8 @@ mod tests {
         let theirs = UnixDatagram::from(theirs);
         let now = Instant::now();
         let mut gateway = Gateway::new(now);
-        let later = now + HUNG + Duration::from_secs(1);
+        let second = Duration::from_secs(1);
+        let later = now + HUNG_AT_START + second;
         assert!(!gateway.hung(later));
         gateway.state = State::Running {
             pid: Pid::from_raw(1),
@@ -320,10 +327,10 @@ mod tests {
             heard: now,
         };
 
-        assert!(!gateway.hung(now + HUNG) && gateway.hung(later));
+        assert!(!gateway.hung(now + HUNG_AT_START) && gateway.hung(later));
         theirs.send(&FromGateway::Health.to_bytes()).unwrap();
         gateway.messages(later);
-        assert!(!gateway.hung(later));
+        assert!(!gateway.hung(later + HUNG) && gateway.hung(later + HUNG + second));
     }
 
     #[test]

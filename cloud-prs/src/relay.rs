@@ -105,8 +105,10 @@ pub struct RelayFull;
 /// What a join came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinOutcome {
-    /// Answered, well or badly.
+    /// Joined, or told that there is nothing to join any more.
     Answered,
+    /// Refused, for this reason.
+    Refused(Reason),
     /// The session is not known here, it may be known to the database: call
     /// [`Relay::handle_join_pending`], ask, then [`Relay::handle_join_again`].
     Unknown,

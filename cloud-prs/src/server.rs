@@ -20,8 +20,9 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+use crate::app::trail::Doer;
 use crate::app::{self, App, Links, Sitting};
-use crate::plane::{Caller, Control, Plane, PlaneEvent};
+use crate::plane::{Caller, Control, Joining, Plane, PlaneEvent};
 use crate::relay::{self, RelayEvent, RouteSpec};
 use crate::store::sessions::End;
 
@@ -171,6 +172,17 @@ impl Control for Server {
             self.app.note_outage(error.reason());
             error.reason()
         })
+    }
+
+    fn join_refused(&self, by: Joining<'_>, session: SessionId, why: Reason) {
+        let by = match by {
+            Joining::Gateway(key) => Doer::gateway(key, String::new()),
+            Joining::Person(caller) => match caller.get::<app::Caller>() {
+                Some(caller) => caller.doer(),
+                None => return,
+            },
+        };
+        self.app.join_refused(by, session, why);
     }
 
     fn fleet(&self) -> usize {

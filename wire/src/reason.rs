@@ -138,8 +138,13 @@ impl Reason {
     /// ended it, rather than a connection that broke or a server that cannot take
     /// the end in just now and names a time to come back.
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Throttled)
-            && !matches!(self.code(), 300..=303 | 305..=399 | 500..=503)
+        !self.is_of_the_moment() && !matches!(self.code(), 300..=303 | 305..=399)
+    }
+
+    /// Whether a server could not do just now what it was asked for: worth another
+    /// try, over whatever link.
+    pub const fn is_of_the_moment(self) -> bool {
+        matches!(self, Self::Throttled) || matches!(self.code(), 500..=503)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::claims::Claiming;
 use super::hellos::{Admitted, Hello, Pace, refused, welcome};
 use super::lease::{self, Hello as Judged};
+use super::refusals::Kind;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Caller, obeyed};
 use crate::authz::Identity;
@@ -119,7 +120,26 @@ impl App {
             admitted.push(self.try_admit(&mut write, one).await?);
         }
         self.commit(write).await?;
+        for (one, admitted) in waiting.iter().zip(&admitted) {
+            if let Err(why) = admitted {
+                self.note_refused_hello(one, *why);
+            }
+        }
         Ok(admitted)
+    }
+
+    fn note_refused_hello(&self, one: &Hello, why: Reason) {
+        let doer = Doer::gateway(&one.hello.identity, one.from.ip().to_string());
+        let kind = match why {
+            Reason::Unclaimed => Kind::UnknownHello,
+            _ => Kind::Hello,
+        };
+        self.note_refused(kind, doer, "", why);
+    }
+
+    /// An end may not join a session: its ticket was used, is another's, is over.
+    pub(crate) fn join_refused(&self, by: Doer, session: SessionId, why: Reason) {
+        self.note_refused(Kind::Join, by, &session.to_string(), why);
     }
 
     async fn try_admit(&self, write: &mut Write, one: &Hello) -> Result<Admitted, StoreError> {
@@ -319,6 +339,7 @@ impl App {
         };
         Ok(found.filter(runs).map(route))
     }
+
     /// The refusal of a hello that could not be judged.
     fn failed(&self, error: &AppError) -> Refused {
         let Some(source) = &error.source else {

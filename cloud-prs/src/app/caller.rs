@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use culvert_wire::id::{TokenId, UserId};
 use culvert_wire::key::PublicKey;
 
+use super::trail::Doer;
+
 /// A link of a technician's program: anonymous until it has signed in. Rights
 /// are not kept here; each request reads them anew.
 #[derive(Debug)]
@@ -44,6 +46,15 @@ impl Caller {
     /// The person of this link.
     pub fn user(&self) -> Option<UserId> {
         self.lock().map(|(_, user)| user)
+    }
+
+    /// Whoever this is, for the trail.
+    pub(crate) fn doer(&self) -> Doer {
+        let from = self.from.ip().to_string();
+        match self.user() {
+            Some(user) => Doer::person(user, from),
+            None => Doer::stranger("", from),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(TokenId, UserId)>> {

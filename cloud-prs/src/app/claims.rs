@@ -262,7 +262,7 @@ impl App {
         if !self.tells_refusal(Kind::Claim, doer, why) {
             return Ok(());
         }
-        let event = Event::refused("gateway.claim", None, hello.claim, why);
+        let event = Event::refused(Kind::Claim.action(), None, hello.claim, why);
         self.record_alone(doer, event).await
     }
 

@@ -1,7 +1,8 @@
 //! Refusals that could not be recorded when they happened, because the database
 //! was the very thing that failed: a full disk, a database that does not answer.
 //! And, once, that it failed: whoever found out first, the server's own work or
-//! somebody of whom nothing could be looked up any more.
+//! somebody of whom nothing could be looked up any more. And what was refused to a
+//! link, which is not kept waiting for a row.
 //!
 //! They are kept in memory, a bounded number, and recorded with their own time as
 //! soon as rows are taken again. What a server that is killed meanwhile knew of
@@ -83,10 +84,10 @@ impl Late {
 
 impl App {
     /// Keeps a refusal for later.
-    pub(super) fn record_later(&self, by: Doer, what: &str, why: Reason) {
+    pub(super) fn record_later(&self, by: Doer, action: &'static str, what: &str, why: Reason) {
         let refused = Refused {
             by,
-            action: "api.refused",
+            action,
             // Paths are as long as whoever calls likes.
             what: trail::clip(what),
             why,

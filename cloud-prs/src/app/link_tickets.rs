@@ -17,6 +17,8 @@ use culvert_wire::id::{TokenId, UserId};
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::Ticket;
 
+use super::refusals::Kind;
+use super::trail::Doer;
 use super::{App, AppError, Call, Caller};
 use crate::authz::{Action, Identity};
 
@@ -107,10 +109,16 @@ impl App {
         sitting: Sitting,
         from: SocketAddr,
     ) -> Result<Caller, Refused> {
-        let refuse = |reason| Refused {
-            reason,
-            retry_after_ms: 0,
-            text: String::new(),
+        let refuse = |reason| {
+            if reason == Reason::TicketInvalid {
+                let doer = Doer::person(sitting.user, from.ip().to_string());
+                self.note_refused(Kind::Link, doer, "", reason);
+            }
+            Refused {
+                reason,
+                retry_after_ms: 0,
+                text: String::new(),
+            }
         };
         if !self
             .link_tickets

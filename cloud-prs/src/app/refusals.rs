@@ -1,6 +1,6 @@
-//! How many rows of refusals the trail gets: a bounded number a minute for each
-//! who is refused, and what is above that is counted in one row when the minute
-//! is over.
+//! How many rows of refusals the trail gets: a bounded number in a time for each
+//! who is refused, and what is above that is counted in one row when the time is
+//! over.
 //!
 //! Somebody known may be refused as often as she likes, and strangers all the
 //! more: the trail tells that it happens and how often, and does not grow by
@@ -21,6 +21,8 @@ use crate::store::StoreError;
 
 /// How long rows are counted together, in milliseconds.
 const WINDOW_MS: u64 = 60_000;
+/// The same for boxes, which ask again as long as they have power.
+const BOX_WINDOW_MS: u64 = 60 * 60_000;
 /// Whose rows are counted at a time: people, boxes and sessions that there are.
 const MOST: usize = 100_000;
 
@@ -31,6 +33,14 @@ pub(super) enum Kind {
     Call,
     /// Claims, which anybody can make: all of them share one bound.
     Claim,
+    /// Links of a box that was somebody's.
+    Hello,
+    /// Links of boxes that nobody knows: all of them share one bound.
+    UnknownHello,
+    /// Links of browsers whose ticket is not good.
+    Link,
+    /// Sessions that an end may not join.
+    Join,
 }
 
 impl Kind {
@@ -40,14 +50,33 @@ impl Kind {
             // More than a person with a page that is out of date, or a program
             // that does not know her rights, comes to.
             Self::Call => 120,
-            Self::Claim => 10,
+            Self::Claim | Self::UnknownHello | Self::Link | Self::Join => 10,
+            Self::Hello => 1,
         }
     }
 
-    const fn action(self) -> &'static str {
+    const fn window_ms(self) -> u64 {
+        match self {
+            Self::Call | Self::Claim | Self::Link | Self::Join => WINDOW_MS,
+            Self::Hello | Self::UnknownHello => BOX_WINDOW_MS,
+        }
+    }
+
+    /// Whose rows are counted together.
+    fn whose(self, doer: &Doer) -> String {
+        match self {
+            Self::Call | Self::Hello | Self::Link | Self::Join => doer.id.clone(),
+            Self::Claim | Self::UnknownHello => String::new(),
+        }
+    }
+
+    pub(super) const fn action(self) -> &'static str {
         match self {
             Self::Call => "api.refused",
             Self::Claim => "gateway.claim",
+            Self::Hello | Self::UnknownHello => "gateway.hello",
+            Self::Link => "link.open",
+            Self::Join => "session.join",
         }
     }
 }
@@ -68,10 +97,7 @@ struct Window {
 impl Refusals {
     /// Whether this one gets a row; else it is counted.
     fn admit(&self, kind: Kind, doer: &Doer, why: Reason, now: UnixMs) -> bool {
-        let whose = match kind {
-            Kind::Call => doer.id.clone(),
-            Kind::Claim => String::new(),
-        };
+        let whose = kind.whose(doer);
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= MOST && !windows.contains_key(&(kind, whose.clone())) {
             return false;
@@ -82,7 +108,7 @@ impl Refusals {
             more: 0,
             last: (doer.clone(), why),
         });
-        if window.more == 0 && now.ms_since(window.since) >= WINDOW_MS {
+        if window.more == 0 && now.ms_since(window.since) >= kind.window_ms() {
             (window.since, window.rows) = (now, 0);
         }
         if window.rows < kind.most() {
@@ -99,7 +125,7 @@ impl Refusals {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut over = Vec::new();
         windows.retain(|(kind, _), window| {
-            let runs = now.ms_since(window.since) < WINDOW_MS;
+            let runs = now.ms_since(window.since) < kind.window_ms();
             if !runs && window.more > 0 {
                 over.push((*kind, window.clone()));
             }
@@ -112,10 +138,7 @@ impl Refusals {
     fn put_back(&self, over: Vec<(Kind, Window)>) {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, window) in over {
-            let whose = match kind {
-                Kind::Call => window.last.0.id.clone(),
-                Kind::Claim => String::new(),
-            };
+            let whose = kind.whose(&window.last.0);
             windows
                 .entry((kind, whose))
                 .and_modify(|now| now.more += window.more)
@@ -128,6 +151,14 @@ impl App {
     /// Whether a refusal gets a row of its own; else it is counted.
     pub(super) fn tells_refusal(&self, kind: Kind, doer: &Doer, why: Reason) -> bool {
         self.refusals.admit(kind, doer, why, self.now())
+    }
+
+    /// A link's word was refused: a row of it, soon, while it is one of a few.
+    /// Nobody waits for the database.
+    pub(super) fn note_refused(&self, kind: Kind, by: Doer, what: &str, why: Reason) {
+        if self.tells_refusal(kind, &by, why) {
+            self.record_later(by, kind.action(), what, why);
+        }
     }
 
     /// Records how many refusals have no row, of windows that are over.
@@ -189,6 +220,29 @@ mod tests {
         let counted: Vec<(Kind, u64)> = over.iter().map(|(k, w)| (*k, w.more)).collect();
         assert_eq!(counted, [(Kind::Call, 880), (Kind::Claim, 6)]);
         assert_eq!(rows(&refusals, Kind::Call, "ann", 1000, WINDOW_MS + 2), 120);
+    }
+
+    /// A box that was revoked asks for as long as it has power, and unknown ones come
+    /// in any number.
+    #[test]
+    fn boxes_that_ask_again_and_again_are_told_of_once_an_hour() {
+        let refusals = Refusals::default();
+        for minute in 0..59 {
+            let at = minute * WINDOW_MS;
+            let first = u32::from(minute == 0);
+            assert_eq!(rows(&refusals, Kind::Hello, "box 1", 3, at), first);
+            assert!(refusals.take_over(UnixMs(at)).is_empty());
+        }
+        assert_eq!(rows(&refusals, Kind::Hello, "box 2", 3, 0), 1);
+        assert_eq!(rows(&refusals, Kind::UnknownHello, "box 3", 8, 0), 8);
+        assert_eq!(rows(&refusals, Kind::UnknownHello, "box 4", 8, 0), 2);
+        let mut counted: Vec<u64> = refusals
+            .take_over(UnixMs(BOX_WINDOW_MS))
+            .iter()
+            .map(|(_, window)| window.more)
+            .collect();
+        counted.sort_unstable();
+        assert_eq!(counted, [2, 6, 59 * 3 - 1]);
     }
 
     #[test]

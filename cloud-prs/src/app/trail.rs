@@ -189,10 +189,10 @@ impl App {
         if !self.tells_refusal(Kind::Call, doer, why) {
             return Ok(());
         }
-        let event = Event::refused("api.refused", None, what, why);
+        let event = Event::refused(Kind::Call.action(), None, what, why);
         let recorded = self.record_alone(doer, event).await;
         if recorded.as_ref().is_err_and(StoreError::is_outage) {
-            self.record_later(doer.clone(), what, why);
+            self.record_later(doer.clone(), Kind::Call.action(), what, why);
         }
         recorded
     }

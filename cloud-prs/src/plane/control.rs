@@ -32,6 +32,15 @@ impl Caller {
     }
 }
 
+/// Who wants to join a session.
+#[derive(Debug, Clone, Copy)]
+pub enum Joining<'a> {
+    /// The gateway with this key.
+    Gateway(&'a PublicKey),
+    /// Whoever this link belongs to.
+    Person(&'a Caller),
+}
+
 /// Where a request came from; an axum extension of every request.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnInfo {
@@ -113,6 +122,12 @@ pub trait Control: Send + Sync + 'static {
         &self,
         session: SessionId,
     ) -> impl Future<Output = Result<Option<RouteSpec>, Reason>> + Send;
+
+    /// An end was refused a session: its ticket was used, is another's, is over.
+    /// Told before anything else is done for that link, so it may not wait.
+    fn join_refused(&self, by: Joining<'_>, session: SessionId, why: Reason) {
+        let _ = (by, session, why);
+    }
 
     /// How many gateways may come, with a link now or not: so many share the
     /// time in which they return after a break.

@@ -14,13 +14,14 @@ use culvert_wire::frame::{
     ApiRequest, ApiResponse, Frame, Join, MAX_CHANNELS, PACKETS_HEADER, Packets,
 };
 use culvert_wire::hello::Binding;
+use culvert_wire::id::SessionId;
 use culvert_wire::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, trace};
 
-use super::control::{Control, PlaneEvent};
+use super::control::{Control, Joining, PlaneEvent};
 use super::core::{Core, Party, now};
 use crate::relay::{JoinOutcome, LinkId};
 
@@ -243,8 +244,13 @@ impl<C: Control> Member<C> {
         let outcome = self
             .core
             .with(|state| state.relay.handle_join(link, &join, now()));
-        if outcome == JoinOutcome::Answered {
-            return Ok(());
+        match outcome {
+            JoinOutcome::Answered => return Ok(()),
+            JoinOutcome::Refused(why) => {
+                join_refused(&*self.control, &self.party, join.session, why);
+                return Ok(());
+            }
+            JoinOutcome::Unknown => {}
         }
         let full = jobs.len() >= MAX_CHANNELS;
         self.core.with(|state| {
@@ -259,21 +265,28 @@ impl<C: Control> Member<C> {
         }
         let (core, control) = (Arc::clone(&self.core), Arc::clone(&self.control));
         let turn = Arc::clone(&self.look_ups);
+        let party = self.party.clone();
         jobs.spawn(async move {
             // A link's sessions all come back at once: one after the other.
             let _turn = turn.acquire().await;
             let found = control.recover_route(join.session).await;
-            core.with(|state| {
-                if let Err(reason) = found {
+            let outcome = core.with(|state| match found {
+                // No refusal but an outage, of which somebody else tells.
+                Err(reason) => {
                     state.relay.refuse_quietly(link, join.channel, reason);
-                    return;
+                    JoinOutcome::Answered
                 }
-                if let Ok(Some(spec)) = found {
-                    // Full: the join is refused below.
-                    let _ = state.relay.handle_open(spec);
+                Ok(known) => {
+                    if let Some(spec) = known {
+                        // Full: the join is refused below.
+                        let _ = state.relay.handle_open(spec);
+                    }
+                    state.relay.handle_join_again(link, &join, now())
                 }
-                state.relay.handle_join_again(link, &join, now());
             });
+            if let JoinOutcome::Refused(why) = outcome {
+                join_refused(&*control, &party, join.session, why);
+            }
         });
         Ok(())
     }
@@ -320,4 +333,12 @@ impl<C: Control> Member<C> {
     fn send(&self, frame: &Frame) {
         self.core.with(|state| state.relay.send(self.link, frame));
     }
+}
+
+fn join_refused<C: Control>(control: &C, party: &Party, session: SessionId, why: Reason) {
+    let by = match party {
+        Party::Gateway(key) => Joining::Gateway(key),
+        Party::Technician(caller) | Party::Browser(caller) => Joining::Person(caller),
+    };
+    control.join_refused(by, session, why);
 }

@@ -28,8 +28,7 @@ impl Relay {
             return JoinOutcome::Unknown;
         }
         state.last_channel = channel;
-        self.admit(link, join, now);
-        JoinOutcome::Answered
+        self.admit(link, join, now)
     }
 
     /// Reserves the channel of a join while somebody asks the database, so
@@ -42,28 +41,26 @@ impl Relay {
 
     /// As [`Relay::handle_join`], after [`Relay::handle_join_pending`]:
     /// whatever is not known now is refused.
-    pub fn handle_join_again(&mut self, link: LinkId, join: &Join, now: UnixMs) {
-        if self.links.contains_key(&link) {
-            self.admit(link, join, now);
-        }
+    pub fn handle_join_again(&mut self, link: LinkId, join: &Join, now: UnixMs) -> JoinOutcome {
+        self.admit(link, join, now)
     }
 
-    fn admit(&mut self, link: LinkId, join: &Join, now: UnixMs) {
+    fn admit(&mut self, link: LinkId, join: &Join, now: UnixMs) -> JoinOutcome {
         let Some(state) = self.links.get(&link) else {
-            return;
+            return JoinOutcome::Answered;
         };
         if state.channels.len() >= MAX_CHANNELS {
-            self.refuse(link, join.channel, Reason::TooManySessions);
-            return;
+            return self.refuse(link, join.channel, Reason::TooManySessions);
         }
         if let Some((reason, text)) = self.over.why(join.session, &join.end) {
             let text = text.to_owned();
             self.tell_refused(link, join.channel, reason, text);
-            return;
+            return JoinOutcome::Answered;
         }
         if !self.routes.contains_key(&join.session) {
-            self.refuse_quietly(link, join.channel, Reason::TicketInvalid);
-            return;
+            let reason = Reason::TicketInvalid;
+            self.refuse_quietly(link, join.channel, reason);
+            return JoinOutcome::Refused(reason);
         }
         let hash = join.ticket.as_ref().map(culvert_wire::ticket::Ticket::hash);
         let admitted = self.routes.get_mut(&join.session).and_then(|route| {
@@ -73,8 +70,7 @@ impl Relay {
             Some((end, first, before, route.other(end)))
         });
         let Some((end, first, before, other)) = admitted else {
-            self.refuse(link, join.channel, Reason::TicketInvalid);
-            return;
+            return self.refuse(link, join.channel, Reason::TicketInvalid);
         };
         if let Some((old, channel)) = before {
             self.drop_channel(old, channel, Reason::Replaced, "");
@@ -98,6 +94,7 @@ impl Relay {
             end,
             first,
         });
+        JoinOutcome::Answered
     }
 
     /// Gives an end what came before its first join.
@@ -138,7 +135,7 @@ impl Relay {
         );
     }
 
-    fn refuse(&mut self, link: LinkId, channel: Channel, reason: Reason) {
+    fn refuse(&mut self, link: LinkId, channel: Channel, reason: Reason) -> JoinOutcome {
         self.refuse_quietly(link, channel, reason);
         if let Some(state) = self.links.get_mut(&link) {
             state.bad_joins += 1;
@@ -146,6 +143,7 @@ impl Relay {
                 self.end_link(link, Reason::Throttled, "too many joins were refused");
             }
         }
+        JoinOutcome::Refused(reason)
     }
 
     /// Takes a channel off a link and tells it why.

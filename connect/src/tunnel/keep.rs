@@ -95,8 +95,7 @@ impl Kept {
                 },
                 ending = session.route_lost() => {
                     let ending = ending.unwrap_or_else(|| Ending::new(Reason::LinkLost, ""));
-                    // A route that closes on a link that lives was closed on purpose.
-                    if ending.reason.is_final() || !self.link.is_closed() {
+                    if is_over(ending.reason, !self.link.is_closed()) {
                         session.close(ending.reason, &ending.text);
                         return;
                     }
@@ -170,6 +169,12 @@ impl Kept {
     }
 }
 
+/// Whether a session is over whose route was closed. One that closes on a link that
+/// lives was closed on purpose, unless the server could not take it just then.
+fn is_over(reason: Reason, link_lives: bool) -> bool {
+    reason.is_final() || (link_lives && !reason.is_of_the_moment())
+}
+
 /// A refusal that no later try would change.
 fn refusal(failure: &Failure) -> Option<Reason> {
     let Failure::Link(closed) = failure else {
@@ -183,6 +188,25 @@ mod tests {
     use culvert_wire::frame::Refused;
 
     use super::*;
+
+    /// A rejoin while the server's database was away ended sessions that were whole.
+    #[test]
+    fn a_server_that_cannot_take_a_route_just_now_is_asked_again() {
+        for reason in [
+            Reason::DatabaseDown,
+            Reason::StorageFull,
+            Reason::ServerFull,
+            Reason::Throttled,
+        ] {
+            assert!(!is_over(reason, true) && !is_over(reason, false));
+        }
+        for reason in [Reason::PeerLost, Reason::GatewayOffline] {
+            assert!(is_over(reason, true) && !is_over(reason, false));
+        }
+        for reason in [Reason::AccessRevoked, Reason::TicketInvalid] {
+            assert!(is_over(reason, true) && is_over(reason, false));
+        }
+    }
 
     fn refused(retry_after_ms: u32) -> Event {
         Event::Refused(Refused {

@@ -122,6 +122,65 @@ async fn a_session_outlives_a_killed_server() {
     assert_eq!(live.sessions.len(), 1);
 }
 
+/// Part 12: what is refused to a link is in the trail: a ticket used a second time, a box
+/// that was revoked and one that nobody knows. Not each time: they may ask again for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_at_a_link_is_in_the_trail() {
+    let mut prs = Prs::new();
+    prs.serve();
+    let (key, gateway, mut events, welcome) = prs.claim().await;
+    let device = SigningKey::from_seed(&[1; 32]);
+    let (technician, signed) = prs.sign_in("tech", &device).await;
+    let (answer, end, _near, _far) = session(&technician, &gateway, &mut events, &key).await;
+    for _ in 0..3 {
+        let replayed = technician
+            .join(answer.session, Some(answer.ticket.clone()), &end)
+            .unwrap();
+        eventually(|| replayed.closed().is_some()).await;
+    }
+
+    let id = welcome.gateway.unwrap().to_string();
+    good(&prs.admin(&["gateway", "revoke", &id], ""));
+    timeout(PATIENCE, gateway.closed()).await.unwrap();
+    let stranger = SigningKey::from_seed(&[9; 32]);
+    for key in [&key, &key, &stranger] {
+        let hello = GatewayHello {
+            identity: key.public(),
+            boot: BootId::from_random([1; 16]),
+            lease: welcome.lease,
+            revocations: 0,
+        };
+        let key = key.clone();
+        let me = Me::Gateway { key, hello };
+        let (link, _events) = connect(&prs.dial(), me, "box 1").await.unwrap();
+        timeout(PATIENCE, link.closed()).await.unwrap();
+    }
+
+    let trail = || good(&prs.admin(&["audit", "list", "--limit", "100"], ""));
+    let rows = |what: &str, why: Reason| {
+        let has = |line: &&str| line.contains(what) && line.contains(why.slug());
+        trail().lines().filter(has).count()
+    };
+    eventually(|| rows("gateway.hello", Reason::Unclaimed) > 0).await;
+    assert_eq!(
+        rows("session.join", Reason::TicketInvalid),
+        3,
+        "{}",
+        trail()
+    );
+    let whole = trail();
+    let join = whole.lines().find(|line| line.contains("session.join"));
+    let join = join.unwrap();
+    assert!(join.contains(&signed.me.user.id.to_string()), "{join}");
+    assert!(join.contains(&answer.session.to_string()), "{join}");
+    assert_eq!(rows("gateway.hello", Reason::GatewayRevoked), 1, "{whole}");
+    assert!(
+        whole.contains(&key.public().fingerprint().to_string()),
+        "{whole}"
+    );
+    good(&prs.admin(&["audit", "verify"], ""));
+}
+
 /// Invariant: no secret, no customer address above DEBUG in a log.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_holds_no_secret_and_no_customer_address_above_debug() {

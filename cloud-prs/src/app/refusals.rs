@@ -222,8 +222,8 @@ mod tests {
         assert_eq!(rows(&refusals, Kind::Call, "ann", 1000, WINDOW_MS + 2), 120);
     }
 
-    /// A box that was revoked asks for as long as it has power, and unknown ones come
-    /// in any number.
+    /// P20: a box that was revoked asks for as long as it has power, and unknown ones
+    /// come in any number.
     #[test]
     fn boxes_that_ask_again_and_again_are_told_of_once_an_hour() {
         let refusals = Refusals::default();

@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// A rejoin while the server's database was away ended sessions that were whole.
+    /// P3: a rejoin while the server's database was away ended sessions that were whole.
     #[test]
     fn a_server_that_cannot_take_a_route_just_now_is_asked_again() {
         for reason in [

@@ -122,7 +122,7 @@ async fn a_session_outlives_a_killed_server() {
     assert_eq!(live.sessions.len(), 1);
 }
 
-/// Part 12: what is refused to a link is in the trail: a ticket used a second time, a box
+/// Part 12, P20: what is refused to a link is in the trail: a ticket used a second time, a box
 /// that was revoked and one that nobody knows. Not each time: they may ask again for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_refused_at_a_link_is_in_the_trail() {

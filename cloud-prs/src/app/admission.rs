@@ -130,9 +130,11 @@ impl App {
 
     fn note_refused_hello(&self, one: &Hello, why: Reason) {
         let doer = Doer::gateway(&one.hello.identity, one.from.ip().to_string());
-        let kind = match why {
-            Reason::Unclaimed => Kind::UnknownHello,
-            _ => Kind::Hello,
+        let is_known = why != Reason::Unclaimed;
+        let kind = if is_known {
+            Kind::Hello
+        } else {
+            Kind::UnknownHello
         };
         self.note_refused(kind, doer, "", why);
     }

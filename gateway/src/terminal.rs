@@ -73,6 +73,8 @@ struct Kept {
     session: SessionId,
     /// Since when nobody is attached.
     detached: Option<Instant>,
+    /// Its last words are on their way: nobody goes on with it.
+    ending: bool,
     orders: mpsc::Sender<Order>,
     task: AbortHandle,
 }
@@ -164,9 +166,10 @@ impl Terminals {
     /// Whether there is one that this session's technician may go on with,
     /// though the page that had it may not be known to be gone yet.
     pub fn keep_for(&self, grant: &Grant) -> bool {
-        self.kept()
-            .values()
-            .any(|kept| kept.technician == grant.technician && grant.targets.contains(&kept.target))
+        self.kept().values().any(|kept| {
+            let hers = kept.technician == grant.technician;
+            hers && !kept.ending && grant.targets.contains(&kept.target)
+        })
     }
 
     /// How many terminals there are, attached or not.
@@ -233,6 +236,7 @@ impl Terminals {
             target: context.target().clone(),
             session: context.grant.session,
             detached: None,
+            ending: false,
             orders: orders.clone(),
             task: {
                 let keeper = Keeper::new(self.clone(), token, opened, start.size, ordered);
@@ -248,7 +252,8 @@ impl Terminals {
         let orders = {
             let mut kept = self.kept();
             let found = kept.get_mut(&resume.token).filter(|kept| {
-                kept.technician == context.grant.technician && kept.target == *context.target()
+                let hers = kept.technician == context.grant.technician;
+                hers && !kept.ending && kept.target == *context.target()
             });
             found.map(|kept| {
                 kept.session = context.grant.session;
@@ -299,6 +304,12 @@ impl Terminals {
         // Resumed meanwhile: the newer session holds it.
         if let Some(kept) = kept.get_mut(token).filter(|kept| kept.session == session) {
             kept.detached = Some(Instant::now());
+        }
+    }
+
+    fn ending(&self, token: &Token) {
+        if let Some(kept) = self.kept().get_mut(token) {
+            kept.ending = true;
         }
     }
 

@@ -140,11 +140,24 @@ impl Keeper {
             }
             let event = self.next().await;
             if let Some(reason) = self.handle(event).await {
+                // Nobody else is sent here while the last words arrive.
+                self.terminals.ending(&self.ready.token);
                 self.farewell(reason).await;
                 break;
             }
         }
+        self.refuse_late().await;
         self.terminals.over(&self.ready.token);
+    }
+
+    /// Who was sent here just before it was over: they are told so.
+    async fn refuse_late(&mut self) {
+        self.orders.close();
+        while let Some(order) = self.orders.recv().await {
+            if let Order::Attach(attach) = order {
+                attach.page.refuse(Reason::TerminalGone, "").await;
+            }
+        }
     }
 
     /// Puts the next message for the page together.

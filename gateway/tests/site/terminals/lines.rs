@@ -79,6 +79,7 @@ fn a_telnet_connection_outlives_its_session_with_its_bytes_and_a_note() {
         assert_eq!(host.accepted(), 1, "the same connection");
         assert_eq!(gateway.workers().len(), 0, "nobody reads what it says");
 
+        let another = session(&prs, &gateway, 23).await;
         next.say(FromPage::Close).await;
         assert!(matches!(
             next.exit().await,
@@ -87,8 +88,8 @@ fn a_telnet_connection_outlives_its_session_with_its_bytes_and_a_note() {
                 ..
             }
         ));
-        let technician = session(&prs, &gateway, 23).await;
-        let mut late = Person::resume(&technician, &ready, 0).await;
+        // At once: the gateway does not know yet that the last word has arrived.
+        let mut late = Person::resume(&another, &ready, 0).await;
         assert_eq!(late.refused().await, Reason::TerminalGone);
     });
 }

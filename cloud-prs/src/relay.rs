@@ -236,7 +236,9 @@ impl Relay {
         if let Some(route) = self.routes.get_mut(&attached.session) {
             route.detach(attached.end);
         }
-        self.close(attached.session, believed(attached.end, reason), text);
+        let reason = believed(attached.end, reason);
+        let she_knows = attached.end == End::Technician;
+        self.close_known(attached.session, reason, text, she_knows);
     }
 
     /// The broker moved a session's end.
@@ -386,14 +388,18 @@ impl Relay {
         }
     }
 
-    /// Ends a route and tells whoever is there.
+    /// Ends a route and tells whoever is there, and the technician when she comes.
     fn close(&mut self, session: SessionId, reason: Reason, text: &str) {
+        self.close_known(session, reason, text, false);
+    }
+
+    fn close_known(&mut self, session: SessionId, reason: Reason, text: &str, she_knows: bool) {
         let Some(route) = self.routes.remove(&session) else {
             return;
         };
         self.timers.remove(&(route.look_at(), session));
-        let technician_is_there = route.other(End::Gateway).is_some();
-        if reason.is_final() && !technician_is_there {
+        let is_told = she_knows || route.other(End::Gateway).is_some();
+        if reason.is_final() && !is_told {
             let technician = route.technician();
             self.over.add(session, technician, reason, text);
         }

@@ -221,6 +221,9 @@ pub async fn serve(data: &Data) -> Result<(), ServeError> {
         () = drain(stop, &plane, &settings) => {}
     }
     server.settle().await;
+    if let Err(error) = app.record_rest().await {
+        tracing::error!(%error, "Refusals could not be recorded");
+    }
     app.store().close().await;
     info!("Stopped");
     Ok(())

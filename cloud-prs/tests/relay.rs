@@ -272,6 +272,8 @@ fn a_technician_who_comes_a_moment_late_is_told_why_and_nobody_else() {
     assert_eq!(told(&mut relay, &late), why);
     let gateway = join(2, 0, End::Gateway, true, &model);
     assert_eq!(told(&mut relay, &gateway), unknown);
+    let mut stranger = join(10, 0, End::Technician, true, &model);
+    stranger.end = SigningKey::from_seed(&[7; 32]).public();
     let broken = join(3, 1, End::Technician, true, &model);
     assert_eq!(told(&mut relay, &broken), unknown);
 
@@ -306,6 +308,23 @@ fn a_technician_who_comes_a_moment_late_is_told_why_and_nobody_else() {
     );
     let newest = join(8, 1999, End::Technician, true, &model);
     assert_eq!(told(&mut relay, &newest).0, Reason::CustomerPause);
+    relay.handle_open(spec(3000, START, 3_600_000)).unwrap();
+    relay.handle_refusal(session(3000), Reason::AddressForbidden, "");
+    stranger.session = session(3000);
+    assert_eq!(told(&mut relay, &stranger), unknown);
+    // She left herself: that takes nobody's place.
+    relay.handle_open(spec(3001, START, 3_600_000)).unwrap();
+    relay.handle_join(
+        LinkId(1),
+        &join(11, 3001, End::Technician, true, &model),
+        START,
+    );
+    relay.handle_leave(LinkId(1), Channel(11), Reason::Finished, "");
+    drain(&mut relay, LinkId(1));
+    assert_eq!(
+        told(&mut relay, &join(12, 3001, End::Technician, false, &model)),
+        unknown
+    );
     assert!(relay.verdict(LinkId(1)).is_none(), "nobody guessed");
 }
 

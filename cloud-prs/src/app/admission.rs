@@ -141,7 +141,11 @@ impl App {
 
     /// An end may not join a session: its ticket was used, is another's, is over.
     pub(crate) fn join_refused(&self, by: Doer, session: SessionId, why: Reason) {
-        self.note_refused(Kind::Join, by, &session.to_string(), why);
+        let kind = match by.is_somebody() {
+            true => Kind::Join,
+            false => Kind::UnknownJoin,
+        };
+        self.note_refused(kind, by, &session.to_string(), why);
     }
 
     async fn try_admit(&self, write: &mut Write, one: &Hello) -> Result<Admitted, StoreError> {

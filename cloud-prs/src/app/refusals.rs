@@ -4,9 +4,9 @@
 //!
 //! Somebody known may be refused as often as she likes, and strangers all the
 //! more: the trail tells that it happens and how often, and does not grow by
-//! their will. Counts are kept in memory: of those of a minute that a server
-//! does not live to see its log knows. Driven by whatever refuses and by
-//! [`App::work`].
+//! their will. Counts are kept in memory: a server that is killed takes those of
+//! the running times with it. Driven by whatever refuses, by [`App::work`] and, when
+//! the server stops, by [`App::record_rest`].
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +21,8 @@ use crate::store::StoreError;
 
 /// How long rows are counted together, in milliseconds.
 const WINDOW_MS: u64 = 60_000;
-/// The same for boxes, which ask again as long as they have power.
-const BOX_WINDOW_MS: u64 = 60 * 60_000;
+/// The same for boxes, which ask again as long as they have power, and strangers.
+const LONG_WINDOW_MS: u64 = 60 * 60_000;
 /// Whose rows are counted at a time: people, boxes and sessions that there are.
 const MOST: usize = 100_000;
 
@@ -41,6 +41,8 @@ pub(super) enum Kind {
     Link,
     /// Sessions that an end may not join.
     Join,
+    /// The same where nobody has signed in: all of them share one bound.
+    UnknownJoin,
 }
 
 impl Kind {
@@ -50,7 +52,7 @@ impl Kind {
             // More than a person with a page that is out of date, or a program
             // that does not know her rights, comes to.
             Self::Call => 120,
-            Self::Claim | Self::UnknownHello | Self::Link | Self::Join => 10,
+            Self::Claim | Self::UnknownHello | Self::Link | Self::Join | Self::UnknownJoin => 10,
             Self::Hello => 1,
         }
     }
@@ -58,7 +60,7 @@ impl Kind {
     const fn window_ms(self) -> u64 {
         match self {
             Self::Call | Self::Claim | Self::Link | Self::Join => WINDOW_MS,
-            Self::Hello | Self::UnknownHello => BOX_WINDOW_MS,
+            Self::Hello | Self::UnknownHello | Self::UnknownJoin => LONG_WINDOW_MS,
         }
     }
 
@@ -66,7 +68,7 @@ impl Kind {
     fn whose(self, doer: &Doer) -> String {
         match self {
             Self::Call | Self::Hello | Self::Link | Self::Join => doer.id.clone(),
-            Self::Claim | Self::UnknownHello => String::new(),
+            Self::Claim | Self::UnknownHello | Self::UnknownJoin => String::new(),
         }
     }
 
@@ -76,7 +78,7 @@ impl Kind {
             Self::Claim => "gateway.claim",
             Self::Hello | Self::UnknownHello => "gateway.hello",
             Self::Link => "link.open",
-            Self::Join => "session.join",
+            Self::Join | Self::UnknownJoin => "session.join",
         }
     }
 }
@@ -157,6 +159,8 @@ impl App {
     /// Nobody waits for the database.
     pub(super) fn note_refused(&self, kind: Kind, by: Doer, what: &str, why: Reason) {
         if self.tells_refusal(kind, &by, why) {
+            let action = kind.action();
+            tracing::info!(action, who = by.id, what, reason = why.slug(), "Refused");
             self.record_later(by, kind.action(), what, why);
         }
     }
@@ -166,7 +170,20 @@ impl App {
     /// # Errors
     /// [`StoreError`]; they are tried again.
     pub async fn record_counted(&self) -> Result<(), StoreError> {
-        let over = self.refusals.take_over(self.now());
+        self.record_windows_over_at(self.now()).await
+    }
+
+    /// Records all that has no row yet: the server stops.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the log has those that were to get a row of their own.
+    pub async fn record_rest(&self) -> Result<(), StoreError> {
+        self.record_late().await?;
+        self.record_windows_over_at(UnixMs(u64::MAX)).await
+    }
+
+    async fn record_windows_over_at(&self, now: UnixMs) -> Result<(), StoreError> {
+        let over = self.refusals.take_over(now);
         if over.is_empty() {
             return Ok(());
         }
@@ -237,7 +254,7 @@ mod tests {
         assert_eq!(rows(&refusals, Kind::UnknownHello, "box 3", 8, 0), 8);
         assert_eq!(rows(&refusals, Kind::UnknownHello, "box 4", 8, 0), 2);
         let mut counted: Vec<u64> = refusals
-            .take_over(UnixMs(BOX_WINDOW_MS))
+            .take_over(UnixMs(LONG_WINDOW_MS))
             .iter()
             .map(|(_, window)| window.more)
             .collect();

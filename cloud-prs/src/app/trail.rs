@@ -18,6 +18,9 @@ const MAX_FIELD: usize = 2048;
 /// Rows read at one time while verifying.
 const BATCH: u32 = 1000;
 
+/// Who is not known.
+const NOBODY: &str = "nobody";
+
 /// Who did it.
 #[derive(Debug, Clone)]
 pub(crate) struct Doer {
@@ -57,10 +60,15 @@ impl Doer {
     /// Somebody who is not known: the name is what she said.
     pub(crate) fn stranger(name: &str, source: String) -> Self {
         Self {
-            id: "nobody".into(),
+            id: NOBODY.into(),
             name: name.to_owned(),
             source,
         }
+    }
+
+    /// Whether it is known who it was.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.id != NOBODY
     }
 }
 

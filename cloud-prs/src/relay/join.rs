@@ -60,7 +60,11 @@ impl Relay {
         if !self.routes.contains_key(&join.session) {
             let reason = Reason::TicketInvalid;
             self.refuse_quietly(link, join.channel, reason);
-            return JoinOutcome::Refused(reason);
+            // Without a ticket it comes back to what ended meanwhile.
+            return match join.ticket {
+                Some(_) => JoinOutcome::Refused(reason),
+                None => JoinOutcome::Answered,
+            };
         }
         let hash = join.ticket.as_ref().map(culvert_wire::ticket::Ticket::hash);
         let admitted = self.routes.get_mut(&join.session).and_then(|route| {

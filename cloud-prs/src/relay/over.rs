@@ -1,5 +1,6 @@
-//! Why routes are over whose technician had not come yet: a gateway may refuse a
-//! session before the technician's end has joined it, which is told the reason then.
+//! Why routes are over whose technician was not there: a gateway may refuse a session
+//! before the technician's end has joined it, or it ends while her link is away. Her end
+//! is told when it comes.
 //!
 //! Keeps the newest ones; nothing of them is needed but for that answer.
 
@@ -9,7 +10,7 @@ use culvert_wire::id::SessionId;
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 
-/// So many are kept, of 400 bytes at most: a technician comes within seconds.
+/// So many are kept, of 700 bytes at most: a technician comes within seconds.
 const MOST: usize = 1024;
 
 #[derive(Debug, Default)]

@@ -43,7 +43,9 @@ pub struct Entry {
 pub enum Met {
     /// As it was before.
     Known,
-    /// Never met: now stored.
+    /// As it was trusted before the first meeting: to be stored with its place.
+    Bound,
+    /// Never met: to be stored.
     First(Fingerprint),
 }
 
@@ -81,21 +83,31 @@ impl Known {
     ) -> Result<Met, ChangedKey> {
         let shown = key.fingerprint();
         let provider = provider.fingerprint();
-        self.meet(&provider, gateway, site);
-        match self.find(&provider, gateway) {
-            Some(entry) if entry.fingerprint == shown => Ok(Met::Known),
-            Some(entry) => Err(ChangedKey {
-                site: line(site),
+        let here = Entry {
+            provider,
+            gateway: word(gateway),
+            fingerprint: shown,
+            site: line(site),
+        };
+        let met = self.find(&provider, gateway).is_some();
+        let entry = match met {
+            true => self.find(&provider, gateway),
+            false => self.announced(&provider, site),
+        };
+        match entry {
+            // One that was meant for another site of that name keeps its word.
+            Some(entry) if entry.fingerprint != shown => Err(ChangedKey {
+                site: here.site,
                 known: entry.fingerprint,
                 shown,
             }),
+            Some(_) if met => Ok(Met::Known),
+            Some(entry) => {
+                *entry = here;
+                Ok(Met::Bound)
+            }
             None => {
-                self.entries.push(Entry {
-                    provider,
-                    gateway: word(gateway),
-                    fingerprint: shown,
-                    site: line(site),
-                });
+                self.entries.push(here);
                 Ok(Met::First(shown))
             }
         }
@@ -113,7 +125,14 @@ impl Known {
 
     /// Takes a person's word for a gateway's key; true if it was another one.
     pub fn trust(&mut self, entry: Entry) -> bool {
-        match self.find(&entry.provider, &entry.gateway) {
+        let old = match entry.gateway.as_str() {
+            NOT_MET => {
+                let name = squeeze(&entry.site);
+                self.not_met(&entry.provider, move |site| site == name)
+            }
+            gateway => self.find(&entry.provider, gateway),
+        };
+        match old {
             Some(old) => {
                 let changed = old.fingerprint != entry.fingerprint;
                 *old = entry;
@@ -126,39 +145,40 @@ impl Known {
         }
     }
 
-    /// The entries of a site's name or a gateway's, as a person types them.
-    pub fn named<'a>(
-        &'a self,
-        provider: &'a Fingerprint,
-        name: &'a str,
-    ) -> impl Iterator<Item = &'a Entry> {
+    /// The entries of a site's whole name or a gateway's, as a person types them; else
+    /// those whose name ends so.
+    pub fn named(&self, provider: &Fingerprint, name: &str) -> Vec<&Entry> {
         let wanted = squeeze(name);
-        self.entries.iter().filter(move |entry| {
-            let site = squeeze(&entry.site);
-            entry.provider == *provider
-                && (entry.gateway == name
-                    || site == wanted
-                    || site.rsplit('/').next() == Some(wanted.as_str()))
-        })
+        let ours = || {
+            let ours = self.entries.iter();
+            ours.filter(|entry| entry.provider == *provider)
+        };
+        let whole: Vec<&Entry> = ours()
+            .filter(|entry| entry.gateway == name || squeeze(&entry.site) == wanted)
+            .collect();
+        if !whole.is_empty() {
+            return whole;
+        }
+        ours()
+            .filter(|entry| last(&squeeze(&entry.site)) == wanted)
+            .collect()
     }
 
-    /// Gives the place's stable name to an entry that was trusted by the site's
-    /// name, before the first meeting.
-    fn meet(&mut self, provider: &Fingerprint, gateway: &str, site: &str) {
-        if self.find(provider, gateway).is_some() {
-            return;
-        }
+    /// What was trusted by this site's name before the first meeting: by its whole name,
+    /// else by its last part.
+    fn announced(&mut self, provider: &Fingerprint, site: &str) -> Option<&mut Entry> {
         let wanted = squeeze(site);
-        let announced = self.entries.iter_mut().find(|entry| {
-            let name = squeeze(&entry.site);
-            entry.provider == *provider
-                && entry.gateway == NOT_MET
-                && (name == wanted || wanted.rsplit('/').next() == Some(name.as_str()))
-        });
-        if let Some(entry) = announced {
-            entry.gateway = word(gateway);
-            entry.site = line(site);
-        }
+        let name = match self.not_met(provider, |name| name == wanted) {
+            Some(_) => wanted.as_str(),
+            None => last(&wanted),
+        };
+        self.not_met(provider, |other| other == name)
+    }
+
+    fn not_met(&mut self, provider: &Fingerprint, is: impl Fn(&str) -> bool) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| {
+            entry.provider == *provider && entry.gateway == NOT_MET && is(&squeeze(&entry.site))
+        })
     }
 
     fn find(&mut self, provider: &Fingerprint, gateway: &str) -> Option<&mut Entry> {
@@ -231,6 +251,11 @@ pub fn squeeze(text: &str) -> String {
     text.split('/').map(slug).collect::<Vec<_>>().join("/")
 }
 
+/// A site's own name, without its customer's.
+fn last(squeezed: &str) -> &str {
+    squeezed.rsplit('/').next().unwrap_or(squeezed)
+}
+
 /// The gateway's key is not the one that was met before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -278,11 +303,7 @@ mod tests {
         assert_eq!(refused.shown, key(3).fingerprint());
 
         let provider = key(1).fingerprint();
-        let mut entry = known
-            .named(&provider, "acme/berlin")
-            .next()
-            .unwrap()
-            .clone();
+        let mut entry = known.named(&provider, "acme/berlin")[0].clone();
         entry.fingerprint = key(3).fingerprint();
         assert!(known.trust(entry));
         let again = known.check(&key(1), "gw-1", "x", &key(3));
@@ -336,10 +357,62 @@ mod tests {
             let mut check = |seed| known.check(&key(1), "gw-1", "Acme / Berlin", &key(seed));
 
             assert!(check(9).is_err(), "{typed}");
+            assert_eq!(check(2), Ok(Met::Bound), "{typed}");
             assert_eq!(check(2), Ok(Met::Known), "{typed}");
             let elsewhere = known.check(&key(1), "gw-2", "Acme / Paris", &key(3));
             assert!(matches!(elsewhere, Ok(Met::First(_))));
         }
+    }
+
+    fn trusted(known: &mut Known, site: &str, seed: u8) {
+        known.trust(Entry {
+            provider: key(1).fingerprint(),
+            gateway: NOT_MET.into(),
+            fingerprint: key(seed).fingerprint(),
+            site: site.into(),
+        });
+    }
+
+    #[test]
+    fn what_was_trusted_beforehand_can_be_put_right() {
+        let provider = key(1).fingerprint();
+        for first in ["acme/berlin", "berlin"] {
+            let mut known = Known::default();
+            trusted(&mut known, first, 9);
+            assert!(
+                known
+                    .check(&key(1), "gw-1", "Acme / Berlin", &key(2))
+                    .is_err()
+            );
+
+            // As the refusal says.
+            trusted(&mut known, "acme/berlin", 2);
+
+            let mut again = Known::parse(&known.text()).unwrap();
+            let met = again.check(&key(1), "gw-1", "Acme / Berlin", &key(2));
+            assert_eq!(met, Ok(Met::Bound), "{first}");
+            assert_eq!(again.named(&provider, "acme/berlin").len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_short_name_stays_for_the_site_that_it_was_meant_for() {
+        let mut known = Known::default();
+        trusted(&mut known, "berlin", 2);
+
+        // Another customer's Berlin.
+        assert!(
+            known
+                .check(&key(1), "gw-9", "Best / Berlin", &key(9))
+                .is_err()
+        );
+        trusted(&mut known, "best/berlin", 9);
+        let other = known.check(&key(1), "gw-9", "Best / Berlin", &key(9));
+        let ours = known.check(&key(1), "gw-1", "Acme / Berlin", &key(2));
+
+        assert_eq!((other, ours), (Ok(Met::Bound), Ok(Met::Bound)));
+        let provider = key(1).fingerprint();
+        assert_eq!(known.named(&provider, "berlin").len(), 2);
     }
 
     #[test]

@@ -179,6 +179,7 @@ fn check_gateway(server: &Server, answer: &SessionAnswer) -> Result<(), Failure>
     let (gateway, site) = (&answer.gateway, &answer.site);
     match known.check(provider, gateway, site, &answer.gateway_key)? {
         Met::Known => {}
+        Met::Bound => known.save(&server.home)?,
         Met::First(fingerprint) => {
             known.save(&server.home)?;
             let site = crate::text::plain(site);

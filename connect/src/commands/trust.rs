@@ -12,7 +12,11 @@ pub(super) fn trust(home: &Home, trust: Trust) -> Result<(), Failure> {
     let account = Account::load(home)?.ok_or(Failure::NoAccount)?;
     let provider = account.provider.fingerprint();
     let mut known = Known::load(home)?;
-    let named: Vec<Entry> = known.named(&provider, &trust.site).cloned().collect();
+    let named: Vec<Entry> = known
+        .named(&provider, &trust.site)
+        .into_iter()
+        .cloned()
+        .collect();
     let entry = match named.as_slice() {
         [] => Entry {
             provider,

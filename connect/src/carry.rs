@@ -14,6 +14,7 @@ use culvert_wire::stream::Answer as StreamAnswer;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::failure::said;
 use crate::local::listen::{Accepted, Listener};
 use crate::socks::{self, Answer, Wanted};
 use crate::streams::{Streams, is_ordinary};
@@ -177,8 +178,10 @@ fn refuse_stranger(strangers: &Mutex<HashSet<Wanted>>, wanted: Wanted) {
 fn tell(target: &Target, reason: Reason) {
     if !is_ordinary(reason) {
         note(&format!(
-            "{} port {}: {reason}",
-            target.address, target.port
+            "{} port {}: {}",
+            target.address,
+            target.port,
+            said(reason, "")
         ));
     }
 }

@@ -129,10 +129,10 @@ pub enum Failure {
         source: ConnectError,
     },
     /// The link ended.
-    #[error("the server ended the connection: {}{}", .0.reason, more(.0.reason, &.0.text))]
+    #[error("the server ended the connection: {}", said(.0.reason, &.0.text))]
     Link(LinkClosed),
     /// The server refused the request.
-    #[error("{}", crate::text::plain(message))]
+    #[error("{} [{}]", crate::text::plain(message), code(*reason))]
     Api {
         /// The reason code.
         reason: Reason,
@@ -159,13 +159,13 @@ pub enum Failure {
     #[error("no session: {}", session_words(.0))]
     Session(SessionError),
     /// The session is over.
-    #[error("the session is over: {}{}", .0.reason, more(.0.reason, &.0.text))]
+    #[error("the session is over: {}", said(.0.reason, &.0.text))]
     Ended(Ending),
     /// The session was ended by the same person, but not by this program.
     #[error("the session was ended from elsewhere, by the same user")]
     EndedElsewhere,
     /// The host or the gateway refused one connection.
-    #[error("{host}: {reason}{}", more(*reason, text))]
+    #[error("{host}: {}", said(*reason, text))]
     Target {
         /// Which host.
         host: String,
@@ -285,18 +285,27 @@ impl From<LinkClosed> for Failure {
 }
 
 /// What a peer added to a reason, if it says anything new.
-fn more(reason: Reason, text: &str) -> String {
-    if text.is_empty() || text == reason.sentence() {
-        return String::new();
+/// A reason's sentence, what was added to it, and its code: the same word that reports
+/// and the audit trail have.
+pub fn said(reason: Reason, text: &str) -> String {
+    let more = match text.is_empty() || text == reason.sentence() {
+        true => String::new(),
+        false => format!(" ({})", crate::text::plain(text)),
+    };
+    format!("{reason}{more} [{}]", code(reason))
+}
+
+/// Of a newer version's reason only the number is known.
+fn code(reason: Reason) -> String {
+    if let Reason::Other(number) = reason {
+        return number.to_string();
     }
-    format!(" ({})", crate::text::plain(text))
+    reason.slug().to_owned()
 }
 
 fn session_words(error: &SessionError) -> String {
     match error {
-        SessionError::Ended(ending) => {
-            format!("{}{}", ending.reason, more(ending.reason, &ending.text))
-        }
+        SessionError::Ended(ending) => said(ending.reason, &ending.text),
         SessionError::Key(_) | SessionError::Setup(_) | SessionError::TimedOut { .. } => {
             error.to_string()
         }
@@ -383,7 +392,10 @@ mod tests {
             message: "sign in first".into(),
         };
 
-        assert_eq!(failure.sentence(), "sign in first; run culvert login again");
+        assert_eq!(
+            failure.sentence(),
+            "sign in first [sign_in_needed]; run culvert login again"
+        );
         assert_eq!(failure.exit(), 3);
     }
 }

@@ -29,7 +29,7 @@ fn a_full_disk_is_said_at_the_technicians_end_and_in_the_audit_trail() {
         must_work(&mut technician.culvert(&["test", "server"]))?;
 
         disk.fill()?;
-        refused(&technician, "the server's disk is full")?;
+        refused(&technician, "the server's disk is full", "[storage_full]")?;
         disk.make_room()?;
         let row = ["api.refused", "POST /api/v1/sessions", "storage_full"];
         works_again(world, &technician, &row)?;
@@ -47,7 +47,11 @@ fn a_dead_database_is_said_at_the_technicians_end_and_in_the_audit_trail() {
         must_work(&mut technician.culvert(&["test", "server"]))?;
 
         postgres.kill()?;
-        refused(&technician, "the server's database does not answer")?;
+        refused(
+            &technician,
+            "the server's database does not answer",
+            "[database_down]",
+        )?;
         postgres.start_again()?;
         let row = ["server.database", "database_down"];
         let rows = works_again(world, &technician, &row)?;
@@ -58,15 +62,15 @@ fn a_dead_database_is_said_at_the_technicians_end_and_in_the_audit_trail() {
     .unwrap();
 }
 
-/// A session is refused with this sentence and no other word, sooner or later: a
+/// A session is refused in one line with this sentence and code, sooner or later: a
 /// full disk still has room in files that are there.
-fn refused(technician: &Technician<'_>, sentence: &str) -> anyhow::Result<()> {
+fn refused(technician: &Technician<'_>, sentence: &str, code: &str) -> anyhow::Result<()> {
     let mut said = String::new();
     let refused = eventually(sentence, LIMIT, || {
         let output = technician.culvert(&["proxy", "server", "22"]);
         let output = { output }.stdin(std::process::Stdio::null()).output()?;
         said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let one = said.lines().count() == 1 && said.contains(sentence);
+        let one = said.lines().count() == 1 && said.contains(sentence) && said.contains(code);
         Ok(output.status.code() == Some(5) && one)
     });
     refused.map(drop).with_context(|| said)

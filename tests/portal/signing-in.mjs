@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 
-import { accessibleInBothThemes, open } from './world.mjs';
+import { accessibleInBothThemes, open, visit } from './world.mjs';
 import { colleague, ownersPage, signOut } from './colleague.mjs';
 
 /** RFC 6238 with SHA-1, six digits, 30 seconds; `ahead` steps from now. */
@@ -148,4 +148,40 @@ export async function guessing_is_told_to_wait_and_elsewhere_she_gets_in(world, 
   assert.equal(await page.locator('[role=alert]').innerText(), said.at(-1));
   await owner.goto(`${world.url}/audit`);
   await owner.waitForSelector(`text=${nina.name}`);
+}
+
+/** Without the page's cookie, as a program asks. */
+const asProgram = (page, token, path) => page.evaluate(async ([t, p]) => {
+  const answer = await fetch(p, { credentials: 'omit', headers: { authorization: `Bearer ${t}` } });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : null };
+}, [token, path]);
+
+export async function a_token_made_on_the_page_does_what_is_ticked_and_ends_there(world, browser) {
+  const page = await ownersPage(world, browser);
+  await visit(page, '/account');
+  await page.getByRole('button', { name: 'API token', exact: true }).click();
+  const dialog = page.locator('dialog[open]');
+  await dialog.getByLabel('Label').fill('nightly 🌙');
+  await accessibleInBothThemes(page, 'making a token');
+  await dialog.getByRole('button', { name: 'Make', exact: true }).click();
+  await dialog.locator('h2', { hasText: 'The new token' }).waitFor();
+  const token = await dialog.locator('.secret').innerText();
+  assert.match(token, /^culvert_[a-z2-7]+$/);
+  await page.keyboard.press('Escape');
+
+  const tree = await asProgram(page, token, '/api/v1/tree');
+  assert.equal(tree.status, 200);
+  assert.ok(tree.body.customers.length > 0);
+  // Only what was ticked: not the report, not another token.
+  assert.ok([403, 404].includes((await asProgram(page, token, '/api/v1/reports/sessions')).status));
+  assert.equal((await asProgram(page, token, '/api/v1/tokens')).status, 403);
+
+  const row = page.locator('tr', { hasText: 'nightly 🌙' });
+  await row.getByText('API token').waitFor();
+  await row.getByRole('button', { name: /^End/ }).click();
+  await dialog.getByRole('button', { name: 'End it' }).click();
+  await row.waitFor({ state: 'detached' });
+  assert.equal((await asProgram(page, token, '/api/v1/tree')).status, 401);
+  assert.deepEqual(page.faults, []);
 }

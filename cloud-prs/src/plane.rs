@@ -66,6 +66,8 @@ const FORGET: u32 = 60 * SWEEP;
 pub struct Limits {
     /// Links. One half of them is kept for gateways.
     pub links: usize,
+    /// Links of one person who is signed in, in all her programs and browsers.
+    pub per_person: usize,
     /// Links of programs on which nobody has signed in or joined a session.
     pub anonymous: usize,
     /// The same, of one IPv4 address or IPv6 /64.
@@ -89,6 +91,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             links: 50_000,
+            // Tools that work on hundreds of hosts have a link for each.
+            per_person: 1024,
             anonymous: 4096,
             // An office whose technicians all run `culvert login` at once.
             anonymous_per_address: 256,
@@ -372,7 +376,7 @@ impl Plane {
                 state.relay.handle_timeout(now);
                 if tick.is_multiple_of(SWEEP) {
                     let all = tick.is_multiple_of(FORGET);
-                    state.sweep(all, &limits, |caller| control.is_signed_in(caller));
+                    state.sweep(all, &limits, |caller| control.signed_in(caller).is_some());
                 }
             });
         }

@@ -11,7 +11,7 @@ use culvert_wire::UnixMs;
 use culvert_wire::api::ApiError;
 use culvert_wire::frame::{ApiRequest, ApiResponse, Invite, MAX_BODY, Offer, Refused, Welcome};
 use culvert_wire::hello::{Binding, BrowserHello, GatewayHello, LinkAuth, TechnicianHello};
-use culvert_wire::id::SessionId;
+use culvert_wire::id::{SessionId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::SignedRevocation;
@@ -154,9 +154,8 @@ impl Control for Server {
         Ok(Caller::new(Arc::new(caller)))
     }
 
-    fn is_signed_in(&self, caller: &Caller) -> bool {
-        let caller = caller.get::<app::Caller>();
-        caller.is_some_and(|caller| caller.token().is_some())
+    fn signed_in(&self, caller: &Caller) -> Option<UserId> {
+        caller.get::<app::Caller>()?.user()
     }
 
     async fn api(&self, caller: &Caller, request: ApiRequest) -> ApiResponse {

@@ -70,10 +70,11 @@ impl App {
             tokio::time::sleep_until(at).await;
         }
         let waiting = self.hellos.take();
-        pace.handle_written(waiting.len(), Instant::now());
-        let count = pace.count_is_due(Instant::now());
+        let begun = Instant::now();
+        let count = pace.count_is_due(begun);
         match self.admit_together(&waiting, count).await {
             Ok(admitted) => {
+                pace.handle_judged(&admitted, begun);
                 if count {
                     pace.handle_counted(Instant::now());
                 }
@@ -82,6 +83,7 @@ impl App {
                 }
             }
             Err(error) => {
+                pace.handle_written(waiting.len(), begun);
                 let refused = self.failed(&error.into());
                 self.admit_one_by_one(waiting, refused).await;
             }

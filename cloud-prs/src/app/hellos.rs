@@ -111,9 +111,16 @@ impl Pace {
         self.due?.checked_sub(AHEAD)
     }
 
+    /// What was begun at `begun` came to this. A stranger's hello, which changes
+    /// nothing, takes none of the boxes' time.
+    pub(super) fn handle_judged(&mut self, judged: &[Admitted], begun: Instant) {
+        let known = |one: &&Admitted| !matches!(one, Err(Reason::Unclaimed));
+        self.handle_written(judged.iter().filter(known).count(), begun);
+    }
+
     /// So many were written.
-    pub(super) fn handle_written(&mut self, hellos: usize, now: Instant) {
-        let due = self.due.map_or(now, |due| due.max(now));
+    pub(super) fn handle_written(&mut self, hellos: usize, begun: Instant) {
+        let due = self.due.map_or(begun, |due| due.max(begun));
         self.due = Some(due + EACH * u32::try_from(hellos).unwrap_or(u32::MAX));
     }
 
@@ -170,5 +177,20 @@ mod tests {
 
         now += Duration::from_secs(60);
         assert!(pace.next().is_some_and(|at| at < now), "rested");
+    }
+    #[test]
+    fn strangers_do_not_make_boxes_wait() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        for _ in 0..1000 {
+            pace.handle_judged(&[Err(Reason::Unclaimed), Err(Reason::Unclaimed)], start);
+        }
+        assert!(pace.next().is_none_or(|at| at <= start));
+
+        for _ in 0..1000 {
+            pace.handle_judged(&[Err(Reason::GatewayRevoked)], start);
+        }
+        let waits = pace.next().map(|at| at - start);
+        assert_eq!(waits, Some(EACH * 1000 - AHEAD));
     }
 }

@@ -190,12 +190,15 @@ impl Inner {
         from: SocketAddr,
     ) -> Result<LinkId, Refused> {
         let standing = match party {
-            Party::Technician(caller) if !control.is_signed_in(caller) => Standing::Anonymous,
-            Party::Technician(_) | Party::Gateway(_) | Party::Browser(_) => Standing::Known,
+            Party::Gateway(_) => Standing::Box,
+            Party::Technician(caller) | Party::Browser(caller) => match control.signed_in(caller) {
+                Some(person) => Standing::Person(person),
+                None => Standing::Anonymous,
+            },
         };
         let place = self
             .core
-            .with(|state| state.reserve(party, standing, from, &self.limits));
+            .with(|state| state.reserve(standing, from, &self.limits));
         place.map_err(|reason| refused(reason, FULL_RETRY))
     }
 

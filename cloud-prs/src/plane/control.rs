@@ -10,7 +10,7 @@ use culvert_wire::frame::{
 use culvert_wire::hello::{
     Binding, BrowserHello, GatewayHello, LinkAuth, NONCE_LEN, TechnicianHello,
 };
-use culvert_wire::id::{Lease, SessionId};
+use culvert_wire::id::{Lease, SessionId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 
@@ -108,8 +108,8 @@ pub trait Control: Send + Sync + 'static {
         }
     }
 
-    /// Whether somebody is signed in on a technician's link now; never waits.
-    fn is_signed_in(&self, caller: &Caller) -> bool;
+    /// Who is signed in on a technician's or a browser's link now; never waits.
+    fn signed_in(&self, caller: &Caller) -> Option<UserId>;
 
     /// A request to the HTTP API came over a link.
     fn api(&self, caller: &Caller, request: ApiRequest)

@@ -6,13 +6,14 @@
 //! plane's own tasks.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use culvert_wire::UnixMs;
 use culvert_wire::frame::Frame;
-use culvert_wire::id::BootId;
+use culvert_wire::id::{BootId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use tokio::sync::Notify;
@@ -50,8 +51,10 @@ pub(super) enum Party {
 /// Whose a link is, for the places that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// A gateway's, or somebody's who is signed in.
-    Known,
+    /// A gateway's.
+    Box,
+    /// Somebody's who is signed in.
+    Person(UserId),
     /// Nobody's yet.
     Anonymous,
 }
@@ -68,6 +71,9 @@ pub(super) struct State {
     gateways: HashMap<PublicKey, Vec<LinkId>>,
     reports: Reports,
     anonymous: Anonymous,
+    /// Whose links were so when they came, and how many each person has.
+    owners: HashMap<LinkId, UserId>,
+    per_person: HashMap<UserId, usize>,
     /// Links of gateways.
     of_gateways: usize,
     last_link: u64,
@@ -113,27 +119,55 @@ impl State {
     /// The reason to refuse it with.
     pub(super) fn reserve(
         &mut self,
-        party: &Party,
         standing: Standing,
         from: SocketAddr,
         limits: &Limits,
     ) -> Result<LinkId, Reason> {
         let link = LinkId(self.last_link + 1);
-        if !matches!(party, Party::Gateway(_)) {
+        if standing != Standing::Box {
             let people = self.relay.links().saturating_sub(self.of_gateways);
             if people >= limits.links.div_ceil(2) {
                 return Err(Reason::ServerFull);
             }
         }
-        if standing == Standing::Anonymous {
-            let (from, now) = (from.ip(), Instant::now());
-            let most = limits.of_anonymous();
-            if !self.anonymous.enter(link, from, most, now) {
-                return Err(Reason::Throttled);
+        let entered = match standing {
+            Standing::Box => true,
+            Standing::Person(person) => self.enter(link, person, limits.per_person),
+            Standing::Anonymous => {
+                let (from, now) = (from.ip(), Instant::now());
+                self.anonymous.enter(link, from, limits.of_anonymous(), now)
             }
+        };
+        if !entered {
+            return Err(Reason::Throttled);
         }
         self.last_link = link.0;
         Ok(link)
+    }
+
+    /// One more link of somebody's; `false` when she has enough. One that signed in
+    /// later is bounded by the places of strangers and the pace of sign-ins.
+    fn enter(&mut self, link: LinkId, person: UserId, most: usize) -> bool {
+        let links = self.per_person.entry(person).or_default();
+        if *links >= most {
+            return false;
+        }
+        *links += 1;
+        self.owners.insert(link, person);
+        true
+    }
+
+    /// Gives the place of one back.
+    fn leave(&mut self, link: LinkId) {
+        let Some(person) = self.owners.remove(&link) else {
+            return;
+        };
+        if let Entry::Occupied(mut links) = self.per_person.entry(person) {
+            *links.get_mut() -= 1;
+            if *links.get() == 0 {
+                links.remove();
+            }
+        }
     }
 
     /// Takes a link in. A gateway's links of an earlier run are over: if that
@@ -172,6 +206,7 @@ impl State {
         self.wakers.remove(&link);
         self.boots.remove(&link);
         self.anonymous.leave(link);
+        self.leave(link);
         let Some(Party::Gateway(key)) = self.parties.remove(&link) else {
             return;
         };

@@ -118,6 +118,38 @@ async fn links_that_stay_nobodys_run_out_and_others_do_not() {
     }
 }
 
+/// Threat 22: one person's programs, gone wild or stolen, take no place of another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_so_many_links_and_nobody_else_has_fewer() {
+    let world = start_with(Limits {
+        per_person: 3,
+        ..Limits::default()
+    })
+    .await;
+    let me = || Me::Technician {
+        key: key(50),
+        token: None,
+    };
+    let mut inside = Vec::new();
+    for _ in 0..3 {
+        inside.push(world.technician(50).await);
+    }
+
+    let (refused, _events) = world.connect(me()).await.unwrap();
+    assert_eq!(refused.closed().await.0, Reason::Throttled);
+    let (other, _o) = world.technician(51).await;
+    // Whoever goes makes room.
+    inside.pop();
+    while world.plane.counters().links > 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    inside.push(world.technician(50).await);
+
+    assert!(inside.iter().all(|(link, _)| !link.is_closed()) && !other.is_closed());
+    let (refused, _events) = world.connect(me()).await.unwrap();
+    assert_eq!(refused.closed().await.0, Reason::Throttled);
+}
+
 /// Threat 21: whoever else is linked, one half of the places is for boxes.
 #[tokio::test(flavor = "multi_thread")]
 async fn people_leave_boxes_their_half_of_a_full_server() {

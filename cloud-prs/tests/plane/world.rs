@@ -17,7 +17,7 @@ use culvert_link::{ConnectError, Dial, Events, Link, Me, Route, connect};
 use culvert_wire::UnixMs;
 use culvert_wire::frame::{ApiRequest, ApiResponse, Refused, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello, Who};
-use culvert_wire::id::{BootId, SessionId};
+use culvert_wire::id::{BootId, SessionId, UserId};
 use culvert_wire::key::{PublicKey, SigningKey};
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::Ticket;
@@ -94,9 +94,12 @@ impl Control for App {
         Ok(Caller::new(Arc::new(hello.device)))
     }
 
-    fn is_signed_in(&self, caller: &Caller) -> bool {
+    /// Each device is a person's of its own.
+    fn signed_in(&self, caller: &Caller) -> Option<UserId> {
         let device = caller.get::<PublicKey>().unwrap();
-        !self.strangers.lock().unwrap().contains(&device)
+        let is_stranger = self.strangers.lock().unwrap().contains(&device);
+        let number = device.as_bytes()[..16].try_into().unwrap();
+        (!is_stranger).then_some(UserId::from_random(number))
     }
 
     async fn api(&self, _: &Caller, request: ApiRequest) -> ApiResponse {

@@ -14,7 +14,7 @@ use culvert_link::server::Prover;
 use culvert_wire::UnixMs;
 use culvert_wire::frame::{ApiRequest, ApiResponse, Refused, Welcome};
 use culvert_wire::hello::{Binding, GatewayHello, LinkAuth, TechnicianHello};
-use culvert_wire::id::SessionId;
+use culvert_wire::id::{SessionId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::statement::{NodeStatement, Roles, SignedStatement};
@@ -161,8 +161,10 @@ impl Control for Open {
         Ok(Caller::new(Arc::new(hello.device)))
     }
 
-    fn is_signed_in(&self, _: &Caller) -> bool {
-        true
+    fn signed_in(&self, caller: &Caller) -> Option<UserId> {
+        let device = caller.get::<PublicKey>()?;
+        let number = device.as_bytes()[..16].try_into().ok()?;
+        Some(UserId::from_random(number))
     }
 
     async fn api(&self, _: &Caller, request: ApiRequest) -> ApiResponse {

@@ -147,6 +147,24 @@ async fn metrics(State(here): State<Here>) -> impl IntoResponse {
     );
     put(
         "counter",
+        "dropped_messages_total",
+        "Messages dropped because their receiver's queue was full",
+        relay.dropped.messages,
+    );
+    put(
+        "counter",
+        "dropped_bytes_total",
+        "Bytes of those",
+        relay.dropped.bytes,
+    );
+    put(
+        "counter",
+        "offenders_total",
+        "Links ended because of what they sent",
+        relay.offenders,
+    );
+    put(
+        "counter",
         "unroutable_total",
         "Messages for an absent end",
         relay.unroutable,

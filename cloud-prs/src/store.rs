@@ -7,8 +7,8 @@
 //! A commit returns when the bytes are on the disk (`synchronous = FULL`).
 //!
 //! Never holds a secret that opens anything: passwords, tickets and tokens are
-//! hashes here, of claim codes only the public half. The secrets that webhooks
-//! are signed with stand as they are: each signs messages to its one receiver.
+//! hashes here, of claim codes only the public half. What must be read again
+//! (webhooks' secrets, authenticators' seeds) is sealed by the application first.
 
 pub mod assignments;
 pub mod audit;

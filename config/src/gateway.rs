@@ -151,7 +151,7 @@ fn provider(text: &str) -> Result<PublicKey, ConfigError> {
     text.parse().map_err(|_| {
         ConfigError::value(
             "provider",
-            "not a provider key: 52 letters and digits as `culvert-prs init` printed them",
+            "not a provider key: 52 letters and digits as `culvert-prs fingerprint --key` prints them",
         )
     })
 }

@@ -1,6 +1,7 @@
 //! `culvert-prs check`: what stands in the way, and what to do about it.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -14,7 +15,7 @@ use super::out;
 use crate::app::{Clock, report};
 use crate::certificate;
 use crate::data::Data;
-use crate::keys::{Keys, PROVIDER_KEY};
+use crate::keys::Keys;
 use crate::serve;
 use crate::store::{SCHEMA, Standing, Store};
 
@@ -45,7 +46,7 @@ pub(super) async fn run(data: &Data) -> anyhow::Result<()> {
     let mut found = vec![
         clock(),
         keys(data),
-        private(data),
+        private(data, &settings),
         certificate_left(data, &settings),
         disk(data),
         database(data, &settings).await,
@@ -101,20 +102,31 @@ fn keys(data: &Data) -> Found {
     }
 }
 
-fn private(data: &Data) -> Found {
-    for name in [PROVIDER_KEY, "keys/node.key", "tls/server.key"] {
-        let Ok(meta) = std::fs::metadata(data.path(name)) else {
+/// Every key in the data folder, and that of a certificate from elsewhere, which a group
+/// may read.
+fn private(data: &Data, settings: &Prs) -> Found {
+    let inside = |folder: &str| {
+        let entries = std::fs::read_dir(data.path(folder)).into_iter().flatten();
+        entries.flatten().map(|entry| entry.path())
+    };
+    let is_key = |path: &PathBuf| path.extension().is_some_and(|end| end == "key");
+    let ours = inside("keys").chain(inside("tls")).filter(is_key);
+    let own = settings.certificate.iter().map(|own| own.key.clone());
+    for (path, readers) in ours
+        .map(|path| (path, 0o077))
+        .chain(own.map(|path| (path, 0o007)))
+    {
+        let Ok(meta) = std::fs::metadata(&path) else {
             continue;
         };
-        if meta.permissions().mode() & 0o077 != 0 {
-            let path = data.path(name);
+        if meta.permissions().mode() & readers != 0 {
             return Bad(format!(
                 "key files: others may read {0}: run `chmod 600 {0}`",
                 path.display()
             ));
         }
     }
-    Good("key files: readable by their owner only".into())
+    Good("key files: others cannot read them".into())
 }
 
 fn certificate_left(data: &Data, settings: &Prs) -> Found {

@@ -61,9 +61,11 @@ impl Init {
         data.write(FILE_NAME, &text)?;
         let (_, _, app) = serve::open(&data).await?;
         app.store().close().await;
+        let mut start = format!("culvert-prs serve --data {}", data.dir().display());
         if let Some(dir) = &self.systemd {
             let unit = systemd::write(dir, data.dir())?;
             out::line(&format!("systemd unit: {}", unit.display()))?;
+            "systemctl daemon-reload && systemctl enable --now culvert-prs".clone_into(&mut start);
         }
         let dir = data.dir().display();
         out::line(&format!("provider key: {}", keys.provider().fingerprint()))?;
@@ -73,7 +75,7 @@ impl Init {
         out::line(&format!(
             "  culvert-prs admin --data {dir} user add NAME --role owner"
         ))?;
-        out::line(&format!("  culvert-prs serve --data {dir}"))?;
+        out::line(&format!("  {start}"))?;
         out::line("")?;
         out::line(&format!(
             "{} signs statements only: keep a copy offline, and move it away if you like.",

@@ -123,11 +123,18 @@ fn each_trouble_with_ones_own_certificate_has_its_sentence() {
 fn names_ports_and_files_that_are_wrong_have_their_sentences() {
     let prs = Prs::bare(tempfile::tempdir().unwrap(), "no-such-name.invalid", &[]);
     let _taken = TcpListener::bind(("127.0.0.1", prs.port)).unwrap();
-    let key = prs.data().join("keys/node.key");
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(&key, open).unwrap();
+    let mode = |file: &str, mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(prs.data().join(file), mode).unwrap();
+    };
     std::fs::write(prs.data().join("culvert.db"), [7; 8192]).unwrap();
 
+    for file in ["keys/secrets.key", "tls/ca.key", "tls/server.key"] {
+        mode(file, 0o640);
+        bad_line(&prs.run(&["check"], ""), "key files: ", file);
+        mode(file, 0o600);
+    }
+    mode("keys/node.key", 0o644);
     let output = prs.run(&["check"], "");
 
     bad_line(&output, "dns: ", "no-such-name.invalid does not resolve");

@@ -80,6 +80,9 @@ async fn health_and_figures_are_on_an_address_of_their_own() {
     assert_eq!(figure(&text, "culvert_gateways_known"), Some(1));
     assert!(figure(&text, "culvert_forwarded_bytes_total").unwrap() > 0);
     assert!(figure(&text, "culvert_statement_left_seconds").unwrap() > 80 * 24 * 3600);
+    for none in ["dropped_messages", "dropped_bytes", "offenders"] {
+        assert_eq!(figure(&text, &format!("culvert_{none}_total")), Some(0));
+    }
     for word in ["tech", "Harbour", "pump", ADDRESS, "127.0.0.1"] {
         assert!(!text.contains(word), "{word} in the figures");
     }

@@ -125,6 +125,25 @@ pub fn sources(endings: &[&str]) -> Vec<(String, String)> {
     found
 }
 
+/// A source file without what is compiled for tests alone: modules of a file's own
+/// (`#[cfg(test)] mod … { … }`), and declarations of others.
+pub fn product(text: &str) -> String {
+    let mut out = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line != "#[cfg(test)]" {
+            out += line;
+            out.push('\n');
+            continue;
+        }
+        let declared = lines.by_ref().find(|line| !line.starts_with("#["));
+        if declared.is_some_and(|line| line.ends_with('{')) {
+            let _ = lines.by_ref().find(|line| *line == "}");
+        }
+    }
+    out
+}
+
 /// The numbers that the comments of a file's tests cite after a word: `P20`
 /// after "P", `threats 6 and 18` after "threat". Of a file with other code only
 /// what follows `#[cfg(test)]` counts; of a folder every file in it.

@@ -1,18 +1,25 @@
 //! Pure crates hold no clock, no randomness, no socket, no thread and no
 //! async: time and seeds are arguments.
 
-use culvert_deps::{packages, sources};
+use culvert_deps::{packages, product, sources};
 
 /// Folders of pure code: whole crates, and the pure rooms of programs.
-const PURE: [&str; 7] = [
+const PURE: [&str; 12] = [
     "wire/src/",
     "path/src/",
     "screen/src/",
     "cloud-prs/src/relay",
     "cloud-prs/src/authz",
     "cloud-prs/src/webauthn",
+    "cloud-prs/src/app/rollout",
+    "cloud-prs/src/plane/anonymous.rs",
+    "cloud-prs/src/plane/reports.rs",
+    "supervisor/src/clock.rs",
+    "supervisor/src/health.rs",
     "gateway/src/session",
 ];
+/// The types of time that is an argument; the clock itself is refused below.
+const TIME: &str = "use tokio::time::{Duration, Instant};";
 /// What pure code never names.
 const FORBIDDEN: [&str; 14] = [
     "Instant::now",
@@ -39,9 +46,12 @@ fn pure_code_names_no_clock_socket_thread_or_randomness() {
             continue;
         }
         seen += 1;
-        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let product = product(&text);
         for (number, line) in product.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
+            if code == TIME {
+                continue;
+            }
             for word in FORBIDDEN {
                 assert!(
                     !code.contains(word),

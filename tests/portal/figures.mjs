@@ -1,7 +1,8 @@
 //! Measures the portal's own pages in Chromium: from the click on a host's
-//! button to its shell's prompt, from a key in the search to its list, and the
-//! frames of a scrolling desktop. Everything a person would have to type is
-//! given beforehand. Prints one line of JSON. Started by `./bench portal`, which
+//! button to its shell's prompt, from a key in the terminal to its echo, how the
+//! page fares while a terminal prints without end, from a key in the search to
+//! its list, and the frames of a scrolling desktop. Everything a person would
+//! have to type is given beforehand. Prints one line of JSON. Started by `./bench portal`, which
 //! makes the world: `node figures.mjs near`, then `node figures.mjs far` with
 //! a line between the browser and the server.
 
@@ -14,6 +15,11 @@ const HOSTS = 10_000;
 /** In one import, at most 5,000 lines. */
 const LINES = 5_000;
 const FRAMES_MS = 10_000;
+/** Keys typed in the terminal, and how long a typist waits between two at least. */
+const KEYS = 200;
+const TYPIST_MS = 60;
+/** What a host prints at once, in MB. */
+const FLOOD_MB = 12;
 const QUERIES = ['pump north', 'valve', '10.41.7', 'reader harb 99', 'gauge-east-0042', 'meter west 7'];
 
 function need(name) {
@@ -60,6 +66,37 @@ function armPrompt() {
       requestAnimationFrame(look);
     }, { capture: true, once: true });
   });
+}
+
+/** From the next key until the terminal's page holds what was typed so far. */
+function armEcho(wanted) {
+  globalThis.measured = new Promise((resolve) => {
+    const rows = document.querySelector('.stage.shown .xterm-rows');
+    addEventListener('keydown', (event) => {
+      const begun = event.timeStamp;
+      const seen = new MutationObserver(() => {
+        if (![...rows.children].some((row) => row.textContent.trimEnd().endsWith(wanted))) return;
+        seen.disconnect();
+        resolve(performance.now() - begun);
+      });
+      seen.observe(rows, { childList: true, subtree: true, characterData: true });
+    }, { capture: true, once: true });
+  });
+}
+
+/** The longest time between two frames of the page until the terminal shows the word. */
+async function pauses(word) {
+  const rows = document.querySelector('.stage.shown .xterm-rows');
+  const began = performance.now();
+  let [last, longest, frames] = [began, 0, 0];
+  do {
+    await new Promise((next) => requestAnimationFrame(next));
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    frames += 1;
+  } while (!rows.textContent.includes(word));
+  return { longest, took: last - began, frames };
 }
 
 /** From the next key until the list shows what all letters ask for, and was drawn. */
@@ -173,6 +210,41 @@ async function prompts(page) {
   return { prompt: percentile(took, 0.5), prompt_p95: percentile(took, 0.95), prompt_runs: took.length };
 }
 
+async function typing(page) {
+  await sleep(PAUSE);
+  await page.click(button('SSH'));
+  const rows = `[...(${shown}?.querySelector('.xterm-rows')?.children ?? [])]`;
+  await page.until('the shell', `${rows}.some((row) => /[$#]\\s*$/.test(row.textContent))`);
+  const line = async (text) => {
+    for (const letter of text) await page.key(letter, { text: letter });
+    await page.key('Enter', { code: 'Enter', number: 13, text: '\r' });
+  };
+  const took = [];
+  for (let at = 0; at < KEYS;) {
+    // A line at a time; no two letters that follow each other are the same.
+    await line("clear; PS1='> '");
+    await page.until('an empty screen', `${rows}.filter((row) => row.textContent.trim()).length === 1`);
+    let typed = '#';
+    for (const letter of typed) await page.key(letter, { text: letter });
+    for (; typed.length < 42 && at < KEYS; at += 1) {
+      await sleep(TYPIST_MS);
+      const letter = 'abcdefghijklmnopqrstuvwxyz'[(at * 7) % 26];
+      typed += letter;
+      await page.call(armEcho, typed);
+      await page.key(letter, { text: letter });
+      took.push(await page.run('await globalThis.measured'));
+    }
+    await page.key('Enter', { code: 'Enter', number: 13, text: '\r' });
+  }
+  await line(`head -c ${FLOOD_MB * 750_000} /dev/urandom | base64 -w 100; echo over-$((6*7))`);
+  const flood = await page.call(pauses, 'over-42');
+  await closeTab(page);
+  return {
+    echo: percentile(took, 0.5), echo_p95: percentile(took, 0.95), echo_keys: took.length,
+    pause: flood.longest, flood_mb_s: (FLOOD_MB * 1000) / flood.took, flood_fps: (flood.frames * 1000) / flood.took,
+  };
+}
+
 async function desktop(page) {
   await toHost(page, 'desktop', 'VNC');
   await page.click(button('VNC'));
@@ -228,8 +300,9 @@ try {
   if (process.argv[2] === 'near') {
     await keepSignIn(page);
     const prompt = await prompts(page);
+    const terminal = await typing(page);
     const picture = await desktop(page);
-    console.log(JSON.stringify({ ...prompt, ...picture, ...(await searches(page)) }));
+    console.log(JSON.stringify({ ...prompt, ...terminal, ...picture, ...(await searches(page)) }));
   } else {
     console.log(JSON.stringify(await prompts(page)));
   }

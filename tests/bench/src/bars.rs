@@ -34,6 +34,7 @@ pub(crate) const BARS: &[Bar] = &[
     // 80 Mbit/s.
     bar(Name::Portal, "browser_s_per_gb", 100.0),
     bar(Name::Portal, "key_to_echo_p95", 25.0),
+    bar(Name::Portal, "terminal_echo_p95", 25.0),
     bar(Name::Portal, "click_to_prompt", 400.0),
     bar(Name::Portal, "click_to_prompt_60_ms", 900.0),
     bar(Name::Portal, "search_p95", 100.0),

@@ -1,6 +1,7 @@
 //! The portal's own pages in Chromium: from the click on a host's button to
-//! the prompt of its shell, from a key in the search to its list, and the
-//! frames of a scrolling desktop.
+//! the prompt of its shell, from a key in the terminal to its echo, the page's
+//! pauses while a terminal prints without end, from a key in the search to its
+//! list, and the frames of a scrolling desktop.
 //!
 //! The pages come from the server's listener for the demo. For the second round
 //! a line stands between the server and both ends, as for `start`: 60 ms from
@@ -35,6 +36,12 @@ struct Prompts {
 struct Near {
     #[serde(flatten)]
     prompts: Prompts,
+    echo: f64,
+    echo_p95: f64,
+    echo_keys: u32,
+    pause: f64,
+    flood_mb_s: f64,
+    flood_fps: f64,
     frame: f64,
     frame_p95: f64,
     fps: f64,
@@ -58,6 +65,24 @@ pub(super) fn figures(
     Ok(vec![
         prompt("click_to_prompt", &near.prompts, "loopback"),
         prompt("click_to_prompt_60_ms", &far, "60 ms end to end and back"),
+        Figure::new(
+            "terminal_echo_p95",
+            near.echo_p95,
+            "ms",
+            format!(
+                "key to echo in the portal's SSH terminal, loopback: {} keys; median {:.1} ms",
+                near.echo_keys, near.echo
+            ),
+        ),
+        Figure::new(
+            "terminal_longest_pause",
+            near.pause,
+            "ms",
+            format!(
+                "between two frames of the portal while its terminal prints {:.1} MB/s; {:.0} fps",
+                near.flood_mb_s, near.flood_fps
+            ),
+        ),
         Figure::new(
             "search_p95",
             near.search_p95,

@@ -100,14 +100,15 @@ impl Default for BoxFile {
 
 /// Bytes over which the claim code stands in a file's text, to be erased in
 /// place: the file system's tables are then not touched, so a power cut cannot
-/// harm them.
+/// harm them. Everything between the quotes, however the code was written.
 pub fn claim_span(text: &str) -> Option<std::ops::Range<usize>> {
     let raw: RawClaim = toml::from_str(text).ok()?;
-    let span = raw.claim?.span();
-    // Inside the quotes.
-    let range = span.start + 1..span.end.checked_sub(1)?;
-    let quoted = text.get(range.clone())?;
-    quoted.starts_with("culvert-claim-").then_some(range)
+    let claim = raw.claim.filter(|code| !code.as_ref().trim().is_empty())?;
+    let span = claim.span();
+    let written = text.get(span.clone())?;
+    let lines = written.starts_with("\"\"\"") || written.starts_with("'''");
+    let quotes = if lines { 3 } else { 1 };
+    Some(span.start + quotes..span.end.checked_sub(quotes)?)
 }
 
 #[derive(Deserialize)]
@@ -268,18 +269,36 @@ mod tests {
         assert!(refused("[gateway]\ndata_dir = \"/x\"").contains("image's own"));
     }
 
+    /// Whatever is taken for a code can be erased.
     #[test]
-    fn a_used_claim_code_is_erased_in_place() {
-        let text = format!("# one box\nclaim = \"{}\"\n[gateway]\n", code());
+    fn a_used_claim_code_is_erased_in_place_however_it_is_written() {
+        let code = code();
+        let (half, rest) = code.split_at(40);
+        for written in [
+            format!("\"{code}\""),
+            format!("'{code}'"),
+            format!("\"  {code} \""),
+            format!("\"\\u0063{}\"", &code[1..]),
+            format!("\"\"\"{code}\"\"\""),
+            format!("\"\"\"\n  {half}\n  {rest}\n\"\"\""),
+            format!("'''\r\n{half}\r\n{rest}'''"),
+        ] {
+            for before in ["# one box\n", "\u{feff}"] {
+                let text = format!("{before}claim = {written} # its code\n[gateway]\n");
+                assert!(BoxFile::from_toml(&text).unwrap().claim.is_some());
 
-        let span = claim_span(&text).unwrap();
-        let mut erased = text.clone().into_bytes();
-        erased[span].fill(b' ');
-        let erased = String::from_utf8(erased).unwrap();
+                let span = claim_span(&text).unwrap();
+                let mut erased = text.clone().into_bytes();
+                erased[span].fill(b' ');
+                let erased = String::from_utf8(erased).unwrap();
 
-        assert_eq!(erased.len(), text.len());
-        assert!(BoxFile::from_toml(&erased).unwrap().claim.is_none());
-        assert_eq!(claim_span(&erased), None);
+                assert_eq!(erased.len(), text.len());
+                assert!(!erased.contains(&code[20..30]), "{erased}");
+                assert!(!erased.contains(&code[50..]), "{erased}");
+                assert!(BoxFile::from_toml(&erased).unwrap().claim.is_none());
+                assert_eq!(claim_span(&erased), None);
+            }
+        }
     }
 
     #[test]

@@ -86,19 +86,16 @@ pub fn bundle(card: &Path) -> Option<(PathBuf, u64)> {
 /// Erases the claim code in the file on a card that is mounted writable.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says, or that no code is found there.
 pub fn erase_claim(card: &Path) -> io::Result<()> {
-    let Some(text) = text(card)? else {
-        return Ok(());
-    };
-    if let Some(span) = boxfile::claim_span(&text) {
-        let file = OpenOptions::new()
-            .write(true)
-            .open(card.join(boxfile::FILE_NAME))?;
-        file.write_all_at(&vec![b' '; span.len()], span.start as u64)?;
-        file.sync_data()?;
-    }
-    Ok(())
+    let text = text(card)?.unwrap_or_default();
+    let span = boxfile::claim_span(&text)
+        .ok_or_else(|| io::Error::other("it is not where it was read"))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(card.join(boxfile::FILE_NAME))?;
+    file.write_all_at(&vec![b' '; span.len()], span.start as u64)?;
+    file.sync_data()
 }
 
 /// Makes the card writable for one act.
@@ -147,5 +144,19 @@ mod tests {
         assert!(!wrong.portal.contains("10."), "{wrong:?}");
         fs::write(dir.path().join("culvert.toml"), b"\xff").unwrap();
         assert!(settings(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_code_is_erased_or_it_is_said_that_it_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("culvert.toml");
+        assert!(erase_claim(dir.path()).is_err());
+        fs::write(&file, "claim = \"\"\"\n culvert-claim-1:abc\n def\"\"\"\n").unwrap();
+
+        erase_claim(dir.path()).unwrap();
+
+        let left = fs::read_to_string(&file).unwrap();
+        assert_eq!(left.trim_end(), format!("claim = \"\"\"{:26}\"\"\"", ""));
+        assert!(erase_claim(dir.path()).is_err());
     }
 }

@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use culvert_wire::supervisor::LinkState;
+
 /// A gateway that lived this long is alive.
 const SETTLED: Duration = Duration::from_secs(20);
 
@@ -56,6 +58,15 @@ pub struct Trial {
     pub limit: Duration,
 }
 
+/// Whether the box has its link. One that the server has put aside keeps it
+/// (design D7): no release can change that.
+pub const fn has_link(link: LinkState) -> bool {
+    match link {
+        LinkState::Up | LinkState::Quarantined => true,
+        LinkState::Unclaimed | LinkState::Down => false,
+    }
+}
+
 /// What is known since the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -63,7 +74,7 @@ pub struct Facts {
     pub uptime: Duration,
     /// How long the gateway has lived without a restart.
     pub gateway_alive: Option<Duration>,
-    /// The link has been up.
+    /// The link is there ([`has_link`]).
     pub linked: bool,
 }
 
@@ -158,6 +169,17 @@ mod tests {
 
         assert_eq!(trial.judge(&facts(25, 20, false)), Verdict::Healthy);
         assert_eq!(trial.judge(&facts(300, 5, false)), Verdict::GiveUp);
+    }
+
+    /// P8: a box in quarantine would lose every release for no fault of theirs.
+    #[test]
+    fn a_box_that_was_put_aside_has_its_link() {
+        let judged = |link| trial(true, true).judge(&facts(300, 290, has_link(link)));
+
+        assert_eq!(judged(LinkState::Up), Verdict::Healthy);
+        assert_eq!(judged(LinkState::Quarantined), Verdict::Healthy);
+        assert_eq!(judged(LinkState::Down), Verdict::GiveUp);
+        assert_eq!(judged(LinkState::Unclaimed), Verdict::GiveUp);
     }
 
     #[test]

@@ -33,7 +33,7 @@ use nix::unistd::Pid;
 use crate::clock::Clock;
 use crate::disk::RecordDisk;
 use crate::gateway::Gateway;
-use crate::health::{Facts, Trial, Verdict, Way};
+use crate::health::{Facts, Trial, Verdict, Way, has_link};
 use crate::install::{self, Install, Judge};
 use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
@@ -224,7 +224,7 @@ impl Running {
         let facts = Facts {
             uptime: now.duration_since(self.begun),
             gateway_alive: self.gateway.alive(now),
-            linked: self.link.state == LinkState::Up,
+            linked: has_link(self.link.state),
         };
         let (slot, version) = (self.judge.running, self.judge.version);
         let generation = self.generation;

@@ -1,14 +1,16 @@
 //! Writes an image onto a card, and reads it back.
 //!
 //! A removable disk is written at once; anything else only after its name was
-//! typed. What is mounted, or too small, is never written.
+//! typed. What is mounted, held by something else, or too small, is never written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use sha2::{Digest as _, Sha256};
 
 use crate::tool;
@@ -117,14 +119,34 @@ impl Target {
     }
 }
 
+/// Opens a device for writing, for us alone: the kernel knows of more holders
+/// than of mounts.
+pub(crate) fn open(device: &Path) -> anyhow::Result<File> {
+    let about = fs::metadata(device).with_context(|| device.display().to_string())?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    if about.file_type().is_block_device() {
+        options.custom_flags(OFlag::O_EXCL.bits());
+    }
+    options.open(device).map_err(|error| refused(device, error))
+}
+
+fn refused(device: &Path, error: io::Error) -> anyhow::Error {
+    let name = device.display();
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EBUSY) => anyhow::anyhow!(
+            "{name} is in use (encrypted, part of a volume group or an array, swap, or mounted): \
+             close what holds it first"
+        ),
+        Some(_) | None => anyhow::Error::new(error).context(name.to_string()),
+    }
+}
+
 /// Writes and verifies; answers the hash of what is there now.
 pub(crate) fn flash(image: &Path, device: &Path, told: &mut impl Write) -> anyhow::Result<String> {
     let mut from = File::open(image).with_context(|| image.display().to_string())?;
     let length = from.metadata()?.len();
-    let mut to = OpenOptions::new()
-        .write(true)
-        .open(device)
-        .with_context(|| device.display().to_string())?;
+    let mut to = open(device)?;
     let wanted = copy(&mut from, length, "written", told, |bytes| {
         to.write_all(bytes)
     })
@@ -267,6 +289,22 @@ mod tests {
 
         let used = permit(&card, 1, "").unwrap_err();
         assert!(used.contains("in use at /media/card"), "{used}");
+    }
+
+    /// Wants no disk: /dev/full is no block device, and EBUSY is what the kernel
+    /// says of one that a LUKS mapping, LVM, an array or swap holds.
+    #[test]
+    fn what_something_else_holds_is_told_in_one_sentence() {
+        let held = refused(Path::new("/dev/sdb"), Errno::EBUSY.into()).to_string();
+
+        assert_eq!(
+            held,
+            "/dev/sdb is in use (encrypted, part of a volume group or an array, swap, or \
+             mounted): close what holds it first"
+        );
+        let other = refused(Path::new("/dev/sdb"), Errno::EROFS.into());
+        assert!(format!("{other:#}").contains("/dev/sdb: Read-only"));
+        assert!(open(Path::new("/dev/full")).is_ok());
     }
 
     #[test]

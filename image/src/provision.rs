@@ -1,7 +1,7 @@
 //! Writes the settings of one box onto an image or a card, and a release to be
 //! installed by hand. A card that is mounted is left alone, as by `flash`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -9,7 +9,7 @@ use culvert_config::boxfile::{BoxFile, FILE_NAME};
 
 use crate::card::{self, Window};
 use crate::disk;
-use crate::flash::Target;
+use crate::flash::{self, Target};
 
 /// A release that is installed from the card.
 const BUNDLE: &str = "update.culvert";
@@ -39,11 +39,7 @@ fn window(device: &Path) -> anyhow::Result<Window<File>> {
 
 fn open(target: &Target, device: &Path) -> anyhow::Result<Window<File>> {
     target.permit_write(device)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(device)
-        .with_context(|| device.display().to_string())?;
+    let file = flash::open(device)?;
     let place = disk::named("settings");
     Ok(Window::new(file, place.start, place.length))
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::build::Build;
@@ -127,17 +127,21 @@ enum Keys {
 pub(crate) fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
         Ok(lines) => {
-            let mut out = std::io::stdout().lock();
-            for line in lines {
-                // A closed output is no reason to fail.
-                let _ = writeln!(out, "{line}");
-            }
+            print(&lines);
             ExitCode::SUCCESS
         }
         Err(error) => {
             let _ = writeln!(std::io::stderr().lock(), "culvert-image: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print(lines: &[String]) {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        // A closed output is no reason to fail.
+        let _ = writeln!(out, "{line}");
     }
 }
 
@@ -168,7 +172,10 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
         }
         Command::Inspect { path, trusted } => {
             let trusted = trusted.as_deref().map(bundle::keys).transpose()?;
-            inspect::lines(&path, trusted.as_ref())
+            let found = inspect::look(&path, trusted.as_ref())?;
+            print(&found.lines);
+            ensure!(found.wrong.is_empty(), found.wrong.join("; "));
+            Ok(Vec::new())
         }
         Command::Keys(Keys::Init { dir, demo }) => keys::init(&dir, demo).map(|()| Vec::new()),
         Command::Keys(Keys::Rotate { dir, root }) => {

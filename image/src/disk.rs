@@ -44,7 +44,7 @@ pub(crate) const PLACES: [Place; 7] = [
     place("data", 186, DATA_MIB),
 ];
 /// The end of the last partition and the table's copy.
-const DISK: u64 = (186 + DATA_MIB + 1) * MIB;
+pub(crate) const DISK: u64 = (186 + DATA_MIB + 1) * MIB;
 
 const fn place(name: &'static str, start: u64, length: u64) -> Place {
     Place {
@@ -95,7 +95,7 @@ pub(crate) fn write(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> 
         .open(path)
         .with_context(|| path.display().to_string())?;
     file.set_len(DISK)?;
-    table(path, contents)?;
+    table(path, contents.epoch)?;
     loader(&file, contents)?;
     let boot = named("boot");
     let window = |place: Place| Window::new(&file, place.start, place.length);
@@ -134,7 +134,7 @@ pub(crate) fn write(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> 
 }
 
 /// A GPT with ids that depend on nothing but the names.
-fn table(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> {
+pub(crate) fn table(path: &Path, epoch: u64) -> anyhow::Result<()> {
     let mut text = format!(
         "label: gpt\nlabel-id: {}\nfirst-lba: 34\nunit: sectors\n",
         uuid("culvert disk")
@@ -155,7 +155,7 @@ fn table(path: &Path, contents: &Contents<'_>) -> anyhow::Result<()> {
             place.name
         );
     }
-    let mut child = tool::command("sfdisk", contents.epoch)
+    let mut child = tool::command("sfdisk", epoch)
         .args(["--quiet", "--no-reread", "--no-tell-kernel"])
         .arg(path)
         .stdin(Stdio::piped())

@@ -15,35 +15,48 @@ use culvert_wire::update::{
 };
 use data_encoding::HEXLOWER;
 
-use crate::{bundle, disk, slot};
+use crate::{bundle, disk, gpt, slot};
 
-/// Lines about a file.
-pub(crate) fn lines(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Vec<String>> {
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Lines about it.
+    pub(crate) lines: Vec<String>,
+    /// What is not as it should be.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Found {
+    fn line(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.wrong.push(what.into());
+    }
+}
+
+/// Reads a file or a card.
+pub(crate) fn look(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Found> {
     let mut head = [0; BUNDLE_MAGIC.len()];
     let mut file = File::open(path).with_context(|| path.display().to_string())?;
     file.read_exact(&mut head)
         .context("this is neither an image nor a bundle")?;
+    let mut out = Found::default();
     if head == *BUNDLE_MAGIC {
         let signed = bundle::check(&fs::read(path)?, trusted)?;
-        return Ok(release("bundle", &signed, trusted));
+        release(&mut out, "bundle", &signed, trusted);
+        return Ok(out);
     }
-    let mut out = Vec::new();
-    for place in disk::PLACES {
-        out.push(format!(
-            "{:9} {:>4} MiB at {:>4} MiB",
-            place.name,
-            place.length >> 20,
-            place.start >> 20
-        ));
-    }
+    table(&mut out, &file)?;
     let record = |name: &str| -> anyhow::Result<Option<Environment>> {
         let mut bytes = vec![0; LEN];
         file.read_exact_at(&mut bytes, disk::named(name).start)?;
         Ok(Environment::decode(&bytes))
     };
     match record::newest(record("record-1")?, record("record-2")?) {
-        Some((_, record)) => out.push(format!("state     {:?}", Slots::read(&record))),
-        None => out.push("state     no valid record".to_owned()),
+        Some((_, record)) => out.line(format!("state     {:?}", Slots::read(&record))),
+        None => out.line("state     no valid record"),
     }
     for name in ["slot-a", "slot-b"] {
         let place = disk::named(name);
@@ -53,14 +66,46 @@ pub(crate) fn lines(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Ve
         // of a release.
         let boots = bytes.get(..LEN).and_then(Environment::decode);
         match boots.and_then(|_| slot::manifest(&bytes)) {
-            None => out.push(format!("{name}    empty")),
+            None => out.line(format!("{name}    empty")),
             Some(signed) => {
-                parts(&bytes, &signed)?;
-                out.extend(release(name, &signed, trusted));
+                release(&mut out, name, &signed, trusted);
+                if let Err(error) = parts(&bytes, &signed) {
+                    out.wrong(format!("{name}: {error}"));
+                }
             }
         }
     }
     Ok(out)
+}
+
+/// The partitions as the disk's own table has them, which must be ours.
+fn table(out: &mut Found, disk: &File) -> anyhow::Result<()> {
+    let (entries, copy) =
+        gpt::read(disk).context("this is neither an image nor a bundle: its partition table")?;
+    for entry in &entries {
+        out.line(format!(
+            "{:9} {:>4} MiB at {:>4} MiB",
+            entry.name,
+            entry.length >> 20,
+            entry.start >> 20
+        ));
+    }
+    for place in disk::PLACES {
+        if !entries.iter().any(|entry| entry.is(&place)) {
+            out.wrong(format!(
+                "the partition table has no {} of {} MiB at {} MiB",
+                place.name,
+                place.length >> 20,
+                place.start >> 20
+            ));
+        }
+    }
+    if let Err(error) = copy {
+        out.wrong(format!(
+            "the partition table's copy at the disk's end: {error}"
+        ));
+    }
+    Ok(())
 }
 
 /// The board that an image is for.
@@ -91,23 +136,131 @@ fn parts(slot: &[u8], signed: &SignedManifest) -> anyhow::Result<()> {
     Ok(payload.finish()?)
 }
 
-fn release(what: &str, signed: &SignedManifest, trusted: Option<&KeyList>) -> Vec<String> {
+fn release(out: &mut Found, what: &str, signed: &SignedManifest, trusted: Option<&KeyList>) {
     let manifest = signed.unverified();
     let proof = match trusted {
         None => "signature not checked: no keys given".to_owned(),
         Some(keys) => match signed.verify(keys, &manifest.board, Purpose::Boot) {
             Ok((_, keys)) => format!("signed, keys of generation {}", keys.generation),
-            Err(error) => error.to_string(),
+            Err(error) => {
+                out.wrong(format!("{what}: {error}"));
+                error.to_string()
+            }
         },
     };
-    let mut out = vec![format!(
+    out.line(format!(
         "{what}: {} (version {}) for {}, {proof}",
         manifest.name, manifest.version, manifest.board
-    )];
-    out.extend(manifest.parts.iter().map(|part| {
+    ));
+    for part in &manifest.parts {
         let hash = HEXLOWER.encode(&part.hash);
         let (name, size, at) = (part.kind.name(), part.size, part.offset);
-        format!("  {name:9} {size:>9} bytes at {at:>9} {hash}")
-    }));
-    out
+        out.line(format!("  {name:9} {size:>9} bytes at {at:>9} {hash}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::path::PathBuf;
+
+    use culvert_wire::update::{PartKind, Verity};
+
+    use super::*;
+    use crate::keys::{self, Signer};
+    use crate::slot::{Label, Release};
+
+    /// A disk with a release in slot A, in a folder with its keys.
+    fn image(dir: &Path) -> (PathBuf, File, Signer) {
+        let (kernel, image) = (dir.join("kernel"), dir.join("image"));
+        keys::init(dir, true).unwrap();
+        let signer = Signer::load(dir, true).unwrap();
+        fs::write(&kernel, [7; 9000]).unwrap();
+        let label = Label {
+            board: "rock64".into(),
+            version: 3,
+            name: "0.3.0".into(),
+            epoch: 1_800_000_000,
+            days: 1,
+        };
+        let verity = Verity {
+            root_hash: [1; 32],
+            salt: [2; 32],
+        };
+        let parts = [(PartKind::Kernel, kernel)];
+        let release = Release::sign(&label, &parts, verity, &signer).unwrap();
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(&image);
+        let file = file.unwrap();
+        file.set_len(disk::DISK).unwrap();
+        disk::table(&image, 0).unwrap();
+        let start = disk::named("slot-a").start;
+        file.write_all_at(&release.slot(start).unwrap(), start)
+            .unwrap();
+        (image, file, signer)
+    }
+
+    #[test]
+    fn a_whole_image_is_told_and_nothing_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, _, signer) = image(dir.path());
+
+        let found = look(&image, Some(&signer.trusted)).unwrap();
+
+        assert!(found.wrong.is_empty(), "{found:?}");
+        assert_eq!(found.lines[0], "boot         8 MiB at   16 MiB");
+        let told = "slot-a: 0.3.0 (version 3) for rock64, signed, keys of generation 1";
+        assert!(found.lines.iter().any(|line| line == told), "{found:?}");
+        assert!(found.lines.iter().any(|line| line == "slot-b    empty"));
+    }
+
+    #[test]
+    fn a_release_of_a_foreign_key_and_a_damaged_one_are_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, file, _) = image(dir.path());
+        let other = dir.path().join("other");
+        keys::init(&other, false).unwrap();
+        let foreign = Signer::load(&other, false).unwrap().trusted;
+        let wrong = |trusted: Option<&KeyList>| look(&image, trusted).unwrap().wrong;
+
+        assert_eq!(wrong(None), Vec::<String>::new());
+        assert_eq!(wrong(Some(&foreign)).len(), 1);
+
+        let start = disk::named("slot-a").start + (128 << 10);
+        file.write_all_at(&[8], start + 5000).unwrap();
+        assert_eq!(wrong(None).len(), 1);
+        assert!(wrong(None)[0].starts_with("slot-a: "), "{:?}", wrong(None));
+    }
+
+    /// Read from the disk, not from what our builder believes.
+    #[test]
+    fn a_table_that_is_not_a_box_s_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, file, _) = image(dir.path());
+        let delete = crate::tool::run(
+            "sfdisk",
+            0,
+            &[
+                "-q".as_ref(),
+                "--delete".as_ref(),
+                image.as_os_str(),
+                "7".as_ref(),
+            ],
+        );
+        delete.unwrap();
+
+        let found = look(&image, None).unwrap();
+
+        assert_eq!(
+            found.wrong,
+            ["the partition table has no data of 32 MiB at 186 MiB"]
+        );
+        assert!(!found.lines.iter().any(|line| line.starts_with("data")));
+        file.write_all_at(&[0; 512], 512).unwrap();
+        let error = format!("{:#}", look(&image, None).unwrap_err());
+        assert!(
+            error.ends_with("its partition table: there is none"),
+            "{error}"
+        );
+    }
 }

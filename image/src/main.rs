@@ -9,6 +9,7 @@ mod cli;
 mod cpio;
 mod disk;
 mod flash;
+mod gpt;
 mod inspect;
 mod keys;
 mod packages;

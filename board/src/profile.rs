@@ -36,6 +36,8 @@ pub struct Board {
 pub enum Proof {
     /// `./check` boots it.
     BootedInCheck,
+    /// `./check --long` boots it.
+    BootedInLongCheck,
     /// Its image is built and looked at; nobody has booted it on hardware.
     NeverBooted,
 }

@@ -7,10 +7,10 @@ use std::process::Command;
 
 fn refused(words: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("release");
-    let output = Command::new(script).args(words).output().unwrap();
+    let output = Command::new(script).args(words).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2), "{words:?}");
     assert!(output.stdout.is_empty(), "{words:?}");
-    String::from_utf8(output.stderr).unwrap()
+    String::from_utf8(output.stderr).expect("it is text")
 }
 
 #[test]

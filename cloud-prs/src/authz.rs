@@ -14,7 +14,7 @@ mod table;
 use std::collections::HashSet;
 
 use culvert_wire::UnixMs;
-use culvert_wire::api::{Role, TokenScope};
+use culvert_wire::api::{NodeRef, Role, TokenScope};
 use culvert_wire::id::{CustomerId, TokenId, UserId};
 
 pub use node::{Limit, Node, Reach};
@@ -84,9 +84,11 @@ impl Actor {
             && match action.place() {
                 Place::Own => true,
                 Place::Root => self.may_at(action, &Node::All),
-                Place::Node => self.held.iter().any(|held| {
-                    action.roles().contains(&held.role) && self.limit_touches(&held.node)
-                }),
+                Place::Customer => self
+                    .held
+                    .iter()
+                    .any(|held| held.node.site().is_none() && self.counts_for(action, held)),
+                Place::Node => self.held.iter().any(|held| self.counts_for(action, held)),
             }
     }
 
@@ -104,11 +106,10 @@ impl Actor {
     pub fn sees(&self, node: &Node) -> bool {
         self.may_at(Action::TreeSee, node)
             || (self.scope_allows(Action::TreeSee)
-                && self.held.iter().any(|held| {
-                    node.covers(&held.node)
-                        && Action::TreeSee.roles().contains(&held.role)
-                        && self.limit_touches(&held.node)
-                }))
+                && self
+                    .held
+                    .iter()
+                    .any(|held| node.covers(&held.node) && self.counts_for(Action::TreeSee, held)))
     }
 
     /// Where she may do something.
@@ -119,6 +120,12 @@ impl Actor {
             .iter()
             .filter(|held| allowed && action.roles().contains(&held.role));
         Reach::new(held.map(|held| held.node).collect(), self.only.clone())
+    }
+
+    /// The places where she holds just this role.
+    pub fn places(&self, role: Role) -> Vec<NodeRef> {
+        let held = self.held.iter().filter(|held| held.role == role);
+        Reach::new(held.map(|held| held.node).collect(), self.only.clone()).places()
     }
 
     /// Whether she holds a role, or a higher one, at a place: what she may
@@ -160,6 +167,11 @@ impl Actor {
             (Some(_), None) => false,
             (Some(scopes), Some(needed)) => scopes.contains(&needed),
         }
+    }
+
+    /// Whether a role allows such a thing, and a token's limit leaves its place.
+    fn counts_for(&self, action: Action, held: &Held) -> bool {
+        action.roles().contains(&held.role) && self.limit_touches(&held.node)
     }
 
     /// Whether a token's limit leaves anything of a place.

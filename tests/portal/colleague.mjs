@@ -12,6 +12,7 @@ let made = Date.now() % 100_000;
 export async function invite(page, world, name) {
   await page.goto(`${world.url}/people/invite`);
   await page.fill('label:has-text("Name she signs in with") input', name);
+  await page.getByLabel('Role 1: customer').selectOption({ label: 'Everything' });
   await page.click('button:has-text("Make the link")');
   return page.locator('.secret').innerText();
 }

@@ -10,6 +10,7 @@ import * as hosts from './hosts.mjs';
 import * as keyboard from './keyboard.mjs';
 import * as kept from './kept.mjs';
 import * as picture from './picture.mjs';
+import * as places from './places.mjs';
 import * as reports from './reports.mjs';
 import * as live from './live.mjs';
 import { suite } from './suite.mjs';
@@ -18,4 +19,4 @@ import * as tests from './tests.mjs';
 import * as typing from './typing.mjs';
 import { launch } from './world.mjs';
 
-await suite({ ...tests, ...asking, ...hosts, ...desktops, ...keyboard, ...typing, ...bars, ...badInput, ...kept, ...reports, ...picture, ...tabs }, launch, live);
+await suite({ ...tests, ...asking, ...hosts, ...desktops, ...keyboard, ...typing, ...bars, ...badInput, ...kept, ...reports, ...picture, ...places, ...tabs }, launch, live);

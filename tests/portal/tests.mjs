@@ -264,6 +264,7 @@ export async function what_is_shown_only_now_stays_when_her_rights_are_looked_at
   const { id } = (await api(page, 'GET', '/api/v1/me')).body.user;
   await visit(page, '/people/invite');
   await page.fill('label:has-text("Name she signs in with") input', `late-${Date.now()}`);
+  await page.getByLabel('Role 1: customer').selectOption({ label: 'Everything' });
   await page.click('button:has-text("Make the link")');
   const link = await page.locator('.secret').innerText();
   // One more role: the server says that her rights have changed, and the page asks who she is.

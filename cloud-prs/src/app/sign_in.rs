@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use culvert_wire::api::{Me, Named, SignIn, SignInAnswer, SignedIn, TokenKind};
+use culvert_wire::api::{HeldRole, Me, Named, Role, SignIn, SignInAnswer, SignedIn, TokenKind};
 use culvert_wire::id::TokenId;
 use culvert_wire::reason::Reason;
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::throttle::Verdict;
 use super::tokens::{new_token, token_hash};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call, Via};
-use crate::authz::{Action, Identity, Node};
+use crate::authz::{Action, Actor, Identity, Node, Place};
 use crate::store::tokens::Token;
 use crate::store::users::User;
 use crate::store::{StoreError, customers, tokens, users};
@@ -179,7 +179,26 @@ impl App {
             customers: customers.collect(),
             two_factor: self.two_factor(&mut db, *user).await?,
             rights: rights.map(|action| action.name().to_owned()).collect(),
+            held: Role::ALL
+                .into_iter()
+                .map(|role| held_role(&call.actor, role))
+                .filter(|held| !held.nodes.is_empty())
+                .collect(),
             step_up_until: call.actor.fresh_until.filter(|until| self.now() < *until),
         })
+    }
+}
+
+/// A role with its places, and what it allows at each.
+fn held_role(actor: &Actor, role: Role) -> HeldRole {
+    let at_a_place = |action: &&Action| match action.place() {
+        Place::Customer | Place::Node => action.roles().contains(&role) && actor.may(**action),
+        Place::Own | Place::Root => false,
+    };
+    let rights = Action::ALL.iter().filter(at_a_place);
+    HeldRole {
+        role,
+        nodes: actor.places(role),
+        rights: rights.map(|action| action.name().to_owned()).collect(),
     }
 }

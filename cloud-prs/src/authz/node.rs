@@ -113,6 +113,17 @@ impl Reach {
         }
         Some(limit)
     }
+
+    /// The places, as the API names them.
+    pub fn places(&self) -> Vec<NodeRef> {
+        let Some(limit) = self.limit() else {
+            return vec![NodeRef::All];
+        };
+        let customers = limit.customers.into_iter().map(NodeRef::Customer);
+        let sites = limit.sites.into_iter().map(NodeRef::Site);
+        let hosts = limit.hosts.into_iter().map(NodeRef::Host);
+        customers.chain(sites).chain(hosts).collect()
+    }
 }
 
 /// What a search is limited to: things of these customers, at these sites, or

@@ -11,6 +11,8 @@ pub enum Place {
     Own,
     /// At everything: a role at a part is not enough.
     Root,
+    /// At the customer it is about: a role at a part of it is not enough.
+    Customer,
     /// At the place in the tree where its object is.
     Node,
 }
@@ -20,6 +22,7 @@ impl Place {
         match self {
             Self::Own => "own account",
             Self::Root => "everything",
+            Self::Customer => "its customer",
             Self::Node => "its place",
         }
     }
@@ -105,9 +108,9 @@ actions! {
     WebhookList "webhook.list" Root ADMINISTRATORS PERSON SignIn;
     WebhookChange "webhook.change" Root ADMINISTRATORS PERSON Fresh;
     CustomerAdd "customer.add" Root ADMINISTRATORS MANAGE SignIn;
-    CustomerChange "customer.change" Node ADMINISTRATORS MANAGE SignIn;
+    CustomerChange "customer.change" Customer ADMINISTRATORS MANAGE SignIn;
     CustomerDelete "customer.delete" Root ADMINISTRATORS MANAGE Fresh;
-    SiteAdd "site.add" Node ADMINISTRATORS MANAGE SignIn;
+    SiteAdd "site.add" Customer ADMINISTRATORS MANAGE SignIn;
     SiteChange "site.change" Node ADMINISTRATORS MANAGE SignIn;
     SiteDelete "site.delete" Node ADMINISTRATORS MANAGE Fresh;
     HostAdd "host.add" Node ADMINISTRATORS MANAGE SignIn;
@@ -132,7 +135,7 @@ actions! {
     Launch "launch.add" Node TECHNICIANS CONNECT SignIn;
     Report "report.see" Node EVERYBODY REPORT SignIn;
     ReportAll "report.see-all" Node OVERSEERS REPORT SignIn;
-    AuditSee "audit.see" Node ADMINISTRATORS REPORT SignIn;
+    AuditSee "audit.see" Customer ADMINISTRATORS REPORT SignIn;
     UserList "user.list" Node ADMINISTRATORS PERSON SignIn;
     UserAdd "user.add" Root ADMINISTRATORS PERSON Fresh;
     UserChange "user.change" Node ADMINISTRATORS PERSON Fresh;
@@ -158,15 +161,16 @@ pub fn text() -> String {
     let mut out = String::from(
         "# Who may do what. Everything that is not here is denied.\n\
          # A role is held at everything, a customer, a site or a host, and holds for what is\n\
-         # below. `everything`: the role must be held at everything. Nobody grants a role that\n\
-         # she does not hold at that place; owners are made on the server's console only.\n\
+         # below. `everything`: the role must be held at everything; `its customer`: at the\n\
+         # whole customer or everything. Nobody grants a role that she does not hold at that\n\
+         # place; owners are made on the server's console only.\n\
          # action             at           reader  technician  administrator  owner  \
          API token's scope  proof\n",
     );
     for action in Action::ALL {
         let may = |role: Role| match (action.place(), action.roles().contains(&role)) {
             (Place::Own, _) | (_, true) => "yes",
-            (Place::Root | Place::Node, false) => "-",
+            (Place::Root | Place::Customer | Place::Node, false) => "-",
         };
         let scope = action.scope().map_or("(sign-in only)", TokenScope::name);
         let proof = match action.proof() {

@@ -89,12 +89,38 @@ fn a_role_may_at_its_place_exactly_what_the_table_gives_it() {
                 let anywhere = match action.place() {
                     Place::Own => true,
                     Place::Root => listed && place == Node::All,
+                    Place::Customer => listed && place.site().is_none(),
                     Place::Node => listed,
                 };
                 assert_eq!(ann.may(action), anywhere, "{role:?} {action:?}");
             }
         }
     }
+}
+
+/// What pages offer by: each role with the places where it is held.
+#[test]
+fn the_places_of_a_role_are_those_where_it_is_held_within_a_tokens_limit() {
+    let mut anna = holding(&[
+        (Role::Administrator, Node::Customer(customer(1))),
+        (Role::Administrator, host(2, 1, 9)),
+        (Role::Technician, Node::All),
+    ]);
+
+    let anything = [
+        NodeRef::Customer(customer(1)),
+        NodeRef::Host(HostId::from_random([9; 16])),
+    ];
+    assert_eq!(anna.places(Role::Administrator), anything);
+    assert_eq!(anna.places(Role::Technician), [NodeRef::All]);
+    assert_eq!(anna.places(Role::Owner), []);
+
+    anna.only = Some([customer(2)].into());
+    assert_eq!(anna.places(Role::Administrator), anything[1..]);
+    assert_eq!(
+        anna.places(Role::Technician),
+        [NodeRef::Customer(customer(2))]
+    );
 }
 
 /// Deny by default: who holds nothing may only what concerns herself.

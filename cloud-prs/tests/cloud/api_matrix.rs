@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use culvert_cloud_prs::app::webhooks::NewWebhook;
 use culvert_cloud_prs::authz::{Action, Place, Proof};
-use culvert_wire::api::{NewLaunch, NodeRef, Role, Secret, TokenScope};
+use culvert_wire::api::{Me, NewLaunch, NodeRef, Role, Secret, TokenScope};
 use culvert_wire::grant::Protocol;
 use culvert_wire::id::{
     AssignmentId, ClaimId, CustomerId, GatewayId, HostId, InvitationId, SessionId, SiteId, TeamId,
@@ -271,7 +271,8 @@ impl Kind {
         match action.place() {
             Place::Own => true,
             Place::Root => listed && self.everywhere,
-            Place::Node => listed,
+            // Roles are held here at a whole customer at least.
+            Place::Customer | Place::Node => listed,
         }
     }
 
@@ -411,6 +412,38 @@ async fn a_colleagues_sessions_and_tokens_are_foreign() {
             let (status, body) = send(&world, &bob, &row, &anns).await;
             assert_eq!(status, 404, "{}: {body}", row.route);
         }
+    }
+}
+
+/// A part of a customer is not the customer: `me` says so, and what needs the whole
+/// is refused whatever the id.
+#[tokio::test]
+async fn an_administrator_of_a_site_has_no_right_to_its_customer() {
+    let world = World::new().await;
+    let who = Quick::new(&world).await;
+    let site = NodeRef::Site(world.a.site);
+    assign(&world.app, who.id, Role::Administrator, site).await;
+    let from = From::Link(&who.link);
+    let (_, me) = world.send(&from, "GET", "/api/v1/me", "").await;
+    let me: Me = serde_json::from_str(&me).unwrap();
+    let [held] = &me.held[..] else {
+        panic!("{:?}", me.held);
+    };
+    assert_eq!(
+        (held.role, &held.nodes[..]),
+        (Role::Administrator, &[site][..])
+    );
+    for (action, may) in [("host.add", true), ("claim.add", true)]
+        .into_iter()
+        .chain(["audit.see", "customer.change", "site.add", "user.add"].map(|a| (a, false)))
+    {
+        assert_eq!(me.rights.iter().any(|a| a == action), may, "{action}");
+        assert_eq!(held.rights.iter().any(|a| a == action), may, "{action}");
+    }
+    for customer in [world.a.customer, world.b.customer, missing().customer] {
+        let path = format!("/api/v1/audit?customer={customer}");
+        let (status, body) = world.send(&from, "GET", &path, "").await;
+        assert_eq!(status, 403, "{body}");
     }
 }
 

@@ -265,9 +265,24 @@ pub struct Me {
     /// What it may do somewhere: names of actions, as the audit trail has them.
     #[serde(default)]
     pub rights: Vec<String>,
+    /// Where it may do what of that which is done at a place.
+    #[serde(default)]
+    pub held: Vec<HeldRole>,
     /// Until when dangerous actions need no new proof.
     #[serde(default)]
     pub step_up_until: Option<UnixMs>,
+}
+
+/// A role that an account holds, its teams' included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeldRole {
+    /// Which.
+    pub role: Role,
+    /// Where, and below.
+    pub nodes: Vec<NodeRef>,
+    /// What it may do there: names of actions.
+    pub rights: Vec<String>,
 }
 
 /// The second factors of an account.

@@ -14,6 +14,9 @@ export interface Host {
   site: Site; customer: Customer;
 }
 
+/** A place of the tree with what is above it; without a customer it is everything. */
+export interface Where { customer?: string; site?: string; host?: string }
+
 type BoxChange = Partial<TreeGateway> & { id: string };
 
 class World {
@@ -46,6 +49,9 @@ class World {
 
   /** Whether the asker has this right anywhere; the server judges each request again. */
   may(action: string): boolean { return mayDo(this.me, action); }
+
+  /** Whether she has it at this place, for what is done at a place of the tree. */
+  mayAt(action: string, where: Where = {}): boolean { return mayDoAt(this.me, action, where); }
 
   online(host: Host): boolean { return this.boxes.get(host.site.id)?.online ?? false; }
 
@@ -147,5 +153,9 @@ function replace<K, V>(map: SvelteMap<K, V>, by: Map<K, V>): void {
 
 /** A hint for what to show; a server that names no rights is asked each time. */
 export const mayDo = (me: Me | null, action: string): boolean => (me?.rights ? me.rights.includes(action) : me !== null);
+
+/** The same for one place: her roles there and above count. */
+export const mayDoAt = (me: Me | null, action: string, where: Where): boolean =>
+  mayDo(me, action) && (!me?.held || me.held.some((h) => h.rights.includes(action) && h.nodes.some((n) => n.kind === 'all' || where[n.kind] === n.id)));
 
 export const world = new World();

@@ -1,0 +1,108 @@
+//! Whoever has a role at a part of the tree only: what she is offered she may do
+//! (S18, S21, S23; trust rows 24 and 27).
+
+import assert from 'node:assert/strict';
+
+import { accept, colleague, ownersPage, site } from './colleague.mjs';
+import { accessibleInBothThemes, api, harbour, intoShell, open, palette, settled, shown, typed, visit } from './world.mjs';
+
+const dialog = (page) => page.locator('dialog[open]');
+let made = Date.now() % 100_000;
+
+/** Somebody with this role there, signed in on a page of her own that notes what is refused to it. */
+async function somebody(browser, owner, role, node) {
+  const name = `${role}-${(made += 1)}`;
+  const { status, body } = await api(owner, 'POST', '/api/v1/invitations', { name, assignments: [{ role, node }] });
+  assert.equal(status, 201, JSON.stringify(body));
+  const page = await open(browser);
+  await accept(page, body.link);
+  page.refused = [];
+  page.on('response', (r) => { if (r.status() >= 400 && r.url().includes('/api/')) page.refused.push(`${r.request().method()} ${new URL(r.url()).pathname}: ${r.status()}`); });
+  return { name, page, id: (await api(page, 'GET', '/api/v1/me')).body.user.id };
+}
+
+/** A customer of its own, with a site that waits for a box and one that is nobody's business. */
+async function place(owner) {
+  const yard = await site(owner, 'Quay', [['crane', '192.168.77.10', [['ssh', 22]]]]);
+  const customer = (await api(owner, 'GET', '/api/v1/tree')).body.customers.find((c) => c.sites.some((s) => s.id === yard.id));
+  const other = (await api(owner, 'POST', `/api/v1/customers/${customer.id}/sites`, { name: 'Far pier' })).body;
+  return { customer, yard: yard.id, other: other.id, crane: yard.hosts.crane };
+}
+
+/** Every page of the side bar, and those behind them. */
+async function throughEveryPage({ page, id }, { customer, yard, crane }) {
+  const links = await page.locator('nav[aria-label=Culvert] a').evaluateAll((all) => all.map((a) => a.getAttribute('href')));
+  for (const path of [...links, `/c/${customer.id}`, `/sites/${yard}`, `/h/${crane}`, '/people/invite', `/people/${id}`, '/teams', '/account']) {
+    await visit(page, path);
+    assert.deepEqual(await page.locator('main [role=alert]').allInnerTexts(), [], path);
+    assert.deepEqual(page.refused, [], path);
+  }
+  return links;
+}
+
+const options = (select) => select.locator('option:not([disabled])').allInnerTexts();
+
+export async function an_administrator_of_one_customer_is_refused_nothing_that_a_page_offers(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const at = await place(owner);
+  const anna = await somebody(browser, owner, 'administrator', { kind: 'customer', id: at.customer.id });
+  const { page } = anna;
+  const links = await throughEveryPage(anna, at);
+  assert.ok(links.includes('/audit') && links.includes('/people') && !links.includes('/webhooks'), links.join());
+
+  // The trail is her customer's, and there is no other to choose.
+  await visit(page, '/audit');
+  await page.locator('tbody code', { hasText: 'customer.add' }).waitFor();
+  assert.deepEqual(await options(page.getByLabel('Customer')), [at.customer.name]);
+
+  // A box is claimed for one of her sites: none waits for somebody else to decide.
+  await visit(page, '/boxes');
+  await page.click('button:has-text("Claim a box")');
+  const make = dialog(page).locator('button:has-text("Make the code")');
+  assert.deepEqual(await options(dialog(page).getByLabel('Site')), ['Far pier', 'Yard']);
+  assert.equal(await make.isDisabled(), true);
+  await accessibleInBothThemes(page, 'a claim for one of her sites');
+  await dialog(page).getByLabel('Site').selectOption({ label: 'Yard' });
+  await make.click();
+  await dialog(page).locator('.secret').waitFor();
+  await dialog(page).locator('button:has-text("Done")').click();
+  await page.locator('section', { hasText: 'Codes that still work' }).getByText('Yard').waitFor();
+
+  // Her customer's other administrator, reader or technician: she begins with the place there is.
+  await visit(page, '/people/invite');
+  const where = page.getByLabel('Role 1: customer');
+  assert.deepEqual(await options(where), [at.customer.name]);
+  assert.equal(await where.inputValue(), at.customer.id);
+  await page.fill('label:has-text("Name she signs in with") input', `olga-${made}`);
+  await page.click('button:has-text("Make the link")');
+  await page.locator('.secret').waitFor();
+  await visit(page, `/people/${anna.id}`);
+  await page.getByRole('button', { name: 'Role', exact: true }).click();
+  await dialog(page).getByLabel('Where: site or host').selectOption({ label: 'Site Yard' });
+  await dialog(page).locator('button:has-text("Give role")').click();
+  await page.locator('li', { hasText: `technician${at.customer.name}` }).waitFor();
+  assert.deepEqual([...page.refused, ...page.faults], []);
+}
+
+export async function an_administrator_of_one_site_is_offered_nothing_of_its_customer(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const at = await place(owner);
+  const sina = await somebody(browser, owner, 'administrator', { kind: 'site', id: at.yard });
+  const { page } = sina;
+  const links = await throughEveryPage(sina, at);
+  // Trails are whole customers': there is none for her.
+  assert.ok(!links.includes('/audit') && links.includes('/people'), links.join());
+  await visit(page, `/c/${at.customer.id}`);
+  for (const name of ['Site', 'Rename customer']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
+  await visit(page, '/people/invite');
+  assert.equal(await page.getByLabel('Role 1: site or host').inputValue(), `site:${at.yard}`);
+  assert.deepEqual((await options(page.getByLabel('Role 1: site or host'))).map((text) => text.trim()), ['Site Yard', 'crane']);
+  await page.fill('label:has-text("Name she signs in with") input', `tom-${made}`);
+  await page.click('button:has-text("Make the link")');
+  await page.locator('.secret').waitFor();
+  await visit(page, `/sites/${at.yard}`);
+  await page.click('button:has-text("Claim a box")');
+  await dialog(page).locator('button:has-text("Make the code")').click();
+  await dialog(page).locator('.secret').waitFor();
+  assert.deepEqual([...page.refused, ...page.faults], []);
+}

@@ -73,6 +73,7 @@ export async function an_administrator_of_one_customer_is_refused_nothing_that_a
   const where = page.getByLabel('Role 1: customer');
   assert.deepEqual(await options(where), [at.customer.name]);
   assert.equal(await where.inputValue(), at.customer.id);
+  assert.ok(!(await options(page.getByLabel('Role 1', { exact: true }))).includes('owner'));
   await page.fill('label:has-text("Name she signs in with") input', `olga-${made}`);
   await page.click('button:has-text("Make the link")');
   await page.locator('.secret').waitFor();
@@ -105,4 +106,31 @@ export async function an_administrator_of_one_site_is_offered_nothing_of_its_cus
   await dialog(page).locator('button:has-text("Make the code")').click();
   await dialog(page).locator('.secret').waitFor();
   assert.deepEqual([...page.refused, ...page.faults], []);
+}
+
+export async function an_owner_chooses_where_and_is_told_where_owners_are_made(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const nina = await colleague(world, browser, owner);
+  await owner.goto(`${world.url}/people/invite`);
+  assert.equal(await owner.getByLabel('Role 1: customer').inputValue(), '', 'a place is chosen for her');
+  assert.deepEqual(await options(owner.getByLabel('Role 1', { exact: true })), ['reader', 'technician', 'administrator']);
+  await owner.getByText('culvert-prs admin user add NAME --role owner').waitFor();
+  await accessibleInBothThemes(owner, 'an invitation');
+  await owner.fill('label:has-text("Name she signs in with") input', `eve-${made}`);
+  await owner.click('button:has-text("Make the link")');
+  assert.equal(await owner.locator('form :invalid').count() > 0, true);
+  assert.equal(await owner.locator('.secret').count(), 0);
+
+  await visit(owner, `/people/${nina.id}`);
+  await owner.getByRole('button', { name: 'Role', exact: true }).click();
+  await dialog(owner).getByText('culvert-prs admin user role NAME owner').waitFor();
+  assert.equal(await dialog(owner).locator('input[value=owner]').count(), 0);
+  await accessibleInBothThemes(owner, 'a role');
+  await owner.keyboard.press('Escape');
+  // What is unmade at the console only has no bin here.
+  const me = (await api(owner, 'GET', '/api/v1/me')).body.user.id;
+  await visit(owner, `/people/${me}`);
+  await owner.locator('li', { hasText: 'owner' }).first().waitFor();
+  assert.equal(await owner.getByRole('button', { name: /^Take role owner/ }).count(), 0);
+  assert.deepEqual(owner.faults, []);
 }

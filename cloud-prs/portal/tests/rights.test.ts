@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { mayDoAt, type Customer } from '../src/lib/world.svelte';
 import { choices, first, widest } from '../src/pages/people/places';
+import { ROLES } from '../src/pages/people/shapes';
 
 const customer = (id: string, sites: Record<string, string[]>): Customer => {
   const of = { id, name: id, sites: [] } as Customer;
@@ -46,4 +47,5 @@ describe('the places at which a role can be given', () => {
     expect(first(tree, asked(everything))).toBeNull();
     expect(first(tree, asked(who(['administrator', [{ kind: 'customer', id: 'mill' }, { kind: 'site', id: 'pier' }], RIGHTS])))).toBeNull();
   });
+  it('are given no role that is always refused', () => expect(ROLES.map((r) => r.role)).not.toContain('owner'));
 });

@@ -7,11 +7,11 @@ export interface Person { id: string; name: string; role?: RoleName | null; disa
 export interface Team { id: string; name: string; members: { id: string; name: string }[] }
 export interface Assigned { id: string; subject: { kind: 'user' | 'team'; id: string }; subject_name: string; role: RoleName; node: Node; path: string[]; granted: number; granted_by: string }
 
+/** Those that are given here; owners are made at the server's console. */
 export const ROLES: readonly { role: RoleName; what: string }[] = [
   { role: 'reader', what: 'sees reports only; for a customer’s own person' },
   { role: 'technician', what: 'opens sessions on the hosts there' },
-  { role: 'administrator', what: 'also sets up sites, boxes, hosts and people there' },
-  { role: 'owner', what: 'everything there, and gives these rights to others' },
+  { role: 'administrator', what: 'also sets up sites, boxes, hosts and people there, and gives these roles to others' },
 ];
 
 /** "everything" or "Customer › Site". */

@@ -134,3 +134,21 @@ export async function an_owner_chooses_where_and_is_told_where_owners_are_made(w
   assert.equal(await owner.getByRole('button', { name: /^Take role owner/ }).count(), 0);
   assert.deepEqual(owner.faults, []);
 }
+
+export async function a_customer_whose_first_site_was_refused_gets_it_at_the_next_try(world, browser) {
+  const page = await ownersPage(world, browser);
+  const name = `Half done ${Date.now()}`;
+  await page.getByRole('button', { name: 'Customer', exact: true }).click();
+  await dialog(page).locator('label:has-text("Customer’s name") input').fill(name);
+  await dialog(page).locator('label:has-text("First site") input').fill('x'.repeat(300));
+  await dialog(page).locator('button:has-text("Add customer")').click();
+  await dialog(page).locator('[role=alert]').waitFor();
+  await dialog(page).getByText('The customer is added; its site is not yet.').waitFor();
+  await accessibleInBothThemes(page, 'a refused site');
+  await dialog(page).locator('label:has-text("First site") input').fill('Depot');
+  await dialog(page).locator('button:has-text("Add site")').click();
+  await page.waitForSelector('h1:has-text("Depot")');
+  const found = (await api(page, 'GET', '/api/v1/tree')).body.customers.filter((c) => c.name === name);
+  assert.deepEqual(found.map((c) => c.sites.map((s) => s.name)), [['Depot']]);
+  assert.deepEqual(page.faults, []);
+}

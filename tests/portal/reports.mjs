@@ -43,7 +43,20 @@ export async function paper_shows_the_report_and_says_what_it_leaves_out(world, 
     const line = page.locator('[aria-label=Report] tbody tr', { has: page.getByText(name, { exact: true }) }).first();
     await line.waitFor();
     assert.match(await line.innerText(), /\s[1-9]\d*\s/, `${tab}: no number of sessions`);
+    const [sums] = await Promise.all([page.waitForEvent('download'), page.click('button:has-text("CSV")')]);
+    assert.match(sums.suggestedFilename(), /^culvert-per-(user|customer|host)-/);
+    assert.match(readFileSync(await sums.path(), 'utf8'), new RegExp(`^(user|customer|host),[^]*\n${name},`));
   }
+  // One host's report: on the page, on paper and as a file.
+  await page.locator('[aria-label=Report] tbody tr', { hasText: 'Harbour' }).getByRole('button', { name: 'server', exact: true }).click();
+  await settled(page);
+  const rows = page.locator('[role=region] [role=listitem]');
+  await rows.first().waitFor();
+  for (const text of await rows.allInnerTexts()) assert.match(text, /Harbour[^]*server/);
+  assert.match(await page.locator('p.print-only').textContent(), /server \(Harbour ›/);
+  const [one] = await Promise.all([page.waitForEvent('download'), page.click('a:has-text("CSV")')]);
+  const hosts = readFileSync(await one.path(), 'utf8').trim().split(/\r?\n/).slice(1).map((line) => line.split(',')[4]);
+  assert.deepEqual([...new Set(hosts)], ['server']);
 
   // As after years: more than paper takes, and more than one answer holds.
   await page.route('**/api/v1/reports/sessions?*', async (route) => {

@@ -1,6 +1,6 @@
 //! What a report adds up, per technician, customer and host (S23).
 import { describe, expect, it } from 'vitest';
-import { day, endOf, startOf, sums } from '../src/pages/report';
+import { csv, day, endOf, startOf, sums } from '../src/pages/report';
 
 const session = (user: string, customer: string, host: string, started: number, ended: number | null, from = 0, to = 0) => ({
   session: `${user}${host}${started}`, user: { id: user, name: `name of ${user}` }, customer: { id: customer, name: `name of ${customer}` }, site: { id: `${customer}-s`, name: 'Depot' },
@@ -28,6 +28,12 @@ describe('a report', () => {
   it('counts a session that runs until now, and none backwards', () => {
     expect(sums([session('ann', 'c', 'h', 2_000_000, null)], 'user', NOW)[0]?.time).toBe(0);
     expect(sums([], 'user', NOW)).toEqual([]);
+  });
+  it('is a file of the sums, in which no name is a formula', () => {
+    const file = csv(sums(list, 'user', NOW), 'user', false);
+    expect(file.split('\n').slice(0, 2)).toEqual(['user,sessions,seconds,bytes_from_host,bytes_to_host,people,last', 'name of ann,3,460,80,8,1,1970-01-01T00:15:00Z']);
+    const odd = [{ ...sums(list, 'host', NOW)[0]!, name: '=1+1', under: 'a "b", c' }];
+    expect(csv(odd, 'host', true)).toBe('host,where,sessions,seconds,bytes_from_host,bytes_to_host,people,last\n\'=1+1,"a ""b"", c",1,300,30,3,1,1970-01-01T00:03:20Z\nolder sessions are left out: ask for a shorter time,,,,,,,\n');
   });
   it('takes whole days, the last one with its evening', () => {
     const noon = new Date(2026, 2, 29, 12).getTime();

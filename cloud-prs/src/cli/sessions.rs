@@ -56,6 +56,9 @@ pub(super) struct Report {
     /// Of this customer
     #[arg(long)]
     customer: Option<String>,
+    /// On this host; `Customer/Site/Host` or id
+    #[arg(long)]
+    host: Option<String>,
     /// Of this person
     #[arg(long)]
     user: Option<String>,
@@ -70,6 +73,9 @@ impl Report {
         };
         if let Some(customer) = &self.customer {
             filter.customer = Some(find::customer(app, customer).await?);
+        }
+        if let Some(host) = &self.host {
+            filter.host = Some(find::host(app, call, host).await?);
         }
         if let Some(user) = &self.user {
             filter.user = Some(find::user(app, user).await?);

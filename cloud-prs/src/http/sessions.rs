@@ -11,7 +11,7 @@ use culvert_wire::api::{
     ApiError, LaunchAnswer, NewLaunch, NewSession, RedeemAnswer, RedeemLaunch, RenewAnswer,
     SessionAnswer, SessionInfo, SessionList,
 };
-use culvert_wire::id::{CustomerId, SessionId, UserId};
+use culvert_wire::id::{CustomerId, HostId, SessionId, UserId};
 
 use super::caller::Who;
 use super::extract::{Ask, Body, Id};
@@ -144,6 +144,7 @@ pub(super) struct ReportQuery {
     from: Option<UnixMs>,
     to: Option<UnixMs>,
     customer: Option<CustomerId>,
+    host: Option<HostId>,
     user: Option<UserId>,
     #[serde(default)]
     format: Form,
@@ -162,8 +163,8 @@ pub(super) struct SessionReport {
 /// had to be left out, the CSV form's last line says so.
 #[utoipa::path(get, path = "/api/v1/reports/sessions", tag = "sessions",
     params(("from" = Option<u64>, Query), ("to" = Option<u64>, Query),
-        ("customer" = Option<CustomerId>, Query), ("user" = Option<UserId>, Query),
-        ("format" = inline(Option<Form>), Query)),
+        ("customer" = Option<CustomerId>, Query), ("host" = Option<HostId>, Query),
+        ("user" = Option<UserId>, Query), ("format" = inline(Option<Form>), Query)),
     responses(
         (status = 200, content((SessionReport = "application/json"), (String = "text/csv"))),
         (status = "4XX", body = ApiError)
@@ -177,6 +178,7 @@ pub(super) async fn report(
         from: ask.from,
         to: ask.to,
         customer: ask.customer,
+        host: ask.host,
         user: ask.user,
         // One more tells whether there are more.
         limit: Some(MAX_REPORT + 1),

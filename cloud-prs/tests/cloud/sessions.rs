@@ -5,11 +5,12 @@ use culvert_cloud_prs::store::sessions::{End, Filter};
 use culvert_wire::api::{NewLaunch, NewSession, RedeemLaunch};
 use culvert_wire::frame::SessionEnded;
 use culvert_wire::grant::{JOIN_WITHIN_MS, Protocol};
+use culvert_wire::id::HostId;
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::Ticket;
 
-use crate::world::{From, HOUR, World, ask, console, on_both};
+use crate::world::{From, HOUR, Person, World, ask, console, on_both};
 
 on_both! {
     /// The walk of one session, step 2.
@@ -295,6 +296,38 @@ on_both! {
         let bobs = world.call(&world.bob).await;
         assert!(world.app.report(&bobs, Filter::default()).await.unwrap().is_empty());
     }
+}
+
+/// S23, threat 7: one host's report; a foreign host's is as empty as that of one
+/// that is not there.
+#[tokio::test]
+async fn a_report_of_one_host_has_its_sessions_and_a_foreign_one_is_as_if_missing() {
+    let world = World::new().await;
+    let at_a = world.session(&world.ann, &world.a).await.session;
+    world.session(&world.bob, &world.b).await;
+    let missing = HostId::from_random([77; 16]);
+    let report = async |who: &Person, host: HostId| {
+        let path = format!("/api/v1/reports/sessions?host={host}");
+        let (status, body) = world.send(&From::Link(&who.link), "GET", &path, "").await;
+        assert_eq!(status, 200, "{body}");
+        body
+    };
+
+    let olgas: serde_json::Value =
+        serde_json::from_str(&report(&world.olga, world.a.host).await).unwrap();
+    let found = olgas["sessions"].as_array().unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["session"], at_a.to_string());
+    assert!(
+        report(&world.ann, world.a.host)
+            .await
+            .contains(&at_a.to_string())
+    );
+
+    let nothing = report(&world.ann, missing).await;
+    assert_eq!(nothing, r#"{"sessions":[],"more":false}"#);
+    assert_eq!(report(&world.ann, world.b.host).await, nothing);
+    assert_eq!(report(&world.bob, world.a.host).await, nothing);
 }
 
 on_both! {

@@ -25,6 +25,18 @@ export function sums(list: readonly SessionInfo[], by: Exclude<By, 'sessions'>, 
   return [...found.values()].map(({ who: _who, ...sum }) => sum).sort((a, b) => b.time - a.time);
 }
 
+/** Sums as a file. As in the server's own, no name in it is taken for a formula. */
+export function csv(sums: readonly Sum[], by: Exclude<By, 'sessions'>, more: boolean): string {
+  const head = [by, ...(by === 'host' ? ['where'] : []), 'sessions', 'seconds', 'bytes_from_host', 'bytes_to_host', 'people', 'last'];
+  const rows = sums.map((s) => [
+    guard(s.name), ...(by === 'host' ? [guard(s.under)] : []), ...[s.count, Math.floor(s.time / 1000), s.from, s.to, s.people].map(String), new Date(s.last).toISOString().replace(/\.\d+/, ''),
+  ]);
+  const left = more ? [['older sessions are left out: ask for a shorter time', ...Array<string>(head.length - 1).fill('')]] : [];
+  return [head, ...rows, ...left].map((row) => `${row.map(field).join(',')}\n`).join('');
+}
+const guard = (text: string): string => (/^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text);
+const field = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
 /** A day as <input type=date> writes it, in this browser's time zone. */
 export function day(ms: number): string {
   const d = new Date(ms);

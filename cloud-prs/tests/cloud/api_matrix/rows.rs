@@ -46,6 +46,8 @@ pub(super) enum Ids {
     Trail,
     /// Things that belong to no customer.
     Root,
+    /// What a list is limited to: of a foreign or a missing one it is empty.
+    Filter,
     /// Things of the asker herself: everybody else's are foreign.
     Own,
     /// Sessions: her own, for an administrator all.
@@ -214,7 +216,12 @@ pub(super) fn rows() -> Vec<Row> {
         plain("GET /downloads", A::Launch, 200),
         // Nothing lies there; downloads.rs holds what does.
         plain("GET /downloads/{name}", A::Launch, 404),
-        plain("GET /reports/sessions", A::Report, 200),
+        Row::new(
+            "GET /reports/sessions?host={host}",
+            A::Report,
+            Ids::Filter,
+            200,
+        ),
         plain("GET /users", A::UserList, 200),
         plain("POST /users", A::UserAdd, 201).body(
             |t| json!({ "name": format!("carl {}", t.team), "password": "a long enough one" }),

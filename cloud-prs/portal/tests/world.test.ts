@@ -10,6 +10,7 @@ const tree = (online: boolean) => ({ customers: [{ id: 'c', name: 'C', sites: [{
 /** Requests for the tree, answered when the test says so. */
 function server(): ((online: boolean) => void)[] {
   const waiting: ((online: boolean) => void)[] = [];
+  world.me = { user: { id: 'u', name: 'u' }, customers: [], rights: ['tree.see', 'session.see'] } as never;
   const answer = (body: unknown): Response => new Response(JSON.stringify(body));
   vi.stubGlobal('fetch', (url: string) => (url.includes('/tree')
     ? new Promise<Response>((resolve) => { waiting.push((online) => resolve(answer(tree(online)))); })
@@ -48,6 +49,15 @@ describe('a box that changes while the tree is on its way', () => {
     await loaded;
     world.box(box(true));
     expect(online()).toBe(true);
+  });
+});
+
+describe('whoever reads reports alone', () => {
+  it('asks for no tree: each refusal would be a row of the trail', async () => {
+    const waiting = server();
+    world.me = { user: { id: 'u', name: 'u' }, customers: [], rights: ['report.see'] } as never;
+    await world.load();
+    expect([waiting.length, world.loaded, world.customers]).toEqual([0, true, []]);
   });
 });
 

@@ -23,10 +23,10 @@ const COME_BACK: Duration = Duration::from_secs(1);
 /// What happens within the asker's reach, as Server-Sent Events: `hello`,
 /// `gateway` (`GatewayNow`), `session` (`kind` started or ended, and the
 /// session), `presence` (`PresenceNow`), `tree` (load it again), `rights` (the
-/// asker's have changed: ask `me` again), and `beat` every 10 seconds. The stream
-/// ends with the sign-in, which `signed_out` says last, with the right to see the
-/// tree, when the reader is too slow, and after some minutes: whoever comes back
-/// loads the tree again.
+/// asker's have changed: ask `me` again), and `beat` every 10 seconds. Who sees
+/// nothing of the tree hears `hello`, `rights` and `beat` only. The stream ends with
+/// the sign-in, which `signed_out` says last, when the reader is too slow, and after
+/// some minutes: whoever comes back loads the tree again.
 #[utoipa::path(get, path = "/api/v1/events", tag = "tree",
     responses((status = 200, content_type = "text/event-stream", body = String),
         (status = "4XX", body = ApiError)))]

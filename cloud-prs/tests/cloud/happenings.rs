@@ -162,9 +162,27 @@ async fn the_stream_ends_with_the_sign_in() {
     assert_eq!(ends(&world, &mut bob).await, Some("signed_out"));
 }
 
-/// Threat 27: whoever may see nothing any more is told to look, and hears no more.
+/// Everything that may be heard of a customer happens there.
+async fn much_happens(world: &World) {
+    let session = world.session(&world.olga, &world.a).await.session;
+    let key = world.a.box_key.public();
+    world.app.gateway_down(&key).await;
+    world.app.gateway_up(&key).await;
+    let console = console();
+    world
+        .app
+        .add_site(&console, world.a.customer, "Annex")
+        .await
+        .unwrap();
+    world.app.add_customer(&console, "Cargo").await.unwrap();
+    let call = world.call(&world.olga).await;
+    world.app.end_session(&call, session).await.unwrap();
+}
+
+/// Threat 27: whoever may see nothing any more is told to look, and hears nothing
+/// of the tree.
 #[tokio::test]
-async fn the_stream_ends_with_the_last_right_to_the_tree() {
+async fn whoever_loses_the_tree_hears_that_and_nothing_of_it_any_more() {
     let world = World::new().await;
     let mut ann = listening(&world, &world.ann).await;
     crate::world::revoke(
@@ -173,7 +191,42 @@ async fn the_stream_ends_with_the_last_right_to_the_tree() {
         culvert_wire::api::NodeRef::Customer(world.a.customer),
     )
     .await;
-    assert_eq!(ends(&world, &mut ann).await, Some("rights"));
+    assert_eq!(names(&heard(&world, &mut ann).await), ["rights"]);
+
+    much_happens(&world).await;
+    assert!(heard(&world, &mut ann).await.is_empty());
+}
+
+/// S21: "reports only" hears of its own rights and of their end, and of nothing else.
+#[tokio::test]
+async fn a_reader_of_reports_hears_her_rights_and_the_end_of_her_sign_in_only() {
+    let world = World::new().await;
+    let here = culvert_wire::api::NodeRef::Customer(world.a.customer);
+    let role = culvert_wire::api::Role::Reader;
+    crate::world::revoke(&world.app, world.ann.id, here).await;
+    crate::world::assign(&world.app, world.ann.id, role, here).await;
+    world.session(&world.olga, &world.a).await;
+    let mut ann = listening(&world, &world.ann).await;
+    // Who is where already is not for her either.
+    much_happens(&world).await;
+    assert!(heard(&world, &mut ann).await.is_empty());
+
+    crate::world::grant(&world.app, world.ann.id, world.b.customer).await;
+    assert_eq!(names(&heard(&world, &mut ann).await), ["rights", "tree"]);
+    let there = culvert_wire::api::NodeRef::Customer(world.b.customer);
+    crate::world::revoke(&world.app, world.ann.id, there).await;
+    assert_eq!(names(&heard(&world, &mut ann).await), ["rights"]);
+
+    let change = culvert_cloud_prs::app::accounts::AccountChange {
+        disabled: Some(true),
+        ..Default::default()
+    };
+    world
+        .app
+        .change_account(&console(), world.ann.id, &change)
+        .await
+        .unwrap();
+    assert_eq!(ends(&world, &mut ann).await, Some("signed_out"));
 }
 
 /// Threat 27: what was taken from her is not heard any more.

@@ -87,7 +87,8 @@ class Events {
       case 'tree': return void world.load().catch(() => {});
       case 'presence': return this.#presence(data as PresenceEvent);
       case 'session': for (const f of this.#listeners) f(data as SessionEvent); return;
-      case 'rights': return void this.#who();
+      // Only who is known to see the tree asks for it.
+      case 'rights': return void this.#who().then((still) => { if (still) void world.load().catch(() => {}); });
       case 'signed_out': this.#asked = 0; return this.#ask();
     }
   }
@@ -119,16 +120,16 @@ class Events {
     this.#asked += 1;
   }
 
-  /** False when nobody is signed in any more, or may hear: the page shows it then. */
+  /** False when nobody is signed in any more: the page shows it then. */
   async #who(): Promise<boolean> {
     try {
       if (!(await world.whoami())) return false;
-      if (world.may('tree.see')) return true;
       // What she may not see any more goes from the page, too.
-      this.stop();
-      world.fill({ customers: [] });
-      world.presence.clear();
-      return false;
+      if (!world.may('tree.see')) {
+        world.fill({ customers: [] });
+        world.presence.clear();
+      }
+      return true;
     } catch {
       return true;
     }

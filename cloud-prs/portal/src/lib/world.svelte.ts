@@ -77,7 +77,10 @@ class World {
     const meanwhile: BoxChange[] = [];
     this.#meanwhile = meanwhile;
     try {
-      const [tree, recent] = await Promise.all([get('/api/v1/tree').catch(none({ customers: [] })), get('/api/v1/recent').catch(none({ hosts: [] }))]);
+      const [tree, recent] = await Promise.all([
+        this.may('tree.see') ? get('/api/v1/tree').catch(none(NO_TREE)) : NO_TREE,
+        this.may('session.see') ? get('/api/v1/recent').catch(none(NOT_LATELY)) : NOT_LATELY,
+      ]);
       if (turn !== this.#loads) return;
       this.fill(tree);
       this.#meanwhile = null;
@@ -140,6 +143,8 @@ class World {
   }
 }
 
+const NO_TREE = { customers: [] };
+const NOT_LATELY = { hosts: [] };
 /** Whoever may see nothing of it has an empty one: her account and reports are there all the same. */
 const none = <T,>(empty: T) => (error: unknown): T => {
   if (error instanceof Refused && error.status === 403) return empty;

@@ -1,5 +1,6 @@
-//! One listener: hears what it may see, until it may not, or is too slow. Its
-//! last word says why, when it may not: a page shall not have to find out.
+//! One listener: hears what it may see, until its sign-in is over, or it is too
+//! slow. The end of the sign-in is its last word, and other rights are told: a page
+//! shall not have to find out. So whoever sees nothing of the tree listens, too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl App {
     /// # Errors
     /// [`AppError`].
     pub async fn listen(&self, call: Call) -> Result<Listener, AppError> {
-        call.needs(Action::TreeSee)?;
+        call.needs(Action::MeSee)?;
         let Identity::Person { token, .. } = call.actor.identity else {
             return Err(AppError::not_allowed());
         };
@@ -140,7 +141,10 @@ impl Listener {
                 .may_at(Action::TreeSee, &node)
                 .then(|| said("presence", &now)),
             Live::Tree(customer) => customer
-                .is_none_or(|id| actor.sees(&Node::Customer(id)))
+                .map_or_else(
+                    || actor.may(Action::TreeSee),
+                    |id| actor.sees(&Node::Customer(id)),
+                )
                 .then(|| said("tree", &serde_json::json!({}))),
             Live::Rights | Live::Look => return self.look(app).await,
         };
@@ -148,7 +152,7 @@ impl Listener {
     }
 
     /// Reads the rights anew; says when they have changed, and last of all that
-    /// the sign-in, or the right to listen, is over.
+    /// the sign-in is over.
     async fn look(&mut self, app: &App) {
         // A database that does not answer now does at the next look.
         let Ok(actor) = app.actor_still(self.token).await else {
@@ -165,8 +169,7 @@ impl Listener {
             return;
         }
         self.waiting.push_back(said("rights", &nothing));
-        self.over = !actor.may(Action::TreeSee);
-        if !self.over {
+        if actor.may(Action::TreeSee) {
             self.waiting.push_back(said("tree", &nothing));
         }
         self.call.actor = actor;

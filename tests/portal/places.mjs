@@ -152,3 +152,40 @@ export async function a_customer_whose_first_site_was_refused_gets_it_at_the_nex
   assert.deepEqual(found.map((c) => c.sites.map((s) => s.name)), [['Depot']]);
   assert.deepEqual(page.faults, []);
 }
+
+export async function a_reader_finds_her_customers_and_no_link_that_leads_nowhere(world, browser) {
+  const owner = await ownersPage(world, browser);
+  await palette(owner, 'harb serv');
+  await intoShell(owner, world.account);
+  await typed(owner, 'exit\r');
+  await owner.waitForSelector(`${shown} [role=alert]`);
+  const customer = harbour((await api(owner, 'GET', '/api/v1/tree')).body);
+  const { page, id } = await somebody(browser, owner, 'reader', { kind: 'customer', id: customer.id });
+  await visit(page, '/reports');
+  await page.locator('[role=region] [role=listitem]').first().waitFor();
+  assert.deepEqual(await page.locator('main a[href]:not([download])').evaluateAll((all) => all.map((a) => a.getAttribute('href'))), []);
+  assert.deepEqual(await options(page.getByLabel('Customer')), ['All customers', customer.name]);
+  await page.getByLabel('Customer').selectOption({ label: customer.name });
+  await page.click('[aria-label=Show] button:has-text("Per host")');
+  await page.locator('[aria-label=Report] tbody button', { hasText: 'server' }).first().click();
+  await settled(page);
+  assert.ok((await page.getByLabel('Host').locator('option:checked').innerText()).startsWith('server'));
+  for (const text of await page.locator('[role=region] [role=listitem]').allInnerTexts()) assert.match(text, /server/);
+  await accessibleInBothThemes(page, 'a reader’s report');
+
+  // A role more shows at once; and so does the end, which no timer of the page finds out.
+  await api(owner, 'POST', '/api/v1/assignments', { subject: { kind: 'user', id }, role: 'technician', node: { kind: 'customer', id: customer.id } });
+  await page.locator('nav[aria-label=Culvert] a[href="/boxes"]').waitFor();
+  const held = (await api(owner, 'GET', `/api/v1/assignments?user=${id}`)).body.assignments.find((a) => a.role === 'technician');
+  await api(owner, 'DELETE', `/api/v1/assignments/${held.id}`);
+  await page.locator('nav[aria-label=Culvert] a[href="/boxes"]').waitFor({ state: 'detached' });
+  assert.deepEqual([...page.refused, ...page.faults], []);
+  await page.evaluate(() => {
+    const set = globalThis.setTimeout;
+    globalThis.setTimeout = (f, ms, ...rest) => (ms >= 500 ? 0 : set(f, ms, ...rest));
+  });
+  const begun = Date.now();
+  const over = page.waitForSelector('input[name=password]').then(() => Date.now() - begun);
+  assert.equal((await api(owner, 'PATCH', `/api/v1/users/${id}`, { disabled: true })).status, 200);
+  return `shut out: ${await over} ms`;
+}

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessibleInBothThemes, api, ask, fits, harbour, intoShell, onHost, open, palette, reads, shown, signIn, typed, visit } from './world.mjs';
+import { accessibleInBothThemes, api, ask, fits, gone, harbour, intoShell, onHost, open, palette, reads, shown, signIn, typed, visit } from './world.mjs';
 
 const PORT = 2222;
 
@@ -77,16 +77,6 @@ export async function a_changed_host_key_blocks_and_a_refused_one_stays_refused_
     for (const action of ['host_key.refused', 'host_key.replaced', 'host_key.revoked']) assert.ok(seen.some((row) => row.action === action && JSON.parse(row.after).user === world.owner.name), `${action}: ${JSON.stringify(seen)}`);
   });
   assert.deepEqual(page.faults, []);
-}
-
-/** A customer goes, with everything of hers. */
-async function gone(page, id) {
-  const customer = (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.id === id);
-  for (const site of customer.sites) {
-    for (const host of site.hosts) await api(page, 'DELETE', `/api/v1/hosts/${host.id}`);
-    await api(page, 'DELETE', `/api/v1/sites/${site.id}`);
-  }
-  assert.equal((await api(page, 'DELETE', `/api/v1/customers/${id}`)).status, 204);
 }
 
 export async function bad_lines_of_a_csv_are_named_and_the_good_ones_are_kept(world, browser) {

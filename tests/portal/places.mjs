@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { accept, colleague, ownersPage, site } from './colleague.mjs';
-import { accessibleInBothThemes, api, harbour, intoShell, open, palette, settled, shown, typed, visit } from './world.mjs';
+import { accessibleInBothThemes, api, gone, harbour, intoShell, open, palette, settled, shown, typed, visit } from './world.mjs';
 
 const dialog = (page) => page.locator('dialog[open]');
 let made = Date.now() % 100_000;
@@ -83,6 +83,7 @@ export async function an_administrator_of_one_customer_is_refused_nothing_that_a
   await dialog(page).locator('button:has-text("Give role")').click();
   await page.locator('li', { hasText: `technician${at.customer.name}` }).waitFor();
   assert.deepEqual([...page.refused, ...page.faults], []);
+  await gone(owner, at.customer.id);
 }
 
 export async function an_administrator_of_one_site_is_offered_nothing_of_its_customer(world, browser) {
@@ -106,6 +107,7 @@ export async function an_administrator_of_one_site_is_offered_nothing_of_its_cus
   await dialog(page).locator('button:has-text("Make the code")').click();
   await dialog(page).locator('.secret').waitFor();
   assert.deepEqual([...page.refused, ...page.faults], []);
+  await gone(owner, at.customer.id);
 }
 
 export async function an_owner_chooses_where_and_is_told_where_owners_are_made(world, browser) {
@@ -150,6 +152,7 @@ export async function a_customer_whose_first_site_was_refused_gets_it_at_the_nex
   await page.waitForSelector('h1:has-text("Depot")');
   const found = (await api(page, 'GET', '/api/v1/tree')).body.customers.filter((c) => c.name === name);
   assert.deepEqual(found.map((c) => c.sites.map((s) => s.name)), [['Depot']]);
+  await gone(page, found[0].id);
   assert.deepEqual(page.faults, []);
 }
 

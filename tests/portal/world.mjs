@@ -204,6 +204,16 @@ export async function onHost(page, services, work, address = '192.168.77.10') {
   }
 }
 
+/** A customer goes, with everything of hers: what is there others count. */
+export async function gone(page, id) {
+  const customer = (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.id === id);
+  for (const site of customer.sites) {
+    for (const host of site.hosts) await api(page, 'DELETE', `/api/v1/hosts/${host.id}`);
+    await api(page, 'DELETE', `/api/v1/sites/${site.id}`);
+  }
+  assert.equal((await api(page, 'DELETE', `/api/v1/customers/${id}`)).status, 204);
+}
+
 /** The customer of the tree that every test may work at: what is there nobody changes. */
 export const harbour = (tree) => tree.customers.find((customer) => customer.name === 'Harbour');
 

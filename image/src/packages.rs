@@ -2,7 +2,7 @@
 //! the machine that builds: apt with state, lists and cache of its own. Every
 //! byte is authenticated by the distribution's signed index.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,6 +46,9 @@ impl Store {
             fs::create_dir_all(dir.join(part))?;
         }
         let dir = fs::canonicalize(dir)?;
+        let store = Self { dir, arch };
+        let _turn = store.turn()?;
+        let dir = &store.dir;
         fs::write(dir.join("state/status"), "")?;
         let text = format!(
             "APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
@@ -58,11 +61,19 @@ impl Store {
         );
         fs::write(dir.join("apt.conf"), text)?;
         fs::write(dir.join("sources.list"), sources(arch)?)?;
-        Ok(Self { dir, arch })
+        Ok(store)
+    }
+
+    /// Images of several boards may be built at the same time: one of them uses the folder.
+    fn turn(&self) -> anyhow::Result<File> {
+        let lock = File::create(self.dir.join("lock"))?;
+        lock.lock()?;
+        Ok(lock)
     }
 
     /// Fetches a package, or takes it from the folder, and unpacks it.
     pub(crate) fn package(&self, name: &str) -> anyhow::Result<Package> {
+        let _turn = self.turn()?;
         if let Some(found) = self.cached(name)? {
             return self.unpack(name, &found);
         }
@@ -148,6 +159,10 @@ impl Store {
             .join(format!("{name}_{}", version.replace(':', "-")));
         if !tree.exists() {
             let beside = tree.with_extension("new");
+            // Of a build that was stopped.
+            if beside.exists() {
+                fs::remove_dir_all(&beside)?;
+            }
             tool::run(
                 "dpkg-deb",
                 0,
@@ -180,4 +195,39 @@ fn sources(arch: Arch) -> anyhow::Result<String> {
         out += &format!("deb {keys} http://deb.debian.org/debian-security {suite}-security main\n");
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_at_the_same_time_share_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Arch::Arm64).unwrap();
+        let made = dir.path().join("tiny");
+        fs::create_dir_all(made.join("DEBIAN")).unwrap();
+        fs::create_dir_all(made.join("usr/share/tiny")).unwrap();
+        for number in 0..200 {
+            fs::write(made.join(format!("usr/share/tiny/{number}")), "x").unwrap();
+        }
+        let control = "Package: tiny\nVersion: 1\nArchitecture: all\n\
+                       Maintainer: nobody <nobody@example.com>\nDescription: tiny\n";
+        fs::write(made.join("DEBIAN/control"), control).unwrap();
+        let deb = store.dir.join("debs/tiny_1_all.deb");
+        let words = ["--build".as_ref(), made.as_os_str(), deb.as_os_str()];
+        tool::run("dpkg-deb", 0, &words).unwrap();
+        // Of a build that was stopped.
+        fs::create_dir_all(store.dir.join("trees/tiny_1.new/usr")).unwrap();
+
+        std::thread::scope(|scope| {
+            let build = || Store::open(dir.path(), Arch::Arm64)?.package("tiny");
+            let builds: Vec<_> = (0..8).map(|_| scope.spawn(build)).collect();
+            for built in builds {
+                let package = built.join().unwrap().unwrap();
+                assert!(package.tree.join("usr/share/tiny/199").exists());
+            }
+        });
+        assert_eq!(fs::read_dir(store.dir.join("trees")).unwrap().count(), 1);
+    }
 }

@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use culvert_e2e::world::must_work;
+use culvert_e2e::world::{eventually, must_work};
 
 use crate::leash::leashed;
+use crate::machine::HANGS;
 
 /// This end of the cable.
 pub(crate) const CABLE: &str = "cable";
@@ -29,6 +30,9 @@ pub(crate) const SERVER_NAME: &str = "prs.culvert.test";
 /// UDP ports that an appliance might answer on: names, addresses, files, time,
 /// discovery, management, tunnels.
 const UDP: &str = "53,67,69,123,137,161,500,1900,4500,5353,5355,51820";
+/// TCP ports for a look that must not take long: all below 1024, and where
+/// pages, pictures and file shares are.
+const FEW: &str = "1-1024,1900,2049,3000,3389,5000,5900-5910,8000-8100,8443,8888,9000-9100,10000";
 
 /// Whether the site's name server lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,14 +125,31 @@ impl Lan {
 /// S26, threat 33: looks at every TCP port of the box, and at the UDP ports
 /// that appliances answer on, from its own network.
 pub(crate) fn nothing_listens() -> anyhow::Result<()> {
+    let ports = format!("-pT:1-65535,U:{UDP}");
+    let said = seen(&["-sS", "-sU", &ports])?;
+    ensure!(said.contains("Status: Up"), "nmap saw no box:\n{said}");
+    Ok(())
+}
+
+/// The same for a moment that passes, from when the box answers: [`FEW`] of its
+/// TCP ports. The kernel's list, which every start shows, has them all.
+pub(crate) fn nothing_listens_now() -> anyhow::Result<()> {
+    let ports = format!("-p{FEW}");
+    eventually("a box that refuses connections", HANGS, || {
+        Ok(seen(&["-sS", &ports])?.contains("State: closed"))
+    })
+    .map(drop)
+}
+
+/// What nmap says of the box, which has no open port.
+fn seen(words: &[&str]) -> anyhow::Result<String> {
     let mut nmap = Command::new("nmap");
-    nmap.args(["-n", "-Pn", "-sS", "-sU", "--max-retries", "2", "-oG", "-"])
-        .arg(format!("-pT:1-65535,U:{UDP}"))
+    nmap.args(["-n", "-Pn", "--max-retries", "2", "-oG", "-"])
+        .args(words)
         .arg(BOX);
     let said = String::from_utf8(must_work(&mut nmap)?.stdout)?;
-    ensure!(said.contains("Status: Up"), "nmap saw no box:\n{said}");
     ensure!(!said.contains("/open/"), "the box listens:\n{said}");
-    Ok(())
+    Ok(said)
 }
 
 /// What the site gives, in dnsmasq's words.

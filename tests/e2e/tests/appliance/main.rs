@@ -150,6 +150,7 @@ fn cuts_are_seen_when_the_record_is_not_synced_or_in_place() -> anyhow::Result<(
 /// 1970: no clock, no network time; the box still judges and gets online.
 fn first_boot(provider: &Provider, card: &Card, mut machine: Machine) -> anyhow::Result<String> {
     machine.boots("slot a: release 0.1.0 (version 1) for qemu-virt")?;
+    lan::nothing_listens_now()?;
     machine.says("the used claim code is erased from the card")?;
     let key = machine.online()?;
     machine.healthy()?;
@@ -184,6 +185,9 @@ fn updated_by_the_server(
     provider.did(&["release", "ring", SITE, "early"])?;
     provider.publishes(&release.version(3)?)?;
     provider.promotes(3, "early")?;
+    // It is being taken, or is installed already.
+    provider.lists(&["release", "boxes"], "3 is ")?;
+    lan::nothing_listens_now()?;
     machine.says("version 3 is installed")?;
     came_back(provider, machine, ("a", 3), key)
 }
@@ -200,6 +204,7 @@ fn lost_release(
     provider.promotes(4, "all")?;
     machine.says("version 4 is installed")?;
     machine.boots("slot b: release 0.4.0 (version 4)")?;
+    lan::nothing_listens_now()?;
     machine.says("this release was not healthy in time: back to the other slot")?;
     came_back(provider, &mut machine, ("a", 3), key)?;
     provider.lists(

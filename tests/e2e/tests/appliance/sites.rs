@@ -29,6 +29,11 @@ pub(crate) fn fixed_address() -> String {
     )
 }
 
+/// The screen says that the box has it.
+pub(crate) fn has_fixed_address(machine: &mut Machine) -> anyhow::Result<()> {
+    machine.says(": static address").map(drop)
+}
+
 /// The same, where nobody gets out but by a proxy.
 pub(crate) fn behind_a_proxy() -> String {
     let proxy = format!("http://{}:{PROXY}", lan::HOST);
@@ -38,7 +43,7 @@ pub(crate) fn behind_a_proxy() -> String {
 /// S27: a card in another board is reported and put aside until somebody has
 /// decided; then it is at home there. Its address comes from the file.
 pub(crate) fn moved(provider: &Provider, machine: &mut Machine, key: &str) -> anyhow::Result<()> {
-    machine.says(": static address")?;
+    has_fixed_address(machine)?;
     machine.says("this card was in another board before")?;
     machine.boots("status: quarantined")?;
     provider.sees_health("card_moved")?;

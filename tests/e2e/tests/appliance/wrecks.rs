@@ -37,11 +37,13 @@ fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyho
 
 /// P8: a signed release whose root is not what it says never comes as far as its
 /// supervisor: it has its three starts, the one before notes it, the server hears
-/// of it, and the card on which it still lies does not bring it back.
+/// of it, and the card on which it still lies does not bring it back. Its settings
+/// are misspelt meanwhile: the fixed address of the last good ones stays.
 fn dead_release(provider: &Provider, card: &Card, built: &Path, key: &str) -> anyhow::Result<()> {
     let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
     let dead = release.signed("dead", 2, |manifest| manifest.verity.root_hash[0] ^= 1)?;
     card.put_bundle(&dead)?;
+    hardship::misspell(card)?;
     let mut machine = Machine::boot(&card.path, &sites::OTHER_BOARD)?;
     machine.boots("restart: version 2 is installed")?;
     for _ in 0..TRIES {
@@ -50,6 +52,8 @@ fn dead_release(provider: &Provider, card: &Card, built: &Path, key: &str) -> an
     }
     machine.boots("slot b: release 0.1.0 (version 1)")?;
     machine.says("version 2 in slot a did not come up: it is not taken again")?;
+    sites::has_fixed_address(&mut machine)?;
+    hardship::misspelt(provider, &mut machine)?;
     ensure!(machine.online()? == key, "the key must stay");
     machine.healthy()?;
     machine.says("release refused: this release failed on this box before")?;

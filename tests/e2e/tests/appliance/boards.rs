@@ -16,6 +16,8 @@ use anyhow::{Context as _, ensure};
 use culvert_board::profile::Board;
 use culvert_e2e::world::must_work;
 
+use crate::tree::Node;
+
 /// Bytes that an image holds at an offset: a file of a package.
 struct Piece {
     at: u64,
@@ -219,7 +221,8 @@ fn table(image: &Path, hybrid: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The release holds the board's device tree, byte for byte the kernel's.
+/// The release holds the board's device tree, byte for byte the kernel's; the
+/// board's file names a light of it.
 fn device_tree(image: &Path, board: &Wanted) -> anyhow::Result<()> {
     let compatible = board.compatible;
     let tool = culvert_lab::Programs::beside_this_one()?
@@ -236,12 +239,22 @@ fn device_tree(image: &Path, board: &Wanted) -> anyhow::Result<()> {
         |at: usize| -> anyhow::Result<u64> { Ok(words.get(at).context("a number")?.parse()?) };
     let mut bytes = vec![0; usize::try_from(number(1)?)?];
     File::open(image)?.read_exact_at(&mut bytes, (26 << 20) + number(4)?)?;
-    ensure!(
-        bytes.starts_with(&[0xd0, 0x0d, 0xfe, 0xed]),
-        "no device tree"
-    );
     let text = String::from_utf8_lossy(&bytes);
     ensure!(text.contains(compatible), "the tree is not {compatible}'s");
+    light(&bytes, board.name)
+}
+
+/// The light that the board's file names is one that Linux will show; none only
+/// where the tree has none.
+fn light(tree: &[u8], name: &str) -> anyhow::Result<()> {
+    let (board, _) = Board::named(name)?;
+    let lights = Node::read(tree)?.lights();
+    let fits = match &board.hardware.led {
+        Some(led) => lights.contains(led),
+        None => lights.is_empty(),
+    };
+    let named = board.hardware.led;
+    ensure!(fits, "the file names {named:?}, the tree has {lights:?}");
     Ok(())
 }
 
@@ -252,12 +265,12 @@ fn pi(image: &Path) -> anyhow::Result<()> {
         let wanted = fs::read(package("arm64", from)?.join(path))?;
         ensure!(read(name)? == wanted, "{name} is not the package's");
     }
-    for tree in ["bcm2837-rpi-3-b.dtb", "bcm2711-rpi-4-b.dtb"] {
-        let bytes = read(tree)?;
-        ensure!(
-            bytes.starts_with(&[0xd0, 0x0d, 0xfe, 0xed]),
-            "{tree} is none"
-        );
+    for tree in [
+        "bcm2837-rpi-3-b.dtb",
+        "bcm2837-rpi-3-b-plus.dtb",
+        "bcm2711-rpi-4-b.dtb",
+    ] {
+        light(&read(tree)?, "raspberry-pi").context(tree)?;
     }
     let config = String::from_utf8(read("config.txt")?)?;
     ensure!(config.contains("kernel=u-boot.bin"), "{config}");

@@ -27,6 +27,7 @@ mod sabotage;
 mod script;
 mod second;
 mod sites;
+mod tree;
 mod watchdog;
 mod wrecks;
 

@@ -21,7 +21,8 @@ type Trouble = (&'static str, &'static str);
 /// Nothing will mend it.
 const DAMAGED: Trouble = (
     "identity_damaged",
-    "this box cannot prove who it is any more: make it as new (factory reset) and claim it again",
+    "this box cannot prove who it is any more: make it as new (hold its button for ten seconds; \
+     without one, write its card again) and claim it again",
 );
 /// Nothing is lost: the disk may be full, or not ready yet.
 const UNUSABLE: Trouble = (

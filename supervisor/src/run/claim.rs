@@ -11,8 +11,8 @@ use crate::{card, console};
 /// A code for the gateway.
 pub(super) const FILE: &str = "/data/gateway/claim.txt";
 /// What people read who put a second code onto a card.
-const UNUSED: &str = "the claim code on the card is not used: \
-    this box is claimed already; a factory reset makes it free";
+const UNUSED: &str = "the claim code on the card is not used: this box is claimed already; \
+    to make it free, hold its button for ten seconds; without one, write its card again";
 
 /// Writes a code for the gateway; answers whether that was possible. If not, the
 /// code stays on the card, for a start at which it is.

@@ -55,8 +55,8 @@ pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
         }
     }
     if system::free(DATA).is_ok_and(|free| free < FULL) {
-        let sentence =
-            "the data partition is full: nothing new can be kept; a factory reset empties it";
+        let sentence = "the data partition is full: nothing new can be kept; to empty it, hold \
+                        the button for ten seconds; without one, write the card again";
         console::line(sentence);
         troubles.note(Cause::FullData, sentence);
     }

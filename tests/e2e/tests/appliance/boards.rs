@@ -222,7 +222,7 @@ fn table(image: &Path, hybrid: bool) -> anyhow::Result<()> {
 }
 
 /// The release holds the board's device tree, byte for byte the kernel's; the
-/// board's file names a light of it.
+/// board's file names a light of it, and its key.
 fn device_tree(image: &Path, board: &Wanted) -> anyhow::Result<()> {
     let compatible = board.compatible;
     let tool = culvert_lab::Programs::beside_this_one()?
@@ -241,7 +241,22 @@ fn device_tree(image: &Path, board: &Wanted) -> anyhow::Result<()> {
     File::open(image)?.read_exact_at(&mut bytes, (26 << 20) + number(4)?)?;
     let text = String::from_utf8_lossy(&bytes);
     ensure!(text.contains(compatible), "the tree is not {compatible}'s");
-    light(&bytes, board.name)
+    light(&bytes, board.name)?;
+    button(&bytes, board.name)
+}
+
+/// The button that the board's file names is the tree's key; none only where the
+/// tree has none.
+fn button(tree: &[u8], name: &str) -> anyhow::Result<()> {
+    let (board, _) = Board::named(name)?;
+    let keys = Node::read(tree)?.keys();
+    let named = board.hardware.button.map(|b| (b.offset, b.active_low));
+    let fits = match &named {
+        Some(named) => keys.contains(named),
+        None => keys.is_empty(),
+    };
+    ensure!(fits, "the file names line {named:?}, the tree has {keys:?}");
+    Ok(())
 }
 
 /// The light that the board's file names is one that Linux will show; none only

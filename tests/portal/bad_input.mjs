@@ -56,6 +56,13 @@ const torn = (page) => page.evaluate(() => {
   }
   const heights = new Set([...document.querySelectorAll('[role=row].host')].map((row) => row.offsetHeight));
   if (heights.size > 1) out.push(`rows of ${[...heights].join(' and ')} px`);
+  // Nothing is cut in the middle of a character.
+  for (const node of document.querySelectorAll('title, body *')) {
+    for (const text of [...[...node.childNodes].filter((c) => c.nodeType === Node.TEXT_NODE), ...node.attributes]) {
+      const { value, data = value } = text;
+      if (!data.isWellFormed()) out.push(`half a character in ${node.tagName}.${node.className} ${text.name ?? ''}`.slice(0, 80));
+    }
+  }
   return out.slice(0, 5);
 });
 

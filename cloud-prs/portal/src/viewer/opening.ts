@@ -4,6 +4,7 @@
 
 import { post, Refused } from '../api/call';
 import type { SessionAnswer as ApiAnswer } from '../api/schema';
+import { clip } from '../lib/format';
 import { isNotLoaded, NOT_LOADED } from '../lib/loading';
 import { connect, SessionError, type EndKey, type Session, type SessionEnd } from '../session';
 import type { Tab } from './sessions.svelte';
@@ -18,7 +19,7 @@ export async function openSession(tab: Tab, signal: AbortSignal): Promise<Opened
     signal.throwIfAborted();
     tab.step = 'Asking the server for the session…';
     const answer = await post('/api/v1/sessions', { body: { host: tab.host, protocol: tab.protocol as Protocol, ports: [tab.port], end_key: key.publicKey } });
-    tab.step = `Connecting to the box at ${tab.names.site.slice(0, 60)}…`;
+    tab.step = `Connecting to the box at ${clip(tab.names.site, 60)}…`;
     const used = key;
     key = null;
     const session = await connect({ answer, endKey: used, signal });

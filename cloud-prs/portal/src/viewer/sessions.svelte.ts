@@ -6,6 +6,7 @@
 
 import { asks } from '../ui/ask.svelte';
 import { clock } from '../lib/clock.svelte';
+import { clip } from '../lib/format';
 import { hues } from '../lib/hues.svelte';
 import { router } from '../lib/router.svelte';
 import { world, type Host } from '../lib/world.svelte';
@@ -150,12 +151,12 @@ class Sessions {
   start(host: Host, protocol?: string, port?: number, resume?: Resume | null, hue?: number | null): Tab | null {
     const service = host.services.find((s) => (!protocol || s.protocol === protocol) && (port === undefined || s.port === port)) ?? (protocol ? null : host.services[0]);
     if (!service) {
-      asks.say(`“${host.name.slice(0, 60)}” has no protocol yet: add one on its page.`, 'bad');
+      asks.say(`“${clip(host.name, 60)}” has no protocol yet: add one on its page.`, 'bad');
       router.go(`/h/${host.id}`);
       return null;
     }
     if (!world.online(host) && !resume) {
-      asks.say(`The box at ${host.site.name.slice(0, 60)} is offline, so nothing at that site can be reached now.`, 'bad');
+      asks.say(`The box at ${clip(host.site.name, 60)} is offline, so nothing at that site can be reached now.`, 'bad');
       router.go(`/h/${host.id}`);
       return null;
     }
@@ -192,7 +193,7 @@ class Sessions {
 
   /** Closes a tab; one in which something would be lost is asked about when `ask` says so. It is gone at once; the answer comes when the host's end knows. */
   async close(tab: Tab, ask = true): Promise<boolean> {
-    if (ask && tab.dear && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${tab.names.host.slice(0, 80)} ends.`, yes: 'End session', danger: true }))) return false;
+    if (ask && tab.dear && !(await asks.confirm({ title: 'End this session?', text: `The ${tab.protocol.toUpperCase()} session on ${clip(tab.names.host, 80)} ends.`, yes: 'End session', danger: true }))) return false;
     const at = this.tabs.indexOf(tab);
     const over = tab.hangUp();
     keeper.drop(tab.id);
@@ -225,7 +226,7 @@ class Sessions {
 
   async take(kept: Kept): Promise<void> {
     this.offers = this.offers.filter((o) => o !== kept);
-    if (!(await keeper.claim(kept))) return asks.say(`“${kept.name.slice(0, 60)}” was taken up in another window.`, 'bad');
+    if (!(await keeper.claim(kept))) return asks.say(`“${clip(kept.name, 60)}” was taken up in another window.`, 'bad');
     const host = world.byHost.get(kept.host);
     if (!host) return asks.say('That host is no longer within your reach.', 'bad');
     const tab = this.start(host, kept.protocol, kept.port, kept.resume, kept.hue);

@@ -1,6 +1,8 @@
 //! People, teams and roles as the server tells them, and what pages make of
 //! them. Pure.
 
+import { clip } from '../../lib/format';
+
 export type RoleName = 'reader' | 'technician' | 'administrator' | 'owner';
 export interface Node { kind: 'all' | 'customer' | 'site' | 'host'; id?: string }
 export interface Person { id: string; name: string; role?: RoleName | null; disabled: boolean; created: number }
@@ -15,7 +17,7 @@ export const ROLES: readonly { role: RoleName; what: string }[] = [
 ];
 
 /** "everything" or "Customer › Site". */
-export const place = (path: readonly string[]): string => (path.length ? path.map((p) => p.slice(0, 60)).join(' › ') : 'everything');
+export const place = (path: readonly string[]): string => (path.length ? path.map((p) => clip(p, 60)).join(' › ') : 'everything');
 
 /** Assignments of each person, and by which team they come. */
 export function rolesOf(person: string, teams: readonly Team[], all: readonly Assigned[]): { assigned: Assigned; team: Team | null }[] {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessibleInBothThemes, api, desktop, fits, harbour, intoShell, open, palette, reads, settled, shown, signIn, typed, visit } from './world.mjs';
+import { accessibleInBothThemes, api, desktop, fits, harbour, intoShell, onHost, open, palette, reads, settled, shown, signIn, typed, visit } from './world.mjs';
 
 const dialog = (page) => page.locator('dialog[open]');
 
@@ -135,6 +135,45 @@ export async function open_sessions_and_what_they_ask_are_accessible_in_both_the
   assert.deepEqual(left, []);
   await accessibleInBothThemes(other, 'in my own viewer');
   await fits(other, 'in my own viewer');
+  assert.deepEqual(page.faults, []);
+}
+
+export async function what_is_open_on_one_host_never_acts_on_another(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  const ssh = [{ protocol: 'ssh', port: 22 }];
+  await onHost(page, ssh, (other) => onHost(page, ssh, async (host) => {
+    const at = ({ name }) => page.locator('h1', { hasText: name }).waitFor();
+    // Each of these, left open by way of the browser's own button.
+    const left = async (open, trace) => {
+      await visit(page, `/h/${other.id}`);
+      await visit(page, `/h/${host.id}`);
+      await at(host);
+      await open();
+      await page.locator(trace).first().waitFor();
+      if ((await dialog(page).count()) > 0) {
+        // Nor does anything open over a question.
+        await page.keyboard.press('Control+k');
+        await settled(page);
+        assert.equal(await page.locator('[role=combobox]').count(), 0, `the search over ${trace}`);
+      }
+      await page.goBack();
+      await at(other);
+      await settled(page);
+      assert.equal(await page.locator(trace).count(), 0, `${trace} of another host`);
+    };
+    await left(press(page, 'Remove host'), `dialog[open] :text("“${host.name}”")`);
+    await left(press(page, 'Change'), '#host-form');
+    await left(press(page, 'Save'), '#credential');
+    await left(async () => { await press(page, 'Edit')(); await page.keyboard.type('of the other one'); }, 'main textarea');
+    await left(press(page, 'Test connection'), '.test .tag');
+    // On the same page a question stays, whatever its address says besides.
+    await press(page, 'Remove host')();
+    await visit(page, `/h/${other.id}?from=somewhere#there`);
+    await dialog(page).locator('button:has-text("Cancel")').click();
+    const there = harbour((await api(page, 'GET', '/api/v1/tree')).body).sites[0].hosts.map(({ id }) => id);
+    assert.ok(there.includes(host.id) && there.includes(other.id));
+  }));
   assert.deepEqual(page.faults, []);
 }
 

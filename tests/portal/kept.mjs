@@ -108,3 +108,24 @@ export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_pass
   await page.locator(`${shown} .only`).waitFor();
   await page.locator(`${shown} [role=dialog] input[type=password]`).waitFor();
 }
+
+export async function sessions_are_offered_also_when_the_tree_came_at_the_second_try(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'kept=late; echo set-$((6*7))\r');
+  await reads(page, /set-42/);
+  page.on('dialog', (d) => void d.accept());
+  await page.route('**/api/v1/tree', (route) => route.fulfill({ status: 503, body: '' }));
+  await page.reload();
+  const said = page.locator('main [role=alert]');
+  await said.waitFor();
+  await page.unroute('**/api/v1/tree');
+  await said.locator('button').click();
+  await page.locator('section[aria-label="Sessions to pick up"] button', { hasText: 'server' }).first().click();
+  await page.waitForSelector(shown);
+  await typed(page, 'echo $kept-goes-on\r');
+  await reads(page, /late-goes-on/);
+  assert.deepEqual(page.faults, []);
+}

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
-import { api, intoShell, open, palette, settled, shown, signIn, typed, visit } from './world.mjs';
+import { accessibleInBothThemes, api, intoShell, open, palette, settled, shown, signIn, typed, visit } from './world.mjs';
 
 export async function paper_shows_the_report_and_says_what_it_leaves_out(world, browser) {
   const page = await open(browser);
@@ -97,4 +97,47 @@ export async function people_are_found_by_ctrl_k(world, browser) {
   assert.ok(asked.includes('/api/v1/tree'), asked.join(' '));
   assert.deepEqual(asked.filter((path) => path.startsWith('/api/v1/users')), []);
   assert.deepEqual([...page.faults, ...other.faults], []);
+}
+
+export async function the_whole_trail_can_be_read_on_the_page(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  // As after years: what the server answers, of more rows than one answer holds. Around its end many are of one moment.
+  const all = Array.from({ length: 2_345 }, (_, n) => {
+    const seq = 2_345 - n;
+    return { chain: 'provider', seq, at: 1_700_000_000_000 + Math.floor(seq / 20), actor: 'server', actor_name: `row-${seq}.`, source: '', action: 'test', object: '', outcome: 'done', before: '', after: '' };
+  });
+  await page.route('**/api/v1/audit?*', (route) => {
+    const asked = new URL(route.request().url()).searchParams;
+    const before = Number(asked.get('before') ?? Infinity);
+    return route.fulfill({ json: { rows: all.filter(({ at }) => at < before).slice(0, Number(asked.get('limit'))) } });
+  });
+  await visit(page, '/audit');
+  const rows = page.locator('[aria-label="Audit trail"] tbody tr');
+  await rows.first().waitFor();
+  const more = page.locator('main button', { hasText: /^(Show more of|Older, before) / });
+  const olderThere = page.locator('main button', { hasText: 'Older, before ' });
+  let asked = 0;
+  while ((await more.count()) > 0) {
+    if ((await olderThere.count()) > 0) { asked += 1; if (asked === 1) await accessibleInBothThemes(page, 'older rows'); }
+    const was = await rows.count();
+    await more.click();
+    await page.waitForFunction((n) => document.querySelectorAll('[aria-label="Audit trail"] tbody tr').length > n, was);
+  }
+  assert.equal(asked, 2);
+  // Each row once, in order.
+  assert.deepEqual(await page.locator('[aria-label="Audit trail"] tbody td:nth-child(2)').allInnerTexts(), all.map(({ actor_name }) => actor_name));
+
+  // What the words leave of the newest is none: the way on is there all the same.
+  await page.reload();
+  await rows.first().waitFor();
+  await page.fill('[data-filter]', 'row-7.');
+  await page.locator('.empty', { hasText: 'among the newest 1,000 rows' }).waitFor();
+  await olderThere.click();
+  await page.locator('.empty', { hasText: /among the newest 1,9\d\d rows/ }).waitFor();
+  await olderThere.click();
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), 1);
+  assert.equal(await more.count(), 0);
+  assert.deepEqual(page.faults, []);
 }

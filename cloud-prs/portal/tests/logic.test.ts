@@ -8,7 +8,7 @@ import { hueOf, HUES, initials } from '../src/lib/colour';
 import { apart, APART, Hues } from '../src/lib/hues.svelte';
 import { bytes, clip, duration } from '../src/lib/format';
 import { match, safeReturn } from '../src/lib/router.svelte';
-import { objectOf } from '../src/pages/trail';
+import { joined, objectOf, olderThan } from '../src/pages/trail';
 import { rows } from '../src/pages/tree';
 import { commandFor } from '../src/viewer/command';
 import { Keeper } from '../src/viewer/keep';
@@ -71,6 +71,11 @@ describe('the trail', () => {
     expect(row({ subject: 'tess', role: 'technician', at: 'Harbour' })).toBe('tess: technician, Harbour');
     expect(row({ site: 'b'.repeat(26) })).toBe('');
     expect(objectOf({ object: 'x', before: '{', after: 'null' })).toBe('');
+  });
+  it('goes on where an answer ended, in the middle of a moment', () => {
+    const rows = [{ chain: 'a', seq: 3, at: 20 }, { chain: 'a', seq: 2, at: 10 }, { chain: 'b', seq: 2, at: 10 }];
+    expect([olderThan([]), olderThan(rows.slice(0, 2))]).toEqual([undefined, 11]);
+    expect(joined(rows.slice(0, 2), rows.slice(1))).toEqual(rows);
   });
 });
 

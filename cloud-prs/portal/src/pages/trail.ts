@@ -1,7 +1,23 @@
-//! What a row of the audit trail was done to, by name where the row itself knows
-//! one. Pure; the names are foreign text.
+//! The rows of the audit trail: how one answer follows another, and what a row was
+//! done to, by name where the row itself knows one. Pure; the names are foreign text.
 
 interface Row { object: string; before: string; after: string }
+interface Place { chain: string; seq: number; at: number }
+
+/** What the server gives in one answer. */
+export const MOST = 1000;
+
+/**
+ * Where the rows after `rows` begin. Others may be of the last one's moment, so that
+ * one is asked for with them and `joined` leaves it out.
+ */
+export const olderThan = (rows: readonly Place[]): number | undefined => { const last = rows.at(-1); return last && last.at + 1; };
+
+/** The rows that are there and those of an answer that are not among them yet. */
+export function joined<T extends Place>(rows: readonly T[], answer: readonly T[]): T[] {
+  const there = new Set(rows.map((r) => `${r.chain} ${r.seq}`));
+  return [...rows, ...answer.filter((r) => !there.has(`${r.chain} ${r.seq}`))];
+}
 
 /** "server", "tess: technician, Harbour"; nothing where only the id is known. */
 export function objectOf(row: Row): string {

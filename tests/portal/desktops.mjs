@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { api, ask, onHost, open, palette, shown, signIn } from './world.mjs';
+import { api, ask, onHost, open, palette, shown, signIn, tool } from './world.mjs';
 
 export async function a_desktop_that_asks_nothing_takes_special_keys_fills_the_screen_and_is_only_looked_at(world, browser) {
   const page = await open(browser);
@@ -71,6 +71,34 @@ export async function a_desktop_that_asks_nothing_takes_special_keys_fills_the_s
     await page.keyboard.press('F8');
     const then = (await ask('keys', 'F8')).split(' ');
     assert.ok(!then.includes('F9'), `typed by one who only looks on: ${then}`);
+
+    // All of it by keys alone: the desktop takes every key but Ctrl-K.
+    const wins = async (until) => (await ask('keys', until)).split(' ').filter((key) => key === 'Super_L').length;
+    await tool(page, 'send f12');
+    const before = await wins('F12');
+    await tool(page, 'special');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('F6');
+    assert.equal(await wins('F6'), before + 1);
+    await tool(page, 'special');
+    await panel.waitFor({ state: 'detached' });
+    await tool(page, 'clipboard');
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type('by hand');
+    assert.equal(await page.locator(`${shown} .clip textarea`).last().inputValue(), 'by hand');
+    await page.keyboard.press('Escape');
+    await page.locator(`${shown} .clip`).waitFor({ state: 'detached' });
+    await page.keyboard.press('F10');
+    await ask('keys', 'F10');
+    for (const there of ['attached', 'detached']) {
+      await tool(page, 'view only');
+      await page.locator(`${shown} .only`).waitFor({ state: there });
+    }
+    for (const there of [true, false]) {
+      await tool(page, 'full screen');
+      await page.waitForFunction((is) => (document.fullscreenElement !== null) === is, there);
+    }
 
     // The whole screen: whose desktop it is stays in sight, and the tools with it.
     await page.click(`${shown} [aria-label="Full screen"]`);

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, accessibleInBothThemes, harbour, api, open, palette, reads, settled, shown, signIn, tabOf, visit } from './world.mjs';
+import { accessible, accessibleInBothThemes, api, harbour, intoShell, open, palette, reads, settled, shown, signIn, tabOf, tool, visit } from './world.mjs';
 
 const question = (page) => page.locator(`${shown} [role=dialog]`);
 const answered = (page, title) => page.waitForFunction(([at, was]) => document.querySelector(`${at} [role=dialog] h2`)?.textContent !== was, [shown, title]);
@@ -73,6 +73,56 @@ export async function a_question_waits_for_the_keyboard_and_what_is_typed_betwee
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Open again');
   assert.equal(await over.count(), 1);
+  assert.deepEqual(page.faults, []);
+}
+
+export async function a_sessions_tools_are_reached_by_keys_alone(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await page.keyboard.type('echo found-$((6*7))\n');
+  await reads(page, /found-42/);
+  // Without a word they are all there, before the hosts.
+  await page.keyboard.press('Control+k');
+  const listed = page.locator('dialog[open] [role=option]');
+  for (const name of ['Search in the scroll-back', 'Copy the selection', 'Paste', 'Open in my own viewer', 'Pop out into a window of its own', 'Path: how the packets travel', 'End this session']) await listed.filter({ hasText: name }).waitFor();
+  await accessibleInBothThemes(page, 'tools in the search');
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+
+  const holds = (at) => page.waitForFunction((to) => document.activeElement?.closest(to), `${shown} ${at}`);
+  await tool(page, 'scroll-back');
+  await holds('[role=search]');
+  await page.keyboard.type('found-42');
+  await page.locator(`${shown} [role=search] [role=status]`, { hasText: /^[1-9]/ }).waitFor();
+  await page.keyboard.press('Escape');
+  await holds('.xterm');
+
+  // How it travels, and back to the host.
+  await tool(page, 'path');
+  await holds('[popover]');
+  assert.match(await page.locator(`${shown} [popover]`).innerText(), /Round trip/);
+  await accessibleInBothThemes(page, 'the path');
+  await page.keyboard.press('Escape');
+  await holds('.xterm');
+  await page.keyboard.type('echo on-$((6*7))\n');
+  await reads(page, /on-42/);
+
+  // Nothing is handed over here: while a browser does that, it takes no keys.
+  await page.route('**/api/v1/launches', (route) => route.fulfill({ status: 503, body: '' }));
+  await tool(page, 'my own');
+  await page.locator('dialog[open] [role=alert]').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  // Into a window of its own, which ends it.
+  const [popup] = await Promise.all([page.waitForEvent('popup'), tool(page, 'pop out')]);
+  popup.setDefaultTimeout(45_000);
+  await reads(popup, /on-42/);
+  await tool(popup, 'end this');
+  await popup.locator('dialog[open] h2', { hasText: 'End this session?' }).waitFor();
+  // The window may be gone before it says that the key was pressed.
+  await Promise.all([popup.waitForEvent('close'), popup.keyboard.press('Enter').catch(() => {})]);
   assert.deepEqual(page.faults, []);
 }
 

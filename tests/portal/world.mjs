@@ -88,6 +88,16 @@ export async function palette(page, letters) {
   await page.keyboard.press('Enter');
 }
 
+/** The same, for what can be done in the session that is shown. */
+export async function tool(page, letters) {
+  await page.keyboard.press('Control+k');
+  await page.waitForSelector('dialog[open] input[role=combobox]');
+  await page.keyboard.type(letters);
+  await page.locator('dialog[open] [role=option][aria-selected=true]', { hasText: 'this session' }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open] input[role=combobox]').waitFor({ state: 'detached' });
+}
+
 /** The session that is shown. */
 export const shown = '.stage.shown';
 

@@ -177,6 +177,27 @@ export async function what_is_open_on_one_host_never_acts_on_another(world, brow
   assert.deepEqual(page.faults, []);
 }
 
+export async function what_was_typed_as_notes_goes_by_the_button_alone(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await onHost(page, [{ protocol: 'ssh', port: 22 }], async ({ id }) => {
+    await visit(page, `/h/${id}`);
+    const notes = page.locator('main textarea');
+    const edit = press(page, 'Edit');
+    await edit();
+    await page.keyboard.press('Escape');
+    await notes.waitFor({ state: 'detached' });
+    await edit();
+    await page.keyboard.type('never restart it by day');
+    await page.keyboard.press('Escape');
+    await settled(page);
+    assert.equal(await notes.inputValue(), 'never restart it by day');
+    await press(page, 'Cancel')();
+    await notes.waitFor({ state: 'detached' });
+  });
+  assert.deepEqual(page.faults, []);
+}
+
 /** The issue's first paragraph, key by key. */
 export async function signing_in_ctrl_k_three_letters_and_enter_are_all_it_takes(world, browser) {
   const page = await open(browser);

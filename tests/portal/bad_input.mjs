@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, accessibleInBothThemes, api, fits, harbour, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
+import { accessible, accessibleInBothThemes, api, desktop, fits, harbour, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
 
 const LONG = 'x'.repeat(10_000);
 /** The whole text is one that must not turn the line around it, nor break it. */
@@ -154,6 +154,17 @@ export async function a_browser_without_webassembly_is_told_what_to_use(world, b
   await said.waitFor();
   assert.match(await said.innerText(), /cannot run WebAssembly.*use a current Firefox, Chrome, Edge or Safari, or the program culvert/s);
   await accessible(page, 'no WebAssembly');
+  assert.deepEqual(page.faults, []);
+}
+
+export async function a_browser_without_webcodecs_shows_a_desktop(world, browser) {
+  const page = await open(browser);
+  await page.addInitScript(() => { for (const name of ['VideoDecoder', 'VideoFrame', 'EncodedVideoChunk', 'ImageDecoder']) delete globalThis[name]; });
+  await signIn(world, page);
+  assert.equal(await page.evaluate(() => typeof VideoDecoder), 'undefined');
+  await desktop(world, page, 'harb desk');
+  assert.equal(await page.locator(`${shown} [role=alert]`).count(), 0);
+  await accessible(page, 'no WebCodecs');
   assert.deepEqual(page.faults, []);
 }
 

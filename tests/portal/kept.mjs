@@ -76,6 +76,36 @@ export async function an_ended_terminal_is_over_at_the_host(world, browser) {
   assert.deepEqual(page.faults, []);
 }
 
+export async function of_two_windows_that_are_offered_a_terminal_one_gets_it(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'kept=this; echo set-$((6*7))\r');
+  await reads(page, /set-42/);
+  const windows = [await page.context().newPage(), await page.context().newPage()];
+  // As when its window dies: nobody is asked.
+  await page.close();
+  const offer = 'section[aria-label="Sessions to pick up"] button:has-text("SSH")';
+  for (const window of windows) {
+    window.setDefaultTimeout(45_000);
+    await window.goto(`${world.url}/`);
+  }
+  await Promise.all(windows.map((window) => window.waitForSelector(offer)));
+  // In the same moment; where the other one was quicker there is nothing to click on any more.
+  await Promise.all(windows.map((window) => window.evaluate((at) => {
+    [...document.querySelectorAll(`${at} button`)].find((button) => button.innerText.includes('SSH'))?.click();
+  }, 'section[aria-label="Sessions to pick up"]')));
+  await Promise.any(windows.map((window) => window.waitForSelector(shown)));
+  await Promise.all(windows.map((window) => window.waitForSelector(offer, { state: 'detached' })));
+  const has = await Promise.all(windows.map((window) => window.locator(shown).count()));
+  assert.deepEqual(has.toSorted(), [0, 1]);
+  const winner = windows[has.indexOf(1)];
+  await reads(winner, /set-42/);
+  await typed(winner, 'echo $kept-goes-on\r');
+  await reads(winner, /this-goes-on/);
+}
+
 export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_password_along(world, browser) {
   const page = await open(browser);
   await signIn(world, page);

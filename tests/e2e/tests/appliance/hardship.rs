@@ -19,6 +19,7 @@ use crate::card::Card;
 use crate::lan::Names;
 use crate::machine::Machine;
 use crate::provider::Provider;
+use crate::sabotage::Release;
 
 /// Waits for an address, then for a name, and is online when both are there.
 /// The clock of the machine was of 2099.
@@ -46,6 +47,28 @@ pub(crate) fn misspelt(provider: &Provider, machine: &mut Machine) -> anyhow::Re
     machine
         .says("settings: culvert.toml: line 2: unknown key \"clam\", did you mean \"claim\"?")?;
     provider.sees_health("settings_refused")
+}
+
+/// A release on the card that goes on behind its end is refused, and what runs goes on.
+pub(crate) fn endless(
+    provider: &Provider,
+    card: &Card,
+    release: &Release,
+    key: &str,
+) -> anyhow::Result<()> {
+    let long = |bytes: &mut Vec<u8>| bytes.extend([0; 100_000]);
+    card.put_bundle(&release.changed("endless", 1000, long)?)?;
+    let mut machine = Machine::boot(&card.path, &[])?;
+    ensure!(
+        machine.online()? == key,
+        "a refused release must not cost the key"
+    );
+    machine.healthy()?;
+    machine.says("release refused: the release goes on behind its end")?;
+    provider.sees_health("release_refused")?;
+    machine.never_since("version 1000 is installed")?;
+    machine.cut();
+    card.take_bundle()
 }
 
 /// Fills the data partition to the last block.

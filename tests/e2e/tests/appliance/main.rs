@@ -80,18 +80,19 @@ fn a_box_comes_back_from_cuts() -> anyhow::Result<()> {
     let provider = Provider::start()?;
     let (card, key) = claimed(&provider, &built)?;
     let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
-    cuts::lived_through(&provider, &card, &release, &key, (1, 1))
+    cuts::lived_through(&card, &release, &key, (1, 1))
 }
 
-/// P7, P9: bad company: a late network, a dead name server, a clock of 2099, data
-/// that is full, destroyed, gone.
+/// P7, P9: bad company: a late network, a dead name server, a clock of 2099, an endless
+/// release, data that is full, destroyed, gone.
 #[test]
-#[ignore = "long: ./check --long image"]
 fn a_box_comes_back_from_bad_company() -> anyhow::Result<()> {
     let built = built()?;
     let mut provider = Provider::start()?;
     let (card, key) = claimed(&provider, &built)?;
     wrecks::late_and_dead(&mut provider, &card, &built, &key)?;
+    let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
+    hardship::endless(&provider, &card, &release, &key)?;
     hardship::fill(&card)?;
     wrecks::damaged_root(&card, &built, &key, &[])?.cut();
     let mut machine = Machine::boot(&card.path, &[])?;

@@ -44,6 +44,7 @@ pub mod ports;
 pub mod routers;
 pub mod run;
 pub mod slot;
+pub mod superblock;
 pub mod system;
 pub mod trouble;
 pub mod verity;

@@ -182,7 +182,7 @@ async function keepSignIn(page) {
   await page.until('the saved sign-ins', "[...document.querySelectorAll('section.card')].some((s) => s.innerText.includes('Saved sign-in') && s.querySelector('header button'))");
   await page.run("[...document.querySelectorAll('section.card')].find((s) => s.innerText.includes('Saved sign-in')).querySelector('header button').click()");
   await page.until('its form', "document.querySelector('form#credential')");
-  await page.call(fill, 'form#credential input', [need('CULVERT_ACCOUNT'), need('CULVERT_ACCOUNT_PASSWORD')]);
+  await page.call(fill, 'form#credential input.input', [need('CULVERT_ACCOUNT'), need('CULVERT_ACCOUNT_PASSWORD')]);
   await page.until('the sign-in kept', "!document.querySelector('form#credential')");
   await page.click(button('SSH'));
   const trust = `${shown}?.querySelector('[role=dialog] button.primary')`;

@@ -18,7 +18,7 @@ use nix::mount::MsFlags;
 use super::start::{DATA, GATEWAY};
 use crate::gateway::USER;
 use crate::trouble::{Cause, Troubles};
-use crate::{console, disk, system};
+use crate::{console, disk, superblock, system};
 
 /// Free bytes below which it is full: what the gateway keeps is replaced whole.
 const FULL: u64 = 256 * 1024;
@@ -68,13 +68,20 @@ pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
     }
 }
 
-/// Tries, and makes it anew if that is what is needed.
+/// Tries, mends a head that a cut tore, and makes it anew if that is what is needed.
 fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
     let mut tried = 0;
     loop {
         let Err(error) = system::mount_at(device, DATA, "ext4", FLAGS, OPTIONS) else {
             return Ok(());
         };
+        if error.errno == Errno::EBADMSG {
+            match mend_head(device) {
+                Ok(true) => console::line("the data's head was torn by a power cut: mended"),
+                Ok(false) => {}
+                Err(error) => console::line(&format!("the data's head: {error}")),
+            }
+        }
         tried += 1;
         match judge(error.errno, tried) {
             Next::Again(wait) => {
@@ -93,6 +100,19 @@ fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
             }
         }
     }
+}
+
+/// Whether there was something to mend. A cut leaves it as it is, or mended.
+fn mend_head(device: &Path) -> io::Result<bool> {
+    let disk = OpenOptions::new().read(true).write(true).open(device)?;
+    let mut head = [0; superblock::LEN];
+    disk.read_exact_at(&mut head, superblock::AT)?;
+    let Some(sum) = superblock::mended(&head) else {
+        return Ok(false);
+    };
+    disk.write_all_at(&sum, superblock::AT + superblock::CHECKSUM as u64)?;
+    disk.sync_all()?;
+    Ok(true)
 }
 
 /// What is done about a failed mount.
@@ -243,6 +263,27 @@ mod tests {
             }
             assert_eq!(judge(errno, 4), Next::GiveUp);
         }
+    }
+
+    /// P6: the first sector of a head is of another moment than the second.
+    #[test]
+    fn a_torn_head_is_mended_where_it_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = dir.path().join("data");
+        let (old, new) = (
+            include_bytes!("../../tests/superblock/made.bin"),
+            include_bytes!("../../tests/superblock/used.bin"),
+        );
+        let around = [0x77; 1024];
+        let torn = [&around[..], &new[..512], &old[512..], &around].concat();
+        fs::write(&device, torn).unwrap();
+
+        assert!(mend_head(&device).unwrap());
+        assert!(!mend_head(&device).unwrap());
+
+        let mended = fs::read(&device).unwrap();
+        assert_eq!(mended, [&around[..], new, &around].concat());
+        assert!(mend_head(dir.path().join("none").as_path()).is_err());
     }
 
     #[test]

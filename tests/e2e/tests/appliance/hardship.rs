@@ -37,6 +37,9 @@ pub(crate) fn late_network(
     Ok(())
 }
 
+/// When ext4's head was last written, in its first sector: its checksum is in the second.
+const WRITTEN_AT: u64 = 1024 + 0x30;
+
 /// The card as somebody with a text editor leaves it.
 pub(crate) fn misspell(card: &Card) -> anyhow::Result<()> {
     card.write_settings("# the pump station\nclam = \"x\"\n")
@@ -49,7 +52,8 @@ pub(crate) fn misspelt(provider: &Provider, machine: &mut Machine) -> anyhow::Re
     provider.sees_health("settings_refused")
 }
 
-/// A release on the card that goes on behind its end is refused, and what runs goes on.
+/// The cut before tore the head of the data: it is mended. A release on the card that
+/// goes on behind its end is refused, and what runs goes on.
 pub(crate) fn endless(
     provider: &Provider,
     card: &Card,
@@ -58,10 +62,12 @@ pub(crate) fn endless(
 ) -> anyhow::Result<()> {
     let long = |bytes: &mut Vec<u8>| bytes.extend([0; 100_000]);
     card.put_bundle(&release.changed("endless", 1000, long)?)?;
+    card.flip("data", WRITTEN_AT)?;
     let mut machine = Machine::boot(&card.path, &[])?;
+    machine.says("the data's head was torn by a power cut: mended")?;
     ensure!(
         machine.online()? == key,
-        "a refused release must not cost the key"
+        "a torn head must not cost the key"
     );
     machine.healthy()?;
     machine.says("release refused: the release goes on behind its end")?;

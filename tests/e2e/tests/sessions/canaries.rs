@@ -231,11 +231,18 @@ fn web(
     spawn(world, open, "web", &mut command)?;
     world.site.wait_for_page_proof(LIMIT)?;
     let address = format!("{DEVICE_IP}/proof/{word}");
-    screen.type_address("Device", &address)?;
-    world
-        .site
-        .wait_for_request(&format!("/proof/{word}"), LIMIT)?;
-    Ok(word)
+    let asked = format!("/proof/{word}");
+    // A browser that has just come up may lose its first keys: typed again, a few times.
+    let mut tries = 0;
+    loop {
+        screen.type_address("Device", &address)?;
+        tries += 1;
+        match world.site.wait_for_request(&asked, LIMIT / 3) {
+            Ok(()) => return Ok(word),
+            Err(error) if tries == 3 => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
 }
 
 /// A word typed into a terminal of the desktop, and its picture seen.

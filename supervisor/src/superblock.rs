@@ -50,6 +50,7 @@ mod tests {
         include_bytes!("../tests/superblock/used.bin"),
     ];
 
+    /// P6: a cut between the two sectors of a head costs nothing.
     #[test]
     fn whole_heads_are_left_alone_and_torn_ones_are_what_their_first_sector_was() {
         for first in HEADS {

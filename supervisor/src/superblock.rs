@@ -10,7 +10,8 @@
 //! it has checksums of its own: a head that is damaged in another way is found out when
 //! it is mounted.
 //!
-//! Bytes in, bytes out (Linux, Documentation/filesystems/ext4/super.rst).
+//! Pure: bytes in, bytes out; never touches a disk. Driven by `run/data.rs`, and by the
+//! test that judges cuts (Linux, Documentation/filesystems/ext4/super.rst).
 
 use crc::{CRC_32_ISCSI, Crc};
 

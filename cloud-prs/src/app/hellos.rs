@@ -178,6 +178,8 @@ mod tests {
         now += Duration::from_secs(60);
         assert!(pace.next().is_some_and(|at| at < now), "rested");
     }
+
+    /// Threat 20: whoever has no claim costs the boxes none of their turn.
     #[test]
     fn strangers_do_not_make_boxes_wait() {
         let start = Instant::now();

@@ -110,6 +110,63 @@ export async function an_administrator_of_one_site_is_offered_nothing_of_its_cus
   await gone(owner, at.customer.id);
 }
 
+const offered = async (page, ...names) => (await Promise.all(names.map(async (name) => ((await page.locator('main').getByRole('button', { name, exact: true }).or(page.locator('main').getByRole('link', { name, exact: true })).count()) ? name : null)))).filter(Boolean);
+
+export async function nobody_is_offered_what_she_may_do_elsewhere_only(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const at = await place(owner);
+  const services = [{ protocol: 'ssh', port: 22 }];
+  const buoy = (await api(owner, 'POST', `/api/v1/sites/${at.other}/hosts`, { name: 'buoy', address: '192.168.77.11', services })).body;
+  // She sets up the yard, and works at the other site.
+  const yara = await somebody(browser, owner, 'administrator', { kind: 'site', id: at.yard });
+  await api(owner, 'POST', '/api/v1/assignments', { subject: { kind: 'user', id: yara.id }, role: 'technician', node: { kind: 'customer', id: at.customer.id } });
+  const { page } = yara;
+  await page.locator('nav[aria-label=Culvert] a[href="/"]').first().click();
+  await page.locator('[role=row].host', { hasText: 'buoy' }).waitFor();
+  await visit(page, `/h/${at.crane}`);
+  assert.deepEqual(await offered(page, 'Change', 'Remove host'), ['Change', 'Remove host']);
+  await visit(page, `/h/${buoy.id}`);
+  await page.locator('h1', { hasText: 'buoy' }).waitFor();
+  assert.deepEqual(await offered(page, 'Change', 'Remove host', 'Claim one'), []);
+  assert.equal(await page.getByRole('button', { name: 'Edit' }).count(), 1, 'a technician writes notes');
+  await visit(page, `/sites/${at.other}`);
+  assert.deepEqual(await offered(page, 'Host', 'Import CSV', 'Rename', 'Claim a box'), []);
+  assert.deepEqual([...page.refused, ...page.faults], []);
+  await gone(owner, at.customer.id);
+}
+
+export async function a_persons_page_offers_what_may_be_done_to_her(world, browser) {
+  const owner = await ownersPage(world, browser);
+  const [at, far] = [await place(owner), await place(owner)];
+  const anna = await somebody(browser, owner, 'administrator', { kind: 'customer', id: at.customer.id });
+  const tom = await somebody(browser, owner, 'technician', { kind: 'customer', id: at.customer.id });
+  const fay = await somebody(browser, owner, 'technician', { kind: 'site', id: at.yard });
+  await api(owner, 'POST', '/api/v1/assignments', { subject: { kind: 'user', id: fay.id }, role: 'reader', node: { kind: 'customer', id: far.customer.id } });
+  const deeds = ['Rename', 'Lost phone', 'Shut out', 'Off-board'];
+  const on = async (page, { id, name }) => {
+    await visit(page, `/people/${id}`);
+    await page.locator('h1', { hasText: name }).waitFor();
+    return offered(page, ...deeds);
+  };
+  const { page } = anna;
+  assert.deepEqual(await on(page, tom), deeds);
+  // Fay is another customer's, too: of hers, only the role here is Anna's to take.
+  assert.deepEqual(await on(page, fay), []);
+  await page.getByText('somebody who does can').waitFor();
+  await accessibleInBothThemes(page, 'somebody else’s person');
+  assert.equal(await page.getByRole('button', { name: /^Take role/ }).count(), 1);
+  assert.deepEqual(await on(owner, fay), deeds);
+  // Of her own account she changes the name here, and nobody shuts herself out.
+  assert.deepEqual(await on(page, anna), ['Rename']);
+  // An administrator of everything sees owners, and does nothing to them.
+  const ada = await somebody(browser, owner, 'administrator', { kind: 'all' });
+  const boss = (await api(owner, 'GET', '/api/v1/me')).body.user;
+  assert.deepEqual(await on(ada.page, boss), []);
+  assert.equal(await ada.page.getByRole('button', { name: /^Take role/ }).count(), 0);
+  assert.deepEqual([...page.refused, ...page.faults, ...ada.page.faults], []);
+  for (const one of [at, far]) await gone(owner, one.customer.id);
+}
+
 export async function an_owner_chooses_where_and_is_told_where_owners_are_made(world, browser) {
   const owner = await ownersPage(world, browser);
   const nina = await colleague(world, browser, owner);

@@ -1,7 +1,7 @@
 //! What pages offer to whoever has rights at some places only (S21).
 import { describe, expect, it } from 'vitest';
 import { mayDoAt, type Customer } from '../src/lib/world.svelte';
-import { choices, first, widest } from '../src/pages/people/places';
+import { choices, first, whereIs, widest } from '../src/pages/people/places';
 import { ROLES } from '../src/pages/people/shapes';
 
 const customer = (id: string, sites: Record<string, string[]>): Customer => {
@@ -30,6 +30,19 @@ describe('a right', () => {
     expect([{}, { customer: 'port' }].map(asked(everything))).toEqual([true, true]);
     expect(asked(who())({ customer: 'mill' })).toBe(false);
     expect(mayDoAt(null, 'invitation.add', {})).toBe(false);
+  });
+});
+
+describe('the place of a role', () => {
+  const sites = new Map(tree.flatMap((c) => c.sites.map((s) => [s.id, s] as const)));
+  const crane = { id: 'crane', site: sites.get('pier') } as never;
+  const where = (kind: never, id?: string): object => whereIs({ kind, ...(id && { id }) }, sites, new Map([['crane', crane]]));
+  it('has what is above it, so that a role held there counts', () => {
+    expect(where('all' as never)).toEqual({});
+    expect(where('customer' as never, 'mill')).toEqual({ customer: 'mill' });
+    expect(where('site' as never, 'yard')).toEqual({ customer: 'mill', site: 'yard' });
+    expect(where('host' as never, 'crane')).toEqual({ customer: 'port', site: 'pier', host: 'crane' });
+    expect(where('site' as never, 'gone')).toEqual({ site: 'gone' });
   });
 });
 

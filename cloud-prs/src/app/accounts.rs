@@ -7,7 +7,7 @@ use culvert_wire::reason::Reason;
 use serde_json::{Value, json};
 
 use super::names::name;
-use super::people::sees;
+use super::people::{manages, sees};
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Held, Node};
@@ -27,20 +27,34 @@ pub struct Account {
     pub disabled: bool,
     /// When the account was made.
     pub created: UnixMs,
+    /// What the asker may do to her: names of actions.
+    pub rights: Vec<String>,
 }
 
 impl Account {
-    fn of(user: &User, held: &[Held]) -> Self {
+    fn of(call: &Call, user: &User, held: &[Held]) -> Self {
         let all = held.iter().filter(|held| held.node == Node::All);
+        let may = TO_A_PERSON
+            .iter()
+            .filter(|&&action| manages(call, action, held));
         Self {
             id: user.id,
             name: user.name.clone(),
             role: all.map(|held| held.role).max(),
             disabled: user.disabled,
             created: user.created,
+            rights: may.map(|action| action.name().to_owned()).collect(),
         }
     }
 }
+
+/// What is done to one person, and asks for more than her place.
+const TO_A_PERSON: [Action; 4] = [
+    Action::UserChange,
+    Action::UserReset,
+    Action::UserLeaving,
+    Action::UserOffBoard,
+];
 
 /// What to change about a person; what is not named stays.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +79,7 @@ impl App {
         for user in users::all(&mut db).await? {
             let held = assignments::held(&mut db, user.id).await?;
             if sees(call, &held) {
-                seen.push(Account::of(&user, &held));
+                seen.push(Account::of(call, &user, &held));
             }
         }
         Ok(seen)
@@ -96,7 +110,7 @@ impl App {
         let event = Event::done("user.add", None, user.id).after(state(&user));
         self.record(&mut write, &call.into(), event).await?;
         self.commit(write).await?;
-        Ok(Account::of(&user, &[]))
+        Ok(Account::of(call, &user, &[]))
     }
 
     /// Changes a person; what she loses ends at once.
@@ -148,7 +162,7 @@ impl App {
         }
         let held = assignments::held(&mut write, id).await?;
         self.commit(write).await?;
-        Ok(Account::of(&user, &held))
+        Ok(Account::of(call, &user, &held))
     }
 
     /// Refuses to shut oneself out, or the last owner.

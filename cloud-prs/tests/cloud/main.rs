@@ -22,6 +22,7 @@ mod hostile_bodies;
 mod importing;
 mod joining;
 mod kept_credentials;
+mod managing_people;
 mod passkeys;
 mod quick;
 mod releases;

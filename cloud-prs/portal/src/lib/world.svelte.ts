@@ -53,6 +53,9 @@ class World {
   /** Whether she has it at this place, for what is done at a place of the tree. */
   mayAt(action: string, where: Where = {}): boolean { return mayDoAt(this.me, action, where); }
 
+  /** The same for a host. */
+  mayOn(action: string, host: Host): boolean { return this.mayAt(action, { customer: host.customer.id, site: host.site.id, host: host.id }); }
+
   online(host: Host): boolean { return this.boxes.get(host.site.id)?.online ?? false; }
 
   find(query: string, limit: number): Host[] {

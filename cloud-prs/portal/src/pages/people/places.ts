@@ -3,6 +3,14 @@
 import type { Customer, Host, Site, Where } from '../../lib/world.svelte';
 import type { Node } from './shapes';
 
+/** Where a role is held, with what is above it. */
+export function whereIs(node: Node, sites: ReadonlyMap<string, Site>, hosts: ReadonlyMap<string, Host>): Where {
+  if (node.kind === 'all') return {};
+  const host = node.kind === 'host' ? hosts.get(node.id ?? '') : undefined;
+  const site = host?.site ?? (node.kind === 'site' ? sites.get(node.id ?? '') : undefined);
+  return { ...(site && { customer: site.customer.id, site: site.id }), [node.kind]: node.id };
+}
+
 /** What of a customer there is to choose: the whole, whole sites, hosts. */
 export interface Choice { customer: Customer; whole: boolean; sites: { site: Site; whole: boolean; hosts: Host[] }[] }
 

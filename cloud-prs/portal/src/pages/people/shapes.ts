@@ -5,7 +5,7 @@ import { clip } from '../../lib/format';
 
 export type RoleName = 'reader' | 'technician' | 'administrator' | 'owner';
 export interface Node { kind: 'all' | 'customer' | 'site' | 'host'; id?: string }
-export interface Person { id: string; name: string; role?: RoleName | null; disabled: boolean; created: number }
+export interface Person { id: string; name: string; role?: RoleName | null; disabled: boolean; created: number; rights: string[] }
 export interface Team { id: string; name: string; members: { id: string; name: string }[] }
 export interface Assigned { id: string; subject: { kind: 'user' | 'team'; id: string }; subject_name: string; role: RoleName; node: Node; path: string[]; granted: number; granted_by: string }
 

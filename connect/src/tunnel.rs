@@ -37,6 +37,8 @@ pub struct Ask {
     pub protocol: Protocol,
     /// Ports; empty means the host's own for that protocol.
     pub ports: Vec<u16>,
+    /// Only to try whether the host answers.
+    pub test: bool,
 }
 
 /// What a launch ticket stood for.
@@ -75,6 +77,7 @@ impl Tunnel {
             protocol: ask.protocol,
             ports: ask.ports,
             end_key: end.public(),
+            test: ask.test,
         };
         let answer = Api(&link).new_session(&body).await?;
         Self::join(server, link, events, end, answer).await

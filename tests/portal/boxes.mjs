@@ -44,6 +44,12 @@ export async function a_code_of_the_portal_claims_a_box_that_then_appears_online
   await page.click('button:has-text("Test connection")');
   await lines.first().waitFor();
   assert.match(await lines.first().innerText(), /SSH 22[^]*(did not answer|not reachable|no route)/);
+  // Nobody has worked there, and the trail says what was done.
+  await page.goto(`${world.url}/h/${place.hosts.answers}`);
+  await page.getByText('Nobody has worked on this host yet.').waitFor();
+  assert.ok(!(await api(page, 'GET', '/api/v1/sessions')).body.sessions.some((s) => s.host.id === place.hosts.answers));
+  await visit(page, '/audit');
+  await page.locator('tr', { hasText: 'session.start' }).filter({ hasText: 'answers: test' }).first().waitFor();
   assert.deepEqual(page.faults, []);
 }
 

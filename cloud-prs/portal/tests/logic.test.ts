@@ -69,6 +69,7 @@ describe('the trail', () => {
   it('names what a deed was done to', () => {
     expect(row({ host: 'server', reason: 'peer_lost' })).toBe('server');
     expect(row({ subject: 'tess', role: 'technician', at: 'Harbour' })).toBe('tess: technician, Harbour');
+    expect(row({ host: 'server', test: true })).toBe('server: test');
     expect(row({ site: 'b'.repeat(26) })).toBe('');
     expect(objectOf({ object: 'x', before: '{', after: 'null' })).toBe('');
   });

@@ -32,6 +32,9 @@ use crate::store::{Write, tokens};
 /// How long a gateway may take to judge a renewal.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
+/// Enough to try a port: a gateway opens nothing else with it.
+const TEST: Rights = Rights::CONNECT;
+
 /// A session about to start.
 struct Start {
     session: Session,
@@ -65,15 +68,21 @@ impl App {
         self.not_too_many(&mut write, &call, &gateway).await?;
         let mut start = self.mint(&call, ask, &host, &gateway, targets)?;
         sessions::add(&mut write, &start.session).await?;
-        start.credentials = self
-            .hand_out(&mut write, &call, &host, &start.session.targets)
-            .await?;
+        if !ask.test {
+            start.credentials = self
+                .hand_out(&mut write, &call, &host, &start.session.targets)
+                .await?;
+        }
+        let mut after = json!({
+            "host": host.name,
+            "targets": start.session.targets,
+            "gateway": gateway.identity.fingerprint().to_string(),
+        });
+        if ask.test {
+            after["test"] = json!(true);
+        }
         let event =
-            Event::done("session.start", Some(host.customer.id), start.session.id).after(json!({
-                "host": host.name,
-                "targets": start.session.targets,
-                "gateway": gateway.identity.fingerprint().to_string(),
-            }));
+            Event::done("session.start", Some(host.customer.id), start.session.id).after(after);
         self.record(&mut write, &Doer::from(&call), event).await?;
         write.commit().await?;
         tracing::info!(session = %start.session.id, user = %start.session.user.id, host = %host.id, "Session granted");
@@ -206,6 +215,7 @@ impl App {
             to_hosts: 0,
             technician_ticket: Some(hash_text(&technician)),
             gateway_ticket: Some(hash_text(&at_gateway)),
+            test: ask.test,
         };
         let grant = self.grant_for(&session, now);
         Ok(Start {
@@ -227,7 +237,7 @@ impl App {
             technician: session.user.id,
             technician_end: session.end_key,
             targets: session.targets.clone(),
-            rights: Rights::ALL,
+            rights: if session.test { TEST } else { Rights::ALL },
             issued: now,
             join_by: now.plus_ms(JOIN_WITHIN_MS),
             ends_at: session.ends_at,

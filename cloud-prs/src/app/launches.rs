@@ -79,6 +79,7 @@ impl App {
             protocol: launch.protocol,
             ports: launch.ports,
             end_key: ask.end_key,
+            test: false,
         };
         Ok(RedeemAnswer {
             session: self.start_session(call, &new).await?,

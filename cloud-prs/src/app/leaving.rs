@@ -72,6 +72,7 @@ impl App {
         self.managed(&mut db, call, Action::UserLeaving, id).await?;
         let hers = Filter {
             user: Some(id),
+            worked: true,
             ..Default::default()
         };
         let mut all = sessions::list(&mut db, &hers).await?;

@@ -195,6 +195,7 @@ impl App {
         let filter = Filter {
             host: Some(host.id),
             live: Some(true),
+            worked: true,
             ..Default::default()
         };
         let live = sessions::list(&mut db, &filter).await?;

@@ -41,7 +41,7 @@ impl App {
     }
 
     /// Sessions where the caller may see her own, and everybody's where she
-    /// may see all.
+    /// may see all; tests of a connection are nobody's work.
     pub(super) async fn listed(
         &self,
         call: &Call,
@@ -57,6 +57,7 @@ impl App {
             }
             filter.user = user;
         }
+        filter.worked = true;
         let (own, all) = (call.actor.reach(own), call.actor.reach(all));
         filter.seen = all.limit().map(|all| Seen {
             all,

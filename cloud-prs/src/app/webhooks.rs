@@ -231,7 +231,7 @@ impl App {
                     Ok(id) => sessions::by_id(write, id).await?,
                     Err(_) => None,
                 };
-                match session {
+                match session.filter(|session| !session.test) {
                     Some(session) => session_data(session),
                     None => return Ok(()),
                 }

@@ -114,9 +114,9 @@ pub async fn visits(
 ) -> Result<Vec<Visit>, StoreError> {
     let sql = "SELECT s.host AS host, s.protocol AS protocol, s.started AS started \
                FROM sessions s JOIN (SELECT host, MAX(started) AS last FROM sessions \
-               WHERE user_id = $1 GROUP BY host ORDER BY MAX(started) DESC LIMIT $2) newest \
+               WHERE user_id = $1 AND test = 0 GROUP BY host ORDER BY MAX(started) DESC LIMIT $2) newest \
                ON newest.host = s.host AND newest.last = s.started \
-               WHERE s.user_id = $1 ORDER BY s.started DESC";
+               WHERE s.user_id = $1 AND s.test = 0 ORDER BY s.started DESC";
     let read = |row: &AnyRow| {
         Ok(Visit {
             host: row.parsed("host")?,

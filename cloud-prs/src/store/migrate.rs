@@ -12,7 +12,7 @@ use super::{Place, Store, StoreError};
 /// Numbered steps, in order; a released one never changes. Numbers may be
 /// missing, and a step may come to a database that has later ones already: each
 /// is run once.
-const STEPS: [(i64, &str); 10] = [
+const STEPS: [(i64, &str); 11] = [
     (1, include_str!("migrations/0001_start.sql")),
     (2, include_str!("migrations/0002_sign_ins.sql")),
     (3, include_str!("migrations/0003_rights.sql")),
@@ -23,6 +23,7 @@ const STEPS: [(i64, &str); 10] = [
     (12, include_str!("migrations/0012_webhooks.sql")),
     (20, include_str!("migrations/0020_releases.sql")),
     (21, include_str!("migrations/0021_live_sessions.sql")),
+    (22, include_str!("migrations/0022_tests.sql")),
 ];
 /// The schema that this version reads and writes.
 pub const SCHEMA: i64 = STEPS[STEPS.len() - 1].0;

@@ -63,6 +63,8 @@ pub struct Session {
     pub technician_ticket: Option<String>,
     /// Hash of the gateway's ticket until it joined, base32.
     pub gateway_ticket: Option<String>,
+    /// Whether it only tries if the host answers.
+    pub test: bool,
 }
 
 impl Session {
@@ -109,6 +111,7 @@ fn read(row: &AnyRow) -> Result<Session, StoreError> {
         to_hosts: row.count("to_hosts")?,
         technician_ticket: row.maybe_text("technician_ticket")?,
         gateway_ticket: row.maybe_text("gateway_ticket")?,
+        test: row.flag("test")?,
     })
 }
 
@@ -120,8 +123,8 @@ pub async fn add(db: &mut AnyConnection, session: &Session) -> Result<(), StoreE
     let sql = "INSERT INTO sessions (id, user_id, user_name, customer, customer_name, site, \
                site_name, host, host_name, gateway, gateway_key, end_key, token, protocol, \
                targets, serial, started, join_by, ends_at, from_hosts, to_hosts, \
-               technician_ticket, gateway_ticket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-               $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 0, 0, $20, $21)";
+               technician_ticket, gateway_ticket, test) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+               $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 0, 0, $20, $21, $22)";
     query(sql)
         .id(session.id)
         .id(session.user.id)
@@ -144,6 +147,7 @@ pub async fn add(db: &mut AnyConnection, session: &Session) -> Result<(), StoreE
         .time(session.ends_at)
         .bind(&session.technician_ticket)
         .bind(&session.gateway_ticket)
+        .flag(session.test)
         .run(db)
         .await
 }

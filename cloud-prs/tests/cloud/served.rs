@@ -411,6 +411,7 @@ pub(crate) async fn session(
         protocol: Protocol::Ssh,
         ports: vec![],
         end_key: end.public(),
+        test: false,
     };
     let answer: SessionAnswer = api(technician, Method::Post, "/api/v1/sessions", &ask)
         .await

@@ -2,15 +2,15 @@
 
 use culvert_cloud_prs::app::report;
 use culvert_cloud_prs::store::sessions::{End, Filter};
-use culvert_wire::api::{NewLaunch, NewSession, RedeemLaunch};
+use culvert_wire::api::{NewLaunch, NewSession, NodeRef, RedeemLaunch};
 use culvert_wire::frame::SessionEnded;
-use culvert_wire::grant::{JOIN_WITHIN_MS, Protocol};
+use culvert_wire::grant::{JOIN_WITHIN_MS, Protocol, Rights};
 use culvert_wire::id::HostId;
 use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::ticket::Ticket;
 
-use crate::world::{From, HOUR, Person, World, ask, console, on_both};
+use crate::world::{From, HOUR, Person, World, ask, console, on_both, revoke};
 
 on_both! {
     /// The walk of one session, step 2.
@@ -42,6 +42,33 @@ on_both! {
         assert_eq!(rows[0].action, "session.start");
         assert_eq!(rows[0].object, answer.session.to_string());
         assert_eq!(rows[0].actor, world.ann.id.to_string());
+    }
+}
+
+on_both! {
+    /// S39: nobody worked there, and the gateway lets nobody; the trail keeps it.
+    a_test_of_a_connection_may_do_nothing_else_and_is_in_no_report, world => {
+        world.pass(1);
+        let call = world.call(&world.ann).await;
+        let wanted = NewSession { test: true, ..ask(&world.a) };
+
+        let answer = world.app.start_session(&call, &wanted).await.unwrap();
+
+        let invite = world.wires.invites.lock().unwrap().remove(0);
+        let grant = invite.grant.verify(&world.broker.public()).unwrap().clone();
+        assert_eq!(grant.rights, Rights::CONNECT);
+        assert!(world.app.sessions(&call, Filter::default()).await.unwrap().is_empty());
+        assert!(world.app.report(&call, Filter::default()).await.unwrap().is_empty());
+        assert!(world.app.history(&call, world.a.host).await.unwrap().is_empty());
+        assert!(world.app.presence(&call, world.a.host).await.unwrap().is_empty());
+        assert!(world.app.recent(&call).await.unwrap().is_empty());
+        assert!(world.app.leaving(&console(), world.ann.id).await.unwrap().hosts.is_empty());
+        let rows = world.app.audit_rows(&console(), None, None, 10).await.unwrap();
+        assert_eq!((rows[0].action.as_str(), rows[0].object.clone()), ("session.start", answer.session.to_string()));
+        assert!(rows[0].after.contains(r#""test":true"#), "{}", rows[0].after);
+        // What ends with her rights ends all the same.
+        revoke(&world.app, world.ann.id, NodeRef::Customer(world.a.customer)).await;
+        assert!(world.app.recover_route(answer.session).await.unwrap().is_none());
     }
 }
 
@@ -393,12 +420,7 @@ async fn a_launch_ticket_dies_with_its_minute_and_with_its_owners_rights() {
 
     let narrowed = world.app.add_launch(&call, &wanted).await.unwrap();
     let (user, customer) = (world.ann.id, world.a.customer);
-    crate::world::revoke(
-        &world.app,
-        user,
-        culvert_wire::api::NodeRef::Customer(customer),
-    )
-    .await;
+    revoke(&world.app, user, NodeRef::Customer(customer)).await;
     assert_eq!(
         redeem(&narrowed.url).await.unwrap_err().reason,
         Reason::NotAllowed

@@ -352,6 +352,7 @@ pub(crate) fn ask(branch: &Branch) -> NewSession {
         protocol: Protocol::Ssh,
         ports: vec![],
         end_key: SigningKey::from_seed(&rand::random()).public(),
+        test: false,
     }
 }
 

@@ -48,6 +48,7 @@ async fn open(home: Home, word: &HostWord, protocol: Option<Protocol>) -> Result
             host,
             protocol,
             ports,
+            test: false,
         };
         return Tunnel::open(&server, link, ask).await;
     }

@@ -50,6 +50,7 @@ impl Found {
             host: self.host.id,
             protocol,
             ports: self.word.port.into_iter().collect(),
+            test: false,
         };
         Tunnel::open(&self.server, self.link, ask).await
     }

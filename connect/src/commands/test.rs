@@ -44,6 +44,7 @@ pub(super) async fn test(home: Home, test: Test) -> Result<(), Failure> {
             host: host.id,
             protocol,
             ports: vec![port],
+            test: true,
         };
         if let Err(failure) = one(&mut server, ask).await {
             result(&format!("{protocol} port {port}: {}\n", failure.sentence()));

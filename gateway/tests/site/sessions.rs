@@ -1,5 +1,6 @@
 //! What a session carries: K11, K15, S5, S13, S27, S39.
 
+use culvert_wire::grant::Rights;
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Service};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -179,6 +180,36 @@ fn a_test_reports_reachability_without_passing_a_byte() {
                 ..
             }
         ));
+    });
+}
+
+/// S39: a grant that is for a test opens nothing else.
+#[test]
+fn a_grant_for_a_test_reaches_no_byte_of_the_host() {
+    let net = Net::new();
+    net.run(async {
+        let host = Host::echo(&net, "192.168.77.10:22");
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let mut grant = prs.grant(gateway.key(), vec![target(HOST, 22)]);
+        grant.rights = Rights::CONNECT;
+        let technician = Technician::admitted(&prs, &grant).await;
+
+        let (_, answer) = technician.open(Service::Test(0)).await;
+        assert_eq!(answer, Answer::Accepted);
+        for service in [Service::Target(0), Service::Terminal(0)] {
+            let (_, answer) = technician.open(service).await;
+            assert!(
+                matches!(
+                    answer,
+                    Answer::Refused {
+                        reason: Reason::NotAllowed,
+                        ..
+                    }
+                ),
+                "{service:?}: {answer:?}"
+            );
+        }
+        assert_eq!(host.accepted(), 1);
     });
 }
 

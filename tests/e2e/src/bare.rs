@@ -37,6 +37,7 @@ impl Bare {
             protocol: Protocol::Ssh,
             ports: Vec::new(),
             end_key: end.public(),
+            test: false,
         };
         let answer = Api(&link).new_session(&wanted).await.map_err(said)?;
         let route = link.join(answer.session, Some(answer.ticket), &end)?;

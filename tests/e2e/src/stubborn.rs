@@ -61,6 +61,7 @@ impl Stubborn {
                 protocol,
                 ports: Vec::new(),
                 end_key: end.public(),
+                test: false,
             })
             .await
             .map_err(said)?;

@@ -24,6 +24,10 @@ pub struct NewSession {
     pub ports: Vec<u16>,
     /// The technician end's fresh key.
     pub end_key: PublicKey,
+    /// Only to try whether the host answers: nothing else is possible in it, and
+    /// no report counts it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
 }
 
 /// Its answer.

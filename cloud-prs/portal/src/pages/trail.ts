@@ -26,7 +26,7 @@ export function objectOf(row: Row): string {
     const subject = word(known.subject);
     if (subject) return [subject, [word(known.role), word(known.at)].filter(Boolean).join(', ')].filter(Boolean).join(': ');
     const name = word(known.host) || word(known.name) || word(known.label) || word(known.site);
-    if (name) return name;
+    if (name) return known.test === true ? `${name}: test` : name;
   }
   return '';
 }

@@ -18,7 +18,7 @@ export async function testHost(host: Host, found: (finding: Finding) => void): P
 async function test(host: Host, protocol: Protocol, port: number): Promise<string> {
   const endKey = await newEndKey();
   let answer;
-  try { answer = await post('/api/v1/sessions', { body: { host: host.id, protocol, ports: [port], end_key: endKey.publicKey } }); } catch (error) { endKey.dispose(); throw error; }
+  try { answer = await post('/api/v1/sessions', { body: { host: host.id, protocol, ports: [port], end_key: endKey.publicKey, test: true } }); } catch (error) { endKey.dispose(); throw error; }
   const session = await connect({ answer, endKey });
   try {
     const stream = await session.open('test', 0);

@@ -62,6 +62,7 @@ impl App {
         let mut db = self.store.read().await?;
         let live = Filter {
             live: Some(true),
+            worked: true,
             ..Default::default()
         };
         let mut live = sessions::list(&mut db, &live).await?;

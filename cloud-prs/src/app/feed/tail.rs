@@ -81,7 +81,8 @@ impl App {
             match meaning(&row.action) {
                 Meaning::Session => {
                     let Ok(id) = row.object.parse() else { continue };
-                    if let Some(session) = sessions::by_id(&mut db, id).await? {
+                    let session = sessions::by_id(&mut db, id).await?;
+                    if let Some(session) = session.filter(|session| !session.test) {
                         hosts.insert(session.host.id, session.node());
                         let mut info = SessionInfo::from(session);
                         if row.action == "session.start" {
@@ -122,6 +123,7 @@ impl App {
         let filter = Filter {
             host: Some(host),
             live: Some(true),
+            worked: true,
             ..Default::default()
         };
         let live = sessions::list(db, &filter).await?;

@@ -28,6 +28,8 @@ pub struct Filter {
     pub from: Option<UnixMs>,
     /// Granted before this time.
     pub to: Option<UnixMs>,
+    /// Only what somebody worked in, and no test of a connection.
+    pub worked: bool,
     /// Only what somebody may see.
     pub seen: Option<Seen>,
     /// At most so many.
@@ -79,6 +81,9 @@ impl Filter {
         if let Some(to) = self.to {
             let mark = wanted.time(to);
             wanted.that(format!("started < {mark}"));
+        }
+        if self.worked {
+            wanted.that("test = 0");
         }
         if let Some(seen) = &self.seen {
             let seen = seen.condition(&mut wanted);

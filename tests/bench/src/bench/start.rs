@@ -84,6 +84,7 @@ async fn request(
         host,
         protocol: Protocol::Ssh,
         ports: vec![22],
+        test: false,
     };
     let began = Instant::now();
     let tunnel = Tunnel::open(server, link, ask).await?;

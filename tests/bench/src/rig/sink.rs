@@ -106,6 +106,7 @@ pub(crate) async fn open(
         host: Api(&link.0).host(&word).await?.id,
         protocol: Protocol::Tcp,
         ports: vec![PORT],
+        test: false,
     };
     let tunnel = Tunnel::open(&server, link, ask).await?;
     let mut stream = tunnel.streams().open(0).await?;

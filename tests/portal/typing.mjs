@@ -35,6 +35,25 @@ export async function text_without_keys_reaches_the_shell(world, browser) {
   // While another key is still down, as with two thumbs.
   const held = async () => { await page.keyboard.down('x'); await page.keyboard.insertText('é'); await page.keyboard.up('x'); await page.keyboard.press('y'); };
   assert.equal(await bytesOf(page, 'held', held), 'xéy');
+  // A capital comes to the emulator by its key press.
+  const capital = async () => { await page.keyboard.down('X'); await page.keyboard.insertText('É'); await page.keyboard.up('X'); await page.keyboard.press('Y'); };
+  assert.equal(await bytesOf(page, 'capital', capital), 'XÉY');
+  assert.equal(await page.locator('.stage.shown .xterm-helper-textarea').inputValue(), '', 'what keys type is not gathered in the hidden field');
+}
+
+/** An animation would have the browser hold back what follows a key until its next frame. */
+export async function the_cursor_blinks_without_an_animation(world, browser) {
+  const page = await shell(world, browser);
+  const cursor = () => page.evaluate(() => getComputedStyle(document.querySelector('.stage.shown .xterm-cursor-blink')).backgroundColor);
+  const place = page.locator(`${shown} .place`);
+  const seen = new Set();
+  for (const selector of ['.unlit', ':not(.unlit)']) {
+    await place.and(page.locator(selector)).waitFor();
+    seen.add(await cursor());
+  }
+  assert.equal(seen.size, 2, [...seen].join(' '));
+  const animations = () => page.evaluate(() => document.getAnimations().map((one) => `${one.animationName ?? one.transitionProperty} of ${one.effect?.target?.className}`));
+  await page.waitForFunction(() => document.getAnimations().length === 0).catch(async (error) => { throw new Error(`${await animations()}`, { cause: error }); });
 }
 
 export async function an_input_methods_text_reaches_the_shell_once(world, browser) {

@@ -2,6 +2,7 @@
 //! terminal is opened.
 
 import type { ITheme } from '@xterm/xterm';
+import { blinking } from './blink';
 import { typedWithoutKey } from './unkeyed';
 
 export interface EmulatorEvents {
@@ -53,6 +54,8 @@ export async function emulate(place: HTMLElement, on: EmulatorEvents): Promise<E
   terminal.loadAddon(search);
   terminal.loadAddon(new Unicode11Addon());
   terminal.unicode.activeVersion = '11';
+  const blink = blinking(place);
+  terminal.onCursorMove(blink.moved);
   terminal.open(place);
   fit.fit();
   const encoder = new TextEncoder();
@@ -117,6 +120,7 @@ export async function emulate(place: HTMLElement, on: EmulatorEvents): Promise<E
       cancelAnimationFrame(waitingFrame);
       place.removeEventListener('paste', onpaste, true);
       unkeyed();
+      blink.stop();
       wake.splice(0).forEach((f) => f());
       guarded.dispose();
       terminal.dispose();

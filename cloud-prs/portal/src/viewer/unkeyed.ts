@@ -6,6 +6,10 @@
 //! before the emulator sees them, and nothing is taken twice: the first text
 //! after a key press is that key's own, and an input method's keys (229) and
 //! compositions are the emulator's.
+//!
+//! What a key press types is sent by the emulator at once; it is kept from being
+//! written into the emulator's hidden field as well. The browser would draw that
+//! field first and hold the host's echo back for a frame.
 
 /** The key code of every key that an input method has taken. */
 const TAKEN_BY_METHOD = 229;
@@ -17,7 +21,11 @@ export function typedWithoutKey(place: HTMLElement, send: (text: string) => void
   /** A key has typed, and its own text has not come as an event yet. */
   let pressed = false;
   const ondown = (event: KeyboardEvent): void => { down = event.keyCode; pressed = false; };
-  const onpress = (): void => { pressed = true; };
+  const onpress = (event: KeyboardEvent): void => {
+    // With one of these it may be a command of the browser.
+    if (event.ctrlKey || event.altKey || event.metaKey) pressed = true;
+    else event.preventDefault();
+  };
   const onup = (): void => { down = null; pressed = false; };
   const oninput = (event: Event): void => {
     const { inputType, data, isComposing } = event as InputEvent;

@@ -39,6 +39,7 @@ struct Near {
     echo: f64,
     echo_p95: f64,
     echo_keys: u32,
+    echo_capital: f64,
     pause: f64,
     flood_mb_s: f64,
     flood_fps: f64,
@@ -70,8 +71,8 @@ pub(super) fn figures(
             near.echo_p95,
             "ms",
             format!(
-                "key to echo in the portal's SSH terminal, loopback: {} keys; median {:.1} ms",
-                near.echo_keys, near.echo
+                "key to echo in the portal's SSH terminal, loopback: {} keys; median {:.1} ms, of capitals {:.1}",
+                near.echo_keys, near.echo, near.echo_capital
             ),
         ),
         Figure::new(

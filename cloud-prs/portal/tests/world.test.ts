@@ -52,6 +52,30 @@ describe('a box that changes while the tree is on its way', () => {
   });
 });
 
+describe('a load that another one overtook', () => {
+  it('is over when the newer one is: whoever waited sees what was true when she asked', async () => {
+    const waiting = server();
+    let over = false;
+    const first = world.load().then(() => { over = true; });
+    const second = world.load();
+    waiting[0]?.(true);
+    await new Promise((wake) => setTimeout(wake, 5));
+    expect(over).toBe(false);
+    waiting[1]?.(false);
+    await first;
+    expect([over, online()]).toEqual([true, false]);
+    await second;
+  });
+  it('ends when she signs out meanwhile', async () => {
+    const waiting = server();
+    const loaded = world.load();
+    world.forget();
+    waiting[0]?.(true);
+    await loaded;
+    expect(world.loaded).toBe(false);
+  });
+});
+
 describe('whoever reads reports alone', () => {
   it('asks for no tree: each refusal would be a row of the trail', async () => {
     const waiting = server();

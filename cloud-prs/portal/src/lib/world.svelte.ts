@@ -43,6 +43,7 @@ class World {
   }))));
   /** Counts loads: an older answer never overwrites a newer one. */
   #loads = 0;
+  #newest: { turn: number; done: Promise<void> } | null = null;
   /** What the event stream says of boxes while the newest load is under way: its answer may be older. */
   #meanwhile: BoxChange[] | null = null;
   #recentRank = $derived(new Map(this.recent.map((id, i) => [id, i])));
@@ -75,8 +76,15 @@ class World {
     }
   }
 
-  async load(): Promise<void> {
+  /** Whoever waits for it then sees what was true when she asked: by a newer answer, when there is one. */
+  load(): Promise<void> {
     const turn = ++this.#loads;
+    const done = this.#load(turn);
+    this.#newest = { turn, done };
+    return done;
+  }
+
+  async #load(turn: number): Promise<void> {
     const meanwhile: BoxChange[] = [];
     this.#meanwhile = meanwhile;
     try {
@@ -84,7 +92,7 @@ class World {
         this.may('tree.see') ? get('/api/v1/tree').catch(none(NO_TREE)) : NO_TREE,
         this.may('session.see') ? get('/api/v1/recent').catch(none(NOT_LATELY)) : NOT_LATELY,
       ]);
-      if (turn !== this.#loads) return;
+      if (turn !== this.#loads) return this.#after(turn);
       this.fill(tree);
       this.#meanwhile = null;
       for (const change of meanwhile) this.#change(change);
@@ -92,12 +100,14 @@ class World {
       this.error = null;
       this.loaded = true;
     } catch (error) {
-      if (turn !== this.#loads) return;
+      if (turn !== this.#loads) return this.#after(turn);
       this.#meanwhile = null;
       this.error = error;
       if (!this.loaded) throw error;
     }
   }
+
+  #after(turn: number): Promise<void> | undefined { return this.#newest && this.#newest.turn > turn ? this.#newest.done : undefined; }
 
   fill(tree: Tree): void {
     const boxes = new Map<string, TreeGateway>();
@@ -135,6 +145,7 @@ class World {
 
   forget(): void {
     this.#loads += 1;
+    this.#newest = null;
     this.#meanwhile = null;
     this.me = null;
     this.customers = [];

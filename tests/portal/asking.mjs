@@ -38,7 +38,7 @@ export async function every_dialog_is_accessible_in_both_themes(world, browser) 
   await visit(page, `/sites/${site.id}`);
   await over(page, 'add a host', press(page, 'Host'));
   await over(page, 'import', press(page, 'Import CSV'));
-  await over(page, 'rename a site', press(page, 'Rename'));
+  await over(page, 'rename a site', press(page, 'Rename site'));
   await over(page, 'replace a box', press(page, 'Replace'));
   await over(page, 'revoke a box', press(page, 'Revoke'));
   await visit(page, `/sites/${empty.id}`);

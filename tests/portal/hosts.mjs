@@ -99,8 +99,8 @@ export async function bad_lines_of_a_csv_are_named_and_the_good_ones_are_kept(wo
     await dialog.locator('.note.bad', { hasText: '2 lines cannot be added, so nothing was' }).waitFor();
     const lines = await dialog.locator('li').allInnerTexts();
     assert.equal(lines.length, 2);
-    assert.match(lines[0], /^3\s.*address/s);
-    assert.match(lines[1], /^5\s.*service/s);
+    assert.match(lines[0], /^Line 3:.*address/s);
+    assert.match(lines[1], /^Line 5:.*service/s);
     await accessibleInBothThemes(page, 'bad lines');
     const hosts = async () => (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.id === customer.id).sites[0].hosts.map((h) => h.name);
     assert.deepEqual(await hosts(), []);

@@ -130,7 +130,7 @@ export async function nobody_is_offered_what_she_may_do_elsewhere_only(world, br
   assert.deepEqual(await offered(page, 'Change', 'Remove host', 'Claim one'), []);
   assert.equal(await page.getByRole('button', { name: 'Edit' }).count(), 1, 'a technician writes notes');
   await visit(page, `/sites/${at.other}`);
-  assert.deepEqual(await offered(page, 'Host', 'Import CSV', 'Rename', 'Claim a box'), []);
+  assert.deepEqual(await offered(page, 'Host', 'Import CSV', 'Rename site', 'Claim a box'), []);
   assert.deepEqual([...page.refused, ...page.faults], []);
   await gone(owner, at.customer.id);
 }

@@ -6,10 +6,13 @@ import { fill, sentence } from '../src/api/call';
 import { clock } from '../src/lib/clock.svelte';
 import { hueOf, HUES, initials } from '../src/lib/colour';
 import { apart, APART, Hues } from '../src/lib/hues.svelte';
-import { bytes, clip, duration } from '../src/lib/format';
+import { bytes, clip, duration, spent } from '../src/lib/format';
+import { serviceName } from '../src/lib/services';
 import { match, safeReturn } from '../src/lib/router.svelte';
 import { joined, objectOf, olderThan } from '../src/pages/trail';
 import { rows } from '../src/pages/tree';
+import { wellOf } from '../src/pages/verdict';
+import { grouped } from '../src/pages/people/shapes';
 import { commandFor } from '../src/viewer/command';
 import { Keeper } from '../src/viewer/keep';
 import { SessionError, type Session, type SessionEnd, type Stream } from '../src/session';
@@ -35,6 +38,20 @@ describe('words', () => {
   it('are sentences', () => { expect(sentence('the box is offline')).toBe('The box is offline.'); expect(sentence('Why?')).toBe('Why?'); });
   it('cut at whole characters', () => { expect(clip('😀😀😀', 2)).toBe('😀😀…'); expect(clip('abc', 3)).toBe('abc'); });
   it('say durations and sizes', () => { expect(duration(9_000)).toBe('9 s'); expect(duration(3_725_000)).toBe('1:02:05'); expect(bytes(999)).toBe('999 B'); expect(bytes(1_250_000)).toBe('1.3 MB'); });
+  it('say sums so that nobody takes minutes for hours', () => expect([9_000, 151_000, 3_600_000, 3_725_000, 3_599_999].map(spent)).toEqual(['9 s', '3 min', '1 h', '1 h 2 min', '1 h']));
+  it('name a service by its port where its name alone would not do', () => {
+    const ssh = { protocol: 'ssh', port: 2222 } as const;
+    const web = [{ protocol: 'http', port: 80 }, { protocol: 'https', port: 443 }] as const;
+    expect([serviceName(ssh, [ssh]), serviceName(ssh, [ssh], true), ...web.map((s) => serviceName(s, web)), serviceName({ protocol: 'tcp', port: 9100 }, [])]).toEqual(['SSH', 'SSH 2222', 'Web 80', 'Web 443', 'TCP 9100']);
+  });
+  it('say each role once, with its places', () => {
+    const of = (role: string, ...path: string[]): never => ({ role, path }) as never;
+    expect(grouped([of('technician', 'Mill'), of('owner'), of('technician', 'Port', 'Pier'), of('technician', 'Mill')])).toEqual([{ role: 'owner', places: ['everything'] }, { role: 'technician', places: ['Mill', 'Port › Pier'] }]);
+  });
+  it('say that all is well only where nothing is to be done', () => {
+    const box = (more: object): never => ({ online: true, state: 'active', verdict: { code: 'ok', text: '' }, ...more }) as never;
+    expect([box({}), box({ verdict: null }), box({ online: false }), box({ state: 'quarantined' }), box({ verdict: { code: 'udp_blocked', text: 'x' } })].map(wellOf)).toEqual([true, true, false, false, false]);
+  });
   it('say how a shell ended', () => {
     expect(exitOf({ kind: 'status', status: 3 }).sentence).toContain('status 3');
     expect(exitOf({ kind: 'lost', reason: 301, text: '' }).code).toBe(301);
@@ -72,6 +89,11 @@ describe('the trail', () => {
     expect(row({ host: 'server', test: true })).toBe('server: test');
     expect(row({ site: 'b'.repeat(26) })).toBe('');
     expect(objectOf({ object: 'x', before: '{', after: 'null' })).toBe('');
+    // What is there now has a name all the same.
+    const names = new Map([['h'.repeat(26), 'till'], ['s'.repeat(26), 'Yard']]);
+    const nameOf = (id: string): string | undefined => names.get(id);
+    expect(objectOf({ object: 'h'.repeat(26), before: '', after: '{"protocol":"rdp"}' }, nameOf)).toBe('till');
+    expect(objectOf({ object: 'c'.repeat(26), before: '', after: `{"site":"${'s'.repeat(26)}"}` }, nameOf)).toBe('Yard');
   });
   it('goes on where an answer ended, in the middle of a moment', () => {
     const rows = [{ chain: 'a', seq: 3, at: 20 }, { chain: 'a', seq: 2, at: 10 }, { chain: 'b', seq: 2, at: 10 }];

@@ -1,6 +1,6 @@
 //! What a report adds up, per technician, customer and host (S23).
 import { describe, expect, it } from 'vitest';
-import { csv, day, endOf, startOf, sums } from '../src/pages/report';
+import { csv, day, endOf, SPANS, startOf, sums } from '../src/pages/report';
 
 const session = (user: string, customer: string, host: string, started: number, ended: number | null, from = 0, to = 0) => ({
   session: `${user}${host}${started}`, user: { id: user, name: `name of ${user}` }, customer: { id: customer, name: `name of ${customer}` }, site: { id: `${customer}-s`, name: 'Depot' },
@@ -24,6 +24,13 @@ describe('a report', () => {
   it('says whose a host is, and keeps hosts of one name apart', () => {
     const two = sums([...list, session('bea', 'port', 'till2', 0, 1, 1, 1)], 'host', NOW);
     expect(two.map((s) => [s.id, s.under, s.from])).toEqual([['nas', 'name of mill › Depot', 30], ['crane', 'name of port › Depot', 40], ['till', 'name of mill › Depot', 30], ['till2', 'name of port › Depot', 1]]);
+  });
+  it('knows the days of the times that are asked for most', () => {
+    const at = new Date(2026, 2, 31, 23, 30).getTime();
+    expect(Object.fromEntries(SPANS.map(({ name, of }) => [name, of(at)]))).toEqual({
+      'Last 30 days': ['2026-03-01', '2026-03-31'], 'Last 7 days': ['2026-03-24', '2026-03-31'], Today: ['2026-03-31', '2026-03-31'],
+      'This month': ['2026-03-01', '2026-03-31'], 'Last month': ['2026-02-01', '2026-02-28'],
+    });
   });
   it('counts a session that runs until now, and none backwards', () => {
     expect(sums([session('ann', 'c', 'h', 2_000_000, null)], 'user', NOW)[0]?.time).toBe(0);

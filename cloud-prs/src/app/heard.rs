@@ -246,8 +246,10 @@ impl App {
             (session.from_hosts, session.to_hosts) = (from_hosts, to_hosts);
             if session.ended.is_some() {
                 // It was ended from here; only now are its bytes known.
-                let event = Event::done("session.bytes", Some(session.customer.id), id)
-                    .after(json!({ "from_hosts": from_hosts, "to_hosts": to_hosts }));
+                let event =
+                    Event::done("session.bytes", Some(session.customer.id), id).after(json!({
+                        "host": session.host.name, "from_hosts": from_hosts, "to_hosts": to_hosts,
+                    }));
                 self.record(&mut write, &doer, event).await?;
             }
         }

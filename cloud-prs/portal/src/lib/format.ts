@@ -27,6 +27,13 @@ export function duration(ms: number): string {
   return h ? `${h}:${two(m)}:${two(r)}` : `${m}:${two(r)}`;
 }
 
+/** The same in words, for sums: "12 s", "4 min", "1 h 4 min". */
+export function spent(ms: number): string {
+  if (ms < 60_000) return duration(ms);
+  const m = Math.round(ms / 60_000);
+  return m < 60 ? `${m} min` : `${Math.floor(m / 60).toLocaleString()} h${m % 60 ? ` ${m % 60} min` : ''}`;
+}
+
 export function bytes(n: number): string {
   if (n < 1000) return `${n} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];

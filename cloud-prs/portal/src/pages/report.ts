@@ -37,6 +37,20 @@ export function csv(sums: readonly Sum[], by: Exclude<By, 'sessions'>, more: boo
 const guard = (text: string): string => (/^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text);
 const field = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+export interface Span { name: string; /** First and last day. */ of: (now: number) => [string, string] }
+export const LATELY: Span = { name: 'Last 30 days', of: (now) => [day(now - 30 * DAY), day(now)] };
+/** Times that are asked for most. */
+export const SPANS: readonly Span[] = [
+  LATELY,
+  { name: 'Last 7 days', of: (now) => [day(now - 7 * DAY), day(now)] },
+  { name: 'Today', of: (now) => [day(now), day(now)] },
+  { name: 'This month', of: (now) => [day(month(now)), day(now)] },
+  { name: 'Last month', of: (now) => [day(month(now, -1)), day(month(now) - DAY / 2)] },
+];
+const DAY = 86_400_000;
+/** The first of this month, or of one before. */
+const month = (now: number, by = 0): number => { const d = new Date(now); return new Date(d.getFullYear(), d.getMonth() + by, 1).getTime(); };
+
 /** A day as <input type=date> writes it, in this browser's time zone. */
 export function day(ms: number): string {
   const d = new Date(ms);

@@ -19,8 +19,8 @@ export function joined<T extends Place>(rows: readonly T[], answer: readonly T[]
   return [...rows, ...answer.filter((r) => !there.has(`${r.chain} ${r.seq}`))];
 }
 
-/** "server", "tess: technician, Harbour"; nothing where only the id is known. */
-export function objectOf(row: Row): string {
+/** "server", "tess: technician, Harbour"; nothing where nobody knows more than the id. `nameOf` knows what is there now. */
+export function objectOf(row: Row, nameOf: (id: string) => string | undefined = () => undefined): string {
   for (const json of [row.after, row.before]) {
     const known = parse(json);
     const subject = word(known.subject);
@@ -28,7 +28,8 @@ export function objectOf(row: Row): string {
     const name = word(known.host) || word(known.name) || word(known.label) || word(known.site);
     if (name) return known.test === true ? `${name}: test` : name;
   }
-  return '';
+  const { site } = parse(row.after);
+  return nameOf(row.object) ?? (typeof site === 'string' ? nameOf(site) : undefined) ?? '';
 }
 
 function parse(json: string): Record<string, unknown> {

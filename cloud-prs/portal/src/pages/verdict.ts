@@ -12,3 +12,9 @@ export function verdictOf(box: TreeGateway | undefined): string {
   if (v && typeof v === 'object') return sentence(v.text || v.code);
   return box.online ? '' : 'Not connected: power, cable or the customer’s line.';
 }
+
+/** Nothing is to be done about it. */
+export function wellOf(box: TreeGateway | undefined): boolean {
+  const v = box?.verdict;
+  return box?.online === true && box.state === 'active' && (!v || (typeof v === 'object' && v.code === 'ok'));
+}

@@ -1,13 +1,11 @@
 //! People, teams and roles as the server tells them, and what pages make of
 //! them. Pure.
 
+import type { Account, AssignmentInfo, NodeRef, Role, TeamInfo } from '../../api/schema';
 import { clip } from '../../lib/format';
 
-export type RoleName = 'reader' | 'technician' | 'administrator' | 'owner';
-export interface Node { kind: 'all' | 'customer' | 'site' | 'host'; id?: string }
-export interface Person { id: string; name: string; role?: RoleName | null; disabled: boolean; created: number; rights: string[] }
-export interface Team { id: string; name: string; members: { id: string; name: string }[] }
-export interface Assigned { id: string; subject: { kind: 'user' | 'team'; id: string }; subject_name: string; role: RoleName; node: Node; path: string[]; granted: number; granted_by: string }
+export type { Account as Person, AssignmentInfo as Assigned, NodeRef as Node, TeamInfo as Team };
+export type RoleName = Role;
 
 /** Those that are given here; owners are made at the server's console. */
 export const ROLES: readonly { role: RoleName; what: string }[] = [
@@ -20,9 +18,15 @@ export const ROLES: readonly { role: RoleName; what: string }[] = [
 export const place = (path: readonly string[]): string => (path.length ? path.map((p) => clip(p, 60)).join(' › ') : 'everything');
 
 /** Assignments of each person, and by which team they come. */
-export function rolesOf(person: string, teams: readonly Team[], all: readonly Assigned[]): { assigned: Assigned; team: Team | null }[] {
+export function rolesOf(person: string, teams: readonly TeamInfo[], all: readonly AssignmentInfo[]): { assigned: AssignmentInfo; team: TeamInfo | null }[] {
   const hers = new Map(teams.filter((t) => t.members.some((m) => m.id === person)).map((t) => [t.id, t]));
   return all.flatMap((assigned) =>
     assigned.subject.kind === 'user' ? (assigned.subject.id === person ? [{ assigned, team: null }] : [])
       : hers.has(assigned.subject.id) ? [{ assigned, team: hers.get(assigned.subject.id) ?? null }] : []);
+}
+
+/** Each role once, with the places where it is held; the widest role first. */
+export function grouped(all: readonly AssignmentInfo[]): { role: RoleName; places: string[] }[] {
+  const of = (role: RoleName): string[] => [...new Set(all.filter((a) => a.role === role).map((a) => place(a.path)))];
+  return (['owner', 'administrator', 'technician', 'reader'] as const).map((role) => ({ role, places: of(role) })).filter((g) => g.places.length > 0);
 }

@@ -104,7 +104,7 @@ export async function bad_lines_of_a_csv_are_named_and_the_good_ones_are_kept(wo
     await accessibleInBothThemes(page, 'bad lines');
     const hosts = async () => (await api(page, 'GET', '/api/v1/tree')).body.customers.find((c) => c.id === customer.id).sites[0].hosts.map((h) => h.name);
     assert.deepEqual(await hosts(), []);
-    await dialog.locator('button:has-text("Add the good 2")').click();
+    await dialog.locator('button:has-text("Add the other 2 lines")').click();
     await page.locator('[role=status]', { hasText: '2 hosts added' }).waitFor();
     assert.deepEqual((await hosts()).sort(), ['=cmd()|<b>', 'till 1']);
     // A file that is none says so and adds nothing.

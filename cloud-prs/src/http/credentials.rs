@@ -52,7 +52,7 @@ pub(super) async fn sealing_key(
     params(("host" = HostId, Path), ("protocol" = Protocol, Path)),
     request_body = NewCredential,
     responses((status = 204), (status = "4XX", body = ApiError)))]
-pub(super) async fn set(
+pub(super) async fn set_credential(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Ids(host, protocol): Ids<HostId, Protocol>,
@@ -66,7 +66,7 @@ pub(super) async fn set(
 #[utoipa::path(delete, path = "/api/v1/hosts/{host}/credentials/{protocol}", tag = "credentials",
     params(("host" = HostId, Path), ("protocol" = Protocol, Path)),
     responses((status = 204), (status = "4XX", body = ApiError)))]
-pub(super) async fn delete(
+pub(super) async fn delete_credential(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Ids(host, protocol): Ids<HostId, Protocol>,

@@ -123,7 +123,7 @@ pub(super) async fn gateway(
 #[utoipa::path(put, path = "/api/v1/gateways/{gateway}/site", tag = "gateways",
     params(("gateway" = GatewayId, Path)), request_body = GatewayPlace,
     responses((status = 200, body = GatewayInfo), (status = "4XX", body = ApiError)))]
-pub(super) async fn assign(
+pub(super) async fn place(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Id(id): Id<GatewayId>,

@@ -18,7 +18,7 @@ use crate::authz::Identity;
 /// Gives a one-time ticket for one link of the portal's page.
 #[utoipa::path(post, path = "/api/v1/link-tickets", tag = "sessions",
     responses((status = 201, body = LinkTicketAnswer), (status = "4XX", body = ApiError)))]
-pub(super) async fn add(
+pub(super) async fn add_link_ticket(
     State(app): State<Arc<App>>,
     Who(call): Who,
 ) -> Result<(StatusCode, Json<LinkTicketAnswer>), Refusal> {

@@ -40,7 +40,7 @@ pub(super) async fn webhooks(
 /// `SECONDS.BODY`. An answer other than 2xx means again later, for a day.
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", request_body = NewWebhook,
     responses((status = 201, body = AddedWebhook), (status = "4XX", body = ApiError)))]
-pub(super) async fn add(
+pub(super) async fn add_webhook(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Body(new): Body<NewWebhook>,
@@ -53,7 +53,7 @@ pub(super) async fn add(
 #[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", tag = "webhooks",
     params(("webhook" = WebhookId, Path)),
     responses((status = 204), (status = "4XX", body = ApiError)))]
-pub(super) async fn delete(
+pub(super) async fn delete_webhook(
     State(app): State<Arc<App>>,
     Who(call): Who,
     Id(id): Id<WebhookId>,

@@ -14,6 +14,25 @@ async fn the_description_is_the_golden_one() {
     is_golden("openapi.json", &now);
 }
 
+/// Programs make a function of each operation: two of one name are one too few.
+#[tokio::test]
+async fn every_operation_of_the_description_has_a_name_of_its_own() {
+    let world = World::new().await;
+    let (_, api) = culvert_cloud_prs::http::router(world.app.clone());
+    let api: serde_json::Value = serde_json::from_str(&api.to_json().unwrap()).unwrap();
+    let mut named = std::collections::BTreeMap::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(id) = operation["operationId"].as_str() else {
+                continue;
+            };
+            let other = named.insert(id.to_owned(), format!("{method} {path}"));
+            assert_eq!(other, None, "{id} is also {method} {path}");
+        }
+    }
+    assert!(named.len() > 80, "{}", named.len());
+}
+
 #[test]
 fn the_permission_table_is_the_golden_one() {
     is_golden("golden/permissions.txt", &authz::text());

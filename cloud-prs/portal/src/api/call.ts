@@ -1,5 +1,6 @@
-//! Every request of the portal goes through here. Answers are typed from the
-//! server's own description (schema.d.ts, made from openapi.json in the build).
+//! Every request of the portal goes through here. Each is one of the server's own
+//! description (schema.d.ts, made from openapi.json in the build): another path, body
+//! or field does not compile.
 //! A refusal is an exception that carries the server's sentence.
 
 import type { paths } from './schema';
@@ -24,7 +25,7 @@ type Has<M extends Method> = { [P in keyof paths]: paths[P] extends Record<M, ob
 type Operation<P extends keyof paths, M extends Method> = paths[P] extends Record<M, infer O> ? O : never;
 type Parts<O> = O extends { parameters: { path: infer T } } ? T : undefined;
 type Query<O> = O extends { parameters: { query?: infer T } } ? T : undefined;
-type Body<O> = O extends { requestBody: { content: { 'application/json': infer T } } } ? T
+type Body<O> = O extends { requestBody: { content: { 'application/json': infer T } | { 'text/csv': infer T } } } ? T
   : O extends { requestBody?: { content: { 'application/json': infer T } } } ? T | undefined : undefined;
 type Good<R> = R extends { 200: infer T } ? T : R extends { 201: infer T } ? T : R extends { 202: infer T } ? T : never;
 type Answer<O> = O extends { responses: infer R } ? (Good<R> extends { content: { 'application/json': infer T } } ? T : undefined) : undefined;
@@ -48,11 +49,6 @@ export const post = <P extends Has<'post'>>(path: P, options?: Options<Operation
 export const put = <P extends Has<'put'>>(path: P, options?: Options<Operation<P, 'put'>>) => call('put', path, options);
 export const patch = <P extends Has<'patch'>>(path: P, options?: Options<Operation<P, 'patch'>>) => call('patch', path, options);
 export const del = <P extends Has<'delete'>>(path: P, options?: Options<Operation<P, 'delete'>>) => call('delete', path, options);
-
-/** A request whose answer the server's description does not give a type yet. */
-export async function loose<T>(method: Method, path: string, options: { path?: Record<string, string>; query?: Record<string, unknown>; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
-  return (await decode(await request(method, fill(path, options.path, options.query), options.body, options.signal))) as T;
-}
 
 async function request(method: Method, url: string, body: unknown, signal: AbortSignal | undefined, again = false): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };

@@ -1,7 +1,7 @@
 //! Passkeys: the browser's WebAuthn call between the server's two answers. JSON
 //! on the wire is the standard's own (Level 3): bytes as base64url.
 
-import { loose } from '../api/call';
+import { post } from '../api/call';
 
 export const passkeys = typeof window !== 'undefined' && 'PublicKeyCredential' in window && window.isSecureContext;
 
@@ -57,7 +57,7 @@ async function ask<T>(promise: Promise<T | null>): Promise<T> {
 
 /** Signs in by passkey: alone, or as second factor of `challenge`. */
 export async function signWithPasskey(challenge?: string): Promise<void> {
-  const begun = await loose<{ challenge: string; options: unknown }>('post', '/api/v1/sign-in/passkey/begin', { body: challenge ? { challenge } : {} });
+  const begun = await post('/api/v1/sign-in/passkey/begin', { body: challenge ? { challenge } : {} });
   const passkey = await assertion(begun.options);
-  await loose('post', '/api/v1/sign-in/passkey/finish', { body: { challenge: begun.challenge, passkey } });
+  await post('/api/v1/sign-in/passkey/finish', { body: { challenge: begun.challenge, passkey } });
 }

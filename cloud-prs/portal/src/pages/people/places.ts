@@ -6,8 +6,8 @@ import type { Node } from './shapes';
 /** Where a role is held, with what is above it. */
 export function whereIs(node: Node, sites: ReadonlyMap<string, Site>, hosts: ReadonlyMap<string, Host>): Where {
   if (node.kind === 'all') return {};
-  const host = node.kind === 'host' ? hosts.get(node.id ?? '') : undefined;
-  const site = host?.site ?? (node.kind === 'site' ? sites.get(node.id ?? '') : undefined);
+  const host = node.kind === 'host' ? hosts.get(node.id) : undefined;
+  const site = host?.site ?? (node.kind === 'site' ? sites.get(node.id) : undefined);
   return { ...(site && { customer: site.customer.id, site: site.id }), [node.kind]: node.id };
 }
 

@@ -70,12 +70,18 @@ pub(crate) fn images(
     out: &Path,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let common = match common {
-        Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string())?,
+        Some(path) => {
+            let name = || path.display().to_string();
+            let text = fs::read_to_string(path).with_context(name)?;
+            BoxFile::from_toml(&text).with_context(name)?;
+            text
+        }
         None => String::new(),
     };
     let text = fs::read_to_string(list).with_context(|| list.display().to_string())?;
     let boxes = boxes(&text, &common).with_context(|| list.display().to_string())?;
     let model = inspect::board(image)?;
+    inspect::whole(image)?;
     fs::create_dir(out).with_context(|| format!("{} must be a new folder", out.display()))?;
     fs::set_permissions(out, fs::Permissions::from_mode(0o700))?;
     let mut made = Vec::new();

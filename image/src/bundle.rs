@@ -50,8 +50,38 @@ pub(crate) fn check(bytes: &[u8], trusted: Option<&KeyList>) -> anyhow::Result<S
     Ok(signed)
 }
 
-/// Reads a list of keys.
+/// Reads a list of keys: as a release holds it, or the newest of a chain.
 pub(crate) fn keys(path: &Path) -> anyhow::Result<KeyList> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(KeyList::from_bytes(&bytes)?)
+    let name = || path.display().to_string();
+    let bytes = fs::read(path).with_context(name)?;
+    if let Ok(list) = KeyList::from_bytes(&bytes) {
+        return Ok(list);
+    }
+    let chain = crate::keys::lists(&bytes).with_context(|| format!("{} holds no keys", name()))?;
+    let newest = chain
+        .last()
+        .with_context(|| format!("{} is empty", name()))?;
+    Ok(newest.unverified().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_from_a_folder_s_chain_and_from_a_release_s_list() {
+        let dir = tempfile::tempdir().unwrap();
+        crate::keys::init(dir.path(), true).unwrap();
+        crate::keys::rotate(dir.path(), false).unwrap();
+        let (chain, list) = (dir.path().join("chain"), dir.path().join("trust"));
+
+        let newest = keys(&chain).unwrap();
+
+        assert_eq!(newest.generation, 2);
+        fs::write(&list, newest.to_bytes()).unwrap();
+        assert_eq!(keys(&list).unwrap(), newest);
+        fs::write(&list, "nothing").unwrap();
+        let told = format!("{:#}", keys(&list).unwrap_err());
+        assert!(told.contains("holds no keys"), "{told}");
+    }
 }

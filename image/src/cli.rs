@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
+use culvert_config::boxfile::BoxFile;
 
 use crate::build::Build;
-use crate::{batch, bundle, flash, inspect, keys, provision};
+use crate::{batch, bundle, flash, inspect, keys, packages, provision};
 
 /// Builds the flashable image of a box and its signed updates.
 #[derive(Debug, Parser)]
@@ -38,13 +39,19 @@ enum Command {
     Inspect {
         /// Image, card or bundle
         path: PathBuf,
-        /// List of keys to check the signature with (etc/culvert/trust)
+        /// Keys to check signatures with: `chain` of the folder of keys, or etc/culvert/trust
         #[arg(long, value_name = "FILE")]
         trusted: Option<PathBuf>,
     },
     /// Make or replace signing keys
     #[command(subcommand)]
     Keys(Keys),
+    /// Look for newer packages (kernel, boot loader, busybox) than those kept
+    Refresh {
+        /// Folder where packages are kept
+        #[arg(long, value_name = "FOLDER", default_value = "target/packages")]
+        cache: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -86,7 +93,7 @@ struct Provision {
     /// Image or card
     device: PathBuf,
     /// Settings file, as config/examples/culvert.toml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["release", "show", "batch"])]
     settings: Option<PathBuf>,
     /// A release to be installed at the next start
     #[arg(long, value_name = "BUNDLE")]
@@ -162,7 +169,10 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
         }
         Command::Provision(args) => {
             if let Some(path) = &args.settings {
-                provision::settings(&args.device, &std::fs::read_to_string(path)?)?;
+                let name = || path.display().to_string();
+                let text = std::fs::read_to_string(path).with_context(name)?;
+                BoxFile::from_toml(&text).with_context(name)?;
+                provision::settings(&args.device, &text)?;
             }
             if let Some(path) = &args.release {
                 provision::release(&args.device, path)?;
@@ -172,7 +182,8 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
         }
         Command::Inspect { path, trusted } => {
             let trusted = trusted.as_deref().map(bundle::keys).transpose()?;
-            let found = inspect::look(&path, trusted.as_ref())?;
+            let found = inspect::look(&path, trusted.as_ref())
+                .with_context(|| path.display().to_string())?;
             print(&found.lines);
             ensure!(found.wrong.is_empty(), found.wrong.join("; "));
             Ok(Vec::new())
@@ -181,12 +192,14 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
         Command::Keys(Keys::Rotate { dir, root }) => {
             keys::rotate(&dir, root).map(|generation| vec![format!("generation {generation}")])
         }
+        Command::Refresh { cache } => packages::refresh(&cache),
     }
 }
 
 /// Asks on standard error and listens on standard input.
 fn flash(image: &Path, device: &Path) -> anyhow::Result<Vec<String>> {
     let mut screen = std::io::stderr().lock();
+    inspect::whole(image)?;
     let target = flash::Target::look(Path::new("/"), device)?;
     let length = std::fs::metadata(image)
         .with_context(|| image.display().to_string())?

@@ -17,6 +17,9 @@ use data_encoding::HEXLOWER;
 
 use crate::{bundle, disk, gpt, slot};
 
+/// A download that ended too early.
+const CUT_OFF: &str = "it ends before its last partition";
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -39,8 +42,9 @@ impl Found {
 /// Reads a file or a card.
 pub(crate) fn look(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Found> {
     let mut head = [0; BUNDLE_MAGIC.len()];
-    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    let mut file = File::open(path)?;
     file.read_exact(&mut head)
+        .ok()
         .context("this is neither an image nor a bundle")?;
     let mut out = Found::default();
     if head == *BUNDLE_MAGIC {
@@ -51,17 +55,21 @@ pub(crate) fn look(path: &Path, trusted: Option<&KeyList>) -> anyhow::Result<Fou
     table(&mut out, &file)?;
     let record = |name: &str| -> anyhow::Result<Option<Environment>> {
         let mut bytes = vec![0; LEN];
-        file.read_exact_at(&mut bytes, disk::named(name).start)?;
+        file.read_exact_at(&mut bytes, disk::named(name).start)
+            .ok()
+            .context(CUT_OFF)?;
         Ok(Environment::decode(&bytes))
     };
     match record::newest(record("record-1")?, record("record-2")?) {
-        Some((_, record)) => out.line(format!("state     {:?}", Slots::read(&record))),
+        Some((_, record)) => out.line(format!("state     {}", state(&Slots::read(&record)))),
         None => out.line("state     no valid record"),
     }
     for name in ["slot-a", "slot-b"] {
         let place = disk::named(name);
         let mut bytes = vec![0; usize::try_from(place.length)?];
-        file.read_exact_at(&mut bytes, place.start)?;
+        file.read_exact_at(&mut bytes, place.start)
+            .ok()
+            .context(CUT_OFF)?;
         // Without its header a slot does not boot: what lies there may be half
         // of a release.
         let boots = bytes.get(..LEN).and_then(Environment::decode);
@@ -108,18 +116,58 @@ fn table(out: &mut Found, disk: &File) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The board that an image is for.
+/// What the boot loader does next, for people.
+fn state(slots: &Slots) -> String {
+    let each = |word: &dyn Fn(usize) -> String| format!("a {}, b {}", word(0), word(1));
+    let tries = each(&|slot| slots.tries[slot].to_string());
+    let good = each(&|slot| if slots.good[slot] { "good" } else { "on trial" }.to_owned());
+    let failed = match slots.failed.last() {
+        Some(version) => format!(", version {version} failed"),
+        None => String::new(),
+    };
+    format!(
+        "boots slot {}; tries left: {tries}; {good}; takes no version below {}{failed}",
+        slots.want.letter(),
+        slots.version_floor
+    )
+}
+
+/// The boards that the slots' releases are for.
+pub(crate) fn boards(disk: &Path) -> anyhow::Result<Vec<String>> {
+    let file = File::open(disk).with_context(|| disk.display().to_string())?;
+    let mut out = Vec::new();
+    for name in ["slot-a", "slot-b"] {
+        let place = disk::named(name);
+        let mut bytes = vec![0; usize::try_from(place.length)?];
+        if file.read_exact_at(&mut bytes, place.start).is_ok()
+            && let Some(signed) = slot::manifest(&bytes)
+        {
+            out.push(signed.unverified().board.clone());
+        }
+    }
+    Ok(out)
+}
+
+/// The title of the board that an image is for.
 pub(crate) fn board(image: &Path) -> anyhow::Result<String> {
-    let place = disk::named("slot-a");
-    let mut bytes = vec![0; usize::try_from(place.length)?];
-    let file = File::open(image).with_context(|| image.display().to_string())?;
-    file.read_exact_at(&mut bytes, place.start)
+    let boards = boards(image)?;
+    let name = boards
+        .first()
         .with_context(|| format!("{} is no image of a box", image.display()))?;
-    let signed = slot::manifest(&bytes)
-        .with_context(|| format!("{} is no image of a box", image.display()))?;
-    let name = &signed.unverified().board;
     let known = Board::named(name).ok();
     Ok(known.map_or_else(|| name.clone(), |(board, _)| board.title))
+}
+
+/// Refuses what is no image, or not all of one: such a card is found out only
+/// at the customer's.
+pub(crate) fn whole(image: &Path) -> anyhow::Result<()> {
+    board(image)?;
+    let name = || image.display().to_string();
+    let found = look(image, None).with_context(name)?;
+    if !found.wrong.is_empty() {
+        bail!("{} is damaged: {}", name(), found.wrong.join("; "));
+    }
+    Ok(())
 }
 
 /// Checks a slot's parts against its manifest.
@@ -164,6 +212,7 @@ mod tests {
     use std::fs::OpenOptions;
     use std::path::PathBuf;
 
+    use culvert_board::slots::Slot;
     use culvert_wire::update::{PartKind, Verity};
 
     use super::*;
@@ -230,6 +279,42 @@ mod tests {
         file.write_all_at(&[8], start + 5000).unwrap();
         assert_eq!(wrong(None).len(), 1);
         assert!(wrong(None)[0].starts_with("slot-a: "), "{:?}", wrong(None));
+    }
+
+    #[test]
+    fn what_is_not_all_of_an_image_is_not_flashed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (image, file, _) = image(dir.path());
+        let refused = || format!("{:#}", whole(&image).unwrap_err());
+        whole(&image).unwrap();
+
+        let start = disk::named("slot-a").start + (128 << 10);
+        file.write_all_at(&[8], start + 5000).unwrap();
+        assert!(refused().contains("is damaged: slot-a"), "{}", refused());
+        for (length, sentence) in [
+            (disk::DISK - 512, "is damaged: "),
+            (100 << 20, "it ends before its last partition"),
+            (30 << 20, "is no image of a box"),
+            (0, "is no image of a box"),
+        ] {
+            file.set_len(length).unwrap();
+            assert!(refused().contains(sentence), "{}", refused());
+        }
+    }
+
+    #[test]
+    fn the_state_is_a_sentence() {
+        let mut slots = Slots::flashed(3, 1);
+        assert_eq!(
+            state(&slots),
+            "boots slot a; tries left: a 3, b 3; a good, b good; takes no version below 3"
+        );
+        slots.give_up(Slot::A, 4);
+        assert!(
+            state(&slots).ends_with(", version 4 failed"),
+            "{}",
+            state(&slots)
+        );
     }
 
     /// Read from the disk, not from what our builder believes.

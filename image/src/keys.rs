@@ -39,7 +39,16 @@ pub(crate) struct Signer {
 
 /// Makes a root key, a release key and the first list.
 pub(crate) fn init(dir: &Path, demo: bool) -> anyhow::Result<()> {
-    fs::create_dir_all(dir)?;
+    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    for name in [ROOT, RELEASE, CHAIN] {
+        if dir.join(name).exists() {
+            bail!(
+                "{} holds keys already: culvert-image keys rotate replaces them, for a new set \
+                 take another folder",
+                dir.display()
+            );
+        }
+    }
     let [root, release] = if demo {
         fs::write(dir.join(DEMO), "these keys are in everybody's hands\n")?;
         DEMO_SEEDS.map(|seed| SigningKey::from_seed(&seed))
@@ -127,8 +136,14 @@ fn names_demo_key(chain: &[SignedKeyList]) -> bool {
 
 fn chain(dir: &Path) -> anyhow::Result<Vec<SignedKeyList>> {
     let path = dir.join(CHAIN);
-    let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-    let mut input = culvert_wire::Reader::new(&bytes);
+    let name = || path.display().to_string();
+    let bytes = fs::read(&path).with_context(name)?;
+    lists(&bytes).with_context(name)
+}
+
+/// The lists of a chain, oldest first.
+pub(crate) fn lists(bytes: &[u8]) -> anyhow::Result<Vec<SignedKeyList>> {
+    let mut input = culvert_wire::Reader::new(bytes);
     let mut out = Vec::new();
     while !input.is_empty() {
         out.push(SignedKeyList::decode(&mut input)?);
@@ -178,6 +193,9 @@ mod tests {
         assert_eq!((third.chain.len(), third.trusted.generation), (3, 3));
         assert!(!third.trusted.release.contains(&first.release.public()));
         assert_ne!(third.trusted.root, first.trusted.root);
+        // Nothing writes over a root key.
+        let again = init(dir.path(), false).unwrap_err().to_string();
+        assert!(again.contains("holds keys already"), "{again}");
     }
 
     /// The demonstration's key signs nothing that a customer could get.

@@ -1,8 +1,12 @@
 //! Packages of the distribution for the board's processor, without touching
 //! the machine that builds: apt with state, lists and cache of its own. Every
 //! byte is authenticated by the distribution's signed index.
+//!
+//! What was fetched once is taken again, so that a release can be built again the
+//! same; newer packages come in only by [`refresh`].
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,8 +64,82 @@ impl Store {
             dir = dir.display(),
         );
         fs::write(dir.join("apt.conf"), text)?;
-        fs::write(dir.join("sources.list"), sources(arch)?)?;
+        if !dir.join("sources.list").exists() {
+            fs::write(dir.join("sources.list"), sources(true)?)?;
+        }
         Ok(store)
+    }
+
+    /// Fetches the lists of packages. The index of security updates for 32-bit
+    /// ARM was found not to match its signature on some mirrors: a release without
+    /// them is better than none, and is told.
+    fn update(&self) -> anyhow::Result<()> {
+        let list = self.dir.join("sources.list");
+        fs::write(&list, sources(true)?)?;
+        if tool::finish(self.apt("apt-get").arg("update")).is_err() {
+            fs::write(&list, sources(false)?)?;
+            tool::finish(self.apt("apt-get").arg("update"))?;
+            let mut screen = std::io::stderr().lock();
+            // A closed screen is no reason to fail.
+            let _ = writeln!(
+                screen,
+                "note: security updates for {} cannot be had from this mirror: new packages \
+                 are those of the last point release",
+                self.arch.debian()
+            );
+        }
+        fs::copy(&list, self.dir.join("updated"))?;
+        Ok(())
+    }
+
+    /// Replaces every package that is kept and of which there is a newer one; answers
+    /// their names and versions. What is replaced stays in the folder `old`.
+    fn renew(&self) -> anyhow::Result<Vec<String>> {
+        let _turn = self.turn()?;
+        self.update()?;
+        let old = self.dir.join("old");
+        fs::create_dir_all(&old)?;
+        let mut out = Vec::new();
+        for kept in self.kept()? {
+            let name = kept.split('_').next().unwrap_or_default();
+            // A kernel that the distribution has no more is not built in any more either.
+            let Ok(Some(newest)) = self.newest(name) else {
+                continue;
+            };
+            if is_newer(&newest, &kept)? {
+                self.download(name)?;
+                fs::rename(self.dir.join("debs").join(&kept), old.join(&kept))?;
+                out.push(format!("{kept} -> {newest}"));
+            }
+        }
+        Ok(out)
+    }
+
+    /// Names of the package files, in order.
+    fn kept(&self) -> anyhow::Result<Vec<String>> {
+        let entries = fs::read_dir(self.dir.join("debs"))?.flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(".deb"))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The file's name of the newest package, as apt would keep it.
+    fn newest(&self, name: &str) -> anyhow::Result<Option<String>> {
+        let words = ["download", "--print-uris", name];
+        let said = tool::finish(self.apt("apt-get").args(words))?;
+        Ok(file_of(&said))
+    }
+
+    fn download(&self, name: &str) -> anyhow::Result<()> {
+        let mut apt = self.apt("apt-get");
+        apt.args(["download", name])
+            .current_dir(self.dir.join("debs"));
+        tool::finish(&mut apt)
+            .with_context(|| format!("package {name} for {}", self.arch.debian()))?;
+        Ok(())
     }
 
     /// Images of several boards may be built at the same time: one of them uses the folder.
@@ -78,18 +156,11 @@ impl Store {
             return self.unpack(name, &found);
         }
         // The lists belong to these sources.
-        let (updated, wanted) = (self.dir.join("updated"), sources(self.arch)?);
-        if !fs::read_to_string(&updated).is_ok_and(|had| had == wanted) {
-            tool::finish(self.apt("apt-get").arg("update"))?;
-            fs::write(updated, wanted)?;
+        let updated = fs::read_to_string(self.dir.join("updated")).unwrap_or_default();
+        if updated != sources(true)? && updated != sources(false)? {
+            self.update()?;
         }
-        let debs = self.dir.join("debs");
-        tool::finish(
-            self.apt("apt-get")
-                .args(["download", name])
-                .current_dir(&debs),
-        )
-        .with_context(|| format!("package {name} for {}", self.arch.debian()))?;
+        self.download(name)?;
         let found = self
             .cached(name)?
             .with_context(|| format!("apt-get did not leave {name}"))?;
@@ -179,9 +250,38 @@ impl Store {
     }
 }
 
-/// The machine's own Debian sources. Security updates for 32-bit ARM are left
-/// out: their index on the mirrors was found not to match its signature.
-fn sources(arch: Arch) -> anyhow::Result<String> {
+/// Looks for newer packages for every processor that was built for; answers what
+/// was replaced.
+pub(crate) fn refresh(cache: &Path) -> anyhow::Result<Vec<String>> {
+    let mut out = Vec::new();
+    for arch in [Arch::Arm64, Arch::Armhf] {
+        if cache.join(arch.debian()).join("debs").exists() {
+            out.extend(Store::open(cache, arch)?.renew()?);
+        }
+    }
+    Ok(out)
+}
+
+/// The file in apt's line about a package: `'ADDRESS' FILE SIZE HASH`.
+fn file_of(said: &str) -> Option<String> {
+    let line = said.lines().find(|line| line.starts_with('\''))?;
+    line.split_whitespace().nth(1).map(str::to_owned)
+}
+
+/// By Debian's own order of versions. Where security updates cannot be had, what apt
+/// calls the newest is older than what is kept.
+fn is_newer(newest: &str, kept: &str) -> anyhow::Result<bool> {
+    let version = |file: &str| {
+        let version = file.split('_').nth(1).unwrap_or_default();
+        version.replace("%3a", ":")
+    };
+    let mut dpkg = tool::command("dpkg", 0);
+    dpkg.args(["--compare-versions", &version(newest), "gt", &version(kept)]);
+    Ok(dpkg.status().context("cannot run dpkg")?.success())
+}
+
+/// The machine's own Debian sources.
+fn sources(security: bool) -> anyhow::Result<String> {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let suite = text
         .lines()
@@ -191,7 +291,7 @@ fn sources(arch: Arch) -> anyhow::Result<String> {
     // Firmware that is not free is fetched only for a board that names it.
     let parts = "main non-free-firmware";
     let mut out = format!("deb {keys} http://deb.debian.org/debian {suite} {parts}\n");
-    if arch == Arch::Arm64 {
+    if security {
         out += &format!("deb {keys} http://deb.debian.org/debian-security {suite}-security main\n");
     }
     Ok(out)
@@ -200,6 +300,35 @@ fn sources(arch: Arch) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn apt_s_word_names_the_newest_file() {
+        let said = "'http://deb.debian.org/debian/pool/main/b/busybox/busybox-static_1.35.0-4_arm64.deb' \
+                    busybox-static_1%3a1.35.0-4_arm64.deb 916764 SHA256:7f\n";
+        assert_eq!(
+            file_of(said).as_deref(),
+            Some("busybox-static_1%3a1.35.0-4_arm64.deb")
+        );
+        assert_eq!(file_of("Reading package lists...\n"), None);
+    }
+
+    #[test]
+    fn only_what_is_newer_replaces_what_is_kept() {
+        let file = |version: &str| format!("busybox-static_{version}_arm64.deb");
+        for (newest, kept, newer) in [
+            ("6.1.192-2", "6.1.176-1", true),
+            ("6.1.176-1", "6.1.192-2", false),
+            ("6.1.192-2", "6.1.192-2", false),
+            ("1%3a1.35.0-4", "1.36.0-1", true),
+            ("2023.01+dfsg-2+deb12u3", "2023.01+dfsg-2+deb12u10", false),
+        ] {
+            assert_eq!(
+                is_newer(&file(newest), &file(kept)).unwrap(),
+                newer,
+                "{newest}"
+            );
+        }
+    }
 
     #[test]
     fn builds_at_the_same_time_share_a_folder() {

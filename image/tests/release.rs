@@ -24,6 +24,8 @@ fn what_cannot_be_built_is_told_in_one_sentence() {
 
     fs::write(dir.path().join("keys/release.key"), "").unwrap();
     let file = format!("{keys}/release.key");
+    fs::write(dir.path().join("SHA256SUMS"), "").unwrap();
+    let done = dir.path().to_str().unwrap();
     for (words, sentence) in [
         (&[][..], "--keys is missing"),
         (&["--keys", keys], "--version is missing"),
@@ -35,6 +37,10 @@ fn what_cannot_be_built_is_told_in_one_sentence() {
         (
             &["--keys", keys, "--version", "1", "--out", &file],
             "is no folder",
+        ),
+        (
+            &["--keys", keys, "--version", "1", "--out", done],
+            "holds a whole release",
         ),
         (
             &["--keys", keys, "--version", "1", "--board", "rock46"],

@@ -8,6 +8,7 @@ mod cables;
 mod claim;
 mod data;
 mod home;
+mod last;
 #[cfg(feature = "sabotage")]
 mod sabotage;
 mod start;
@@ -47,9 +48,18 @@ const SILENCE: Duration = Duration::from_secs(180);
 
 /// Runs as `/sbin/init`.
 pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let why = format!("the supervisor crashed: {panic}");
+        console::line(&why);
+        last::keep(&why);
+    }));
     match start::start() {
         Ok(mut running) => running.run(),
-        Err(error) => system::restart(&format!("this release cannot start: {error:#}")),
+        Err(error) => {
+            let why = format!("this release cannot start: {error:#}");
+            last::keep(&why);
+            system::restart(&why)
+        }
     }
 }
 
@@ -135,6 +145,7 @@ impl Running {
             self.leave_when_idle();
             self.judge_boot(now);
             self.look_at_board(now);
+            self.outlive_restart(now);
             self.update_from_card();
             self.finish_when_idle();
             self.look_at_button();
@@ -149,17 +160,29 @@ impl Running {
     /// Feeds the watchdog while the gateway is healthy. Without a watchdog
     /// the box restarts by itself.
     fn feed(&mut self, now: Instant) {
-        let hung = self.gateway.hung(now);
-        if hung && !self.hung {
-            console::line("the gateway is hung: the watchdog is not fed any more");
-        }
-        self.hung = hung;
-        if hung || now.duration_since(self.heard) >= SILENCE {
-            if !self.panel.has_watchdog() {
-                system::restart("the gateway is not healthy, and this board has no watchdog");
+        let wrong = if self.gateway.hung(now) {
+            Some("the gateway is hung")
+        } else if now.duration_since(self.heard) >= SILENCE {
+            Some("no gateway has lived for three minutes")
+        } else {
+            None
+        };
+        let was_wrong = std::mem::replace(&mut self.hung, wrong.is_some());
+        let Some(why) = wrong else {
+            if was_wrong {
+                last::forget();
             }
-        } else if let Err(error) = self.panel.feed() {
-            console::line(&format!("the watchdog cannot be fed: {error}"));
+            if let Err(error) = self.panel.feed() {
+                console::line(&format!("the watchdog cannot be fed: {error}"));
+            }
+            return;
+        };
+        if !was_wrong {
+            console::line(&format!("{why}: the watchdog is not fed any more"));
+            last::keep(&self.with_cause(why));
+        }
+        if !self.panel.has_watchdog() {
+            system::restart("the gateway is not healthy, and this board has no watchdog");
         }
     }
 
@@ -243,7 +266,9 @@ impl Running {
             }
             Verdict::GiveUp => {
                 self.record(|slots| slots.give_up(slot, version));
-                self.leave("this release was not healthy in time: back to the other slot");
+                let why = "this release was not healthy in time: back to the other slot";
+                last::keep(&self.with_cause(&format!("version {version} was not healthy in time")));
+                self.leave(why);
             }
         }
     }

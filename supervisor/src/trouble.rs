@@ -27,6 +27,8 @@ pub enum Cause {
     Claim,
     /// The release on the card was not taken.
     Release,
+    /// It had to restart itself.
+    Restarted,
 }
 
 impl Cause {
@@ -38,6 +40,7 @@ impl Cause {
             Self::Settings => "settings_refused",
             Self::Claim => "claim_unused",
             Self::Release => "release_refused",
+            Self::Restarted => "restarted",
         }
     }
 }
@@ -64,12 +67,12 @@ impl Troubles {
     }
 
     /// Whether somebody has to come and mend the card: the light says so. A card
-    /// in another board is decided in the portal.
+    /// in another board is decided in the portal, and a restart is over.
     pub fn wants_somebody(&self) -> bool {
         self.0.keys().any(|cause| match cause {
             Cause::NoData | Cause::FullData => true,
             Cause::Settings | Cause::Claim | Cause::Release => true,
-            Cause::Moved => false,
+            Cause::Moved | Cause::Restarted => false,
         })
     }
 
@@ -119,6 +122,7 @@ mod tests {
             (Cause::Settings, true),
             (Cause::Claim, true),
             (Cause::Release, true),
+            (Cause::Restarted, false),
         ] {
             let mut troubles = Troubles::default();
             assert!(!troubles.wants_somebody());

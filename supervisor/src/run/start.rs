@@ -18,7 +18,7 @@ use culvert_wire::supervisor::LinkState;
 use culvert_wire::update::{KeyList, Purpose};
 
 use super::home::Home;
-use super::{Link, Running, button, claim, data, time};
+use super::{Link, Running, button, claim, data, last, time};
 use crate::card::Unusable;
 use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
@@ -71,6 +71,7 @@ pub(super) fn start() -> anyhow::Result<Running> {
 
     let mut troubles = Troubles::default();
     data::mount(&mut troubles, &mut panel);
+    last::tell(&mut troubles);
     let clock = time::begin(manifest.issued);
     let mut settings = settings(&mut troubles);
     if troubles.has(Cause::NoData) && settings.claim.take().is_some() {

@@ -9,7 +9,7 @@ use culvert_board::slots::Slot;
 use culvert_wire::supervisor::{FromSupervisor, LinkState, MAX_DATA, UpdateState};
 use culvert_wire::update::MAX_SLOT;
 
-use super::Running;
+use super::{Running, last};
 use crate::health::{Past, Way};
 use crate::install::{Install, InstallError};
 use crate::trouble::Cause;
@@ -92,7 +92,9 @@ impl Running {
         if let Some((version, forced)) = self.installed
             && (forced || self.sessions == 0)
         {
-            self.leave(&format!("version {version} is installed"));
+            let why = format!("version {version} is installed");
+            last::wanted(&why);
+            self.leave(&why);
         }
     }
 

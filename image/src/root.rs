@@ -225,7 +225,8 @@ impl Recipe<'_> {
             "-comp",
             "zstd",
             "-Xcompression-level",
-            "19",
+            // 19 takes twice the time, for 8 KB of 4 MB.
+            "17",
             "-b",
             "131072",
             "-no-xattrs",

@@ -16,9 +16,16 @@ use crate::machine::{HANGS, Machine};
 use crate::sabotage::{self, Release};
 
 /// Moments that are judged, and cuts that are followed by a start.
-const CUTS: (u64, u64) = (24, 6);
+const CUTS: (u64, u64) = (24, 12);
 /// The same in a long run.
 const MANY_CUTS: (u64, u64) = (240, 24);
+/// What is said of a box that has forgotten its record, or a part of it.
+const SIGHTS: [&str; 4] = [
+    "there is no state record",
+    "the floor went back",
+    "is forgotten",
+    "boots, not one of",
+];
 /// A real cut falls on one of so many events behind the first sign of life.
 const REACH: usize = 60;
 
@@ -101,21 +108,51 @@ fn installed(line: &str) -> Option<u64> {
 /// P6, P7: at seeded moments of recorded lives, a whole signed release would
 /// boot, with the same key, and nothing the box had told is forgotten.
 pub(crate) fn judged(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<String> {
-    let bad = survey(lives, card, key)?;
+    let (first, cuts) = (first_seed(), count().0);
+    let (_, bad) = survey(lives, card, key, (first, cuts), |_| false)?;
     ensure!(bad.is_empty(), "{} cuts broke the box: {bad:#?}", bad.len());
     let sizes: Vec<usize> = lives.iter().map(|l| l.disk.log(<[_]>::len)).collect();
-    let cuts = count().0;
-    Ok(format!("{cuts} cuts judged in logs of {sizes:?} events"))
+    Ok(format!(
+        "sample: {cuts} power cuts judged in logs of {sizes:?} events, CULVERT_SEED={first}"
+    ))
 }
 
-/// The cuts that broke the box.
-pub(crate) fn survey(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<Vec<String>> {
+/// P6, P7: a box that keeps its record badly is seen: one of the cuts of a long run
+/// breaks it, by its record. A short run ends with the first such cut.
+pub(crate) fn seen(mutant: &str, life: Life, card: &Card, key: &str) -> anyhow::Result<String> {
+    let by_its_record = |why: &str| SIGHTS.iter().any(|sight| why.contains(sight));
+    let first = first_seed();
+    let (cuts, bad) = survey(&[life], card, key, (first, MANY_CUTS.0), |why| {
+        !is_long() && by_its_record(why)
+    })?;
+    let (seen, else_bad): (Vec<_>, Vec<_>) = bad.iter().partition(|why| by_its_record(why));
+    let why = seen.first().with_context(|| {
+        format!("{cuts} cuts from the seed {first} do not see {mutant}, but {else_bad:#?}")
+    })?;
+    Ok(format!(
+        "sample: {mutant}: {} of {cuts} power cuts broke it (and {} by something else), \
+         CULVERT_SEED={first}, the first: {why}",
+        seen.len(),
+        else_bad.len()
+    ))
+}
+
+/// How many cuts were judged, and those that broke the box, until one is `enough`.
+fn survey(
+    lives: &[Life],
+    card: &Card,
+    key: &str,
+    (first, cuts): (u64, u64),
+    enough: impl Fn(&str) -> bool,
+) -> anyhow::Result<(u64, Vec<String>)> {
     let places = places(card)?;
     let identity = judge::key(&card.path, &places.data)?.context("the box has a key")?;
     let scratch = card.path.with_extension("cut");
     let mut bad = Vec::new();
-    for seed in 0..count().0 {
-        let life = &lives[usize::try_from(seed)? % lives.len()];
+    for number in 0..cuts {
+        let seed = first.wrapping_add(number);
+        // Two of each in turn: one behind a write to the record, one anywhere.
+        let life = &lives[usize::try_from(number / 2)? % lives.len()];
         let (cut, shown) = life.disk.log(|log| -> anyhow::Result<_> {
             let cut = Cut::chosen(log, seed, &places.records);
             cut.left(log, &life.disk.shipped, &scratch)?;
@@ -136,9 +173,12 @@ pub(crate) fn survey(lives: &[Life], card: &Card, key: &str) -> anyhow::Result<V
         });
         if let Err(why) = judged {
             bad.push(format!("{cut:?}, told {told:?}: {why:#}"));
+            if enough(bad.last().expect("just pushed")) {
+                return Ok((number + 1, bad));
+            }
         }
     }
-    Ok(bad)
+    Ok((cuts, bad))
 }
 
 /// P6, P7: the power goes while a release is being installed, and again; the
@@ -147,13 +187,30 @@ pub(crate) fn lived_through(
     card: &Card,
     release: &Release,
     key: &str,
+    state: (u64, u64),
+) -> anyhow::Result<String> {
+    let (first, cuts) = (first_seed(), count().1);
+    legs(card, release, key, state, (first, cuts))
+        .with_context(|| format!("CULVERT_SEED={first}"))?;
+    Ok(format!(
+        "sample: {cuts} power cuts, each booted again, CULVERT_SEED={first}"
+    ))
+}
+
+/// From start to cut, so many times, and one start more.
+fn legs(
+    card: &Card,
+    release: &Release,
+    key: &str,
     (mut version, mut floor): (u64, u64),
+    (first, cuts): (u64, u64),
 ) -> anyhow::Result<()> {
     let places = places(card)?;
-    for seed in 0..count().1 {
-        card.put_bundle(&release.version(100 + seed)?)?;
+    for number in 0..cuts {
+        let (seed, next) = (first.wrapping_add(number), 100 + number);
+        card.put_bundle(&release.version(next)?)?;
         let life = Life {
-            disk: LogDisk::over(&card.path, &format!("leg-{seed}"))?,
+            disk: LogDisk::over(&card.path, &format!("leg-{number}"))?,
             version,
             floor,
         };
@@ -180,7 +237,7 @@ pub(crate) fn lived_through(
         })?;
         let mut told = life.told(None, key)?;
         // The record may have been written and nobody told of it any more.
-        told.versions.push(100 + seed);
+        told.versions.push(next);
         let left = judge::judge(&card.path, &places, &sabotage::trusted(), &told);
         (version, floor) = left.with_context(|| format!("{cut:?}, told {told:?}"))?;
     }
@@ -193,10 +250,18 @@ pub(crate) fn lived_through(
 }
 
 fn count() -> (u64, u64) {
-    match std::env::var_os("CULVERT_LONG") {
-        Some(_) => MANY_CUTS,
-        None => CUTS,
-    }
+    if is_long() { MANY_CUTS } else { CUTS }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("CULVERT_LONG").is_some()
+}
+
+/// Another one for each run, unless `CULVERT_SEED` tells it.
+fn first_seed() -> u64 {
+    let told = std::env::var("CULVERT_SEED").ok();
+    told.and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(rand::random)
 }
 
 fn places(card: &Card) -> anyhow::Result<Places> {

@@ -22,6 +22,7 @@ mod lan;
 mod leash;
 mod logdisk;
 mod machine;
+mod mutants;
 mod provider;
 mod sabotage;
 mod script;
@@ -74,13 +75,13 @@ fn one_card_lives_through_claim_session_updates_and_sabotage() -> anyhow::Result
 
 /// P6, P7: real cuts while a release is being installed, each followed by a start.
 #[test]
-#[ignore = "long: ./check --long image"]
 fn a_box_comes_back_from_cuts() -> anyhow::Result<()> {
     let built = built()?;
     let provider = Provider::start()?;
     let (card, key) = claimed(&provider, &built)?;
     let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
-    cuts::lived_through(&card, &release, &key, (1, 1))
+    println!("{}", cuts::lived_through(&card, &release, &key, (1, 1))?);
+    Ok(())
 }
 
 /// P7, P9: bad company: a late network, a dead name server, a clock of 2099, an endless
@@ -117,36 +118,6 @@ fn claimed(provider: &Provider, built: &Path) -> anyhow::Result<(Card, String)> 
     machine.healthy()?;
     machine.cut();
     Ok((card, key))
-}
-
-/// P6, P7: the check of the cuts fails for a box whose supervisor does not sync
-/// the state record, and for one that writes it in place.
-#[test]
-#[ignore = "wants the mutants that image/boot-test builds with CULVERT_LONG"]
-fn cuts_are_seen_when_the_record_is_not_synced_or_in_place() -> anyhow::Result<()> {
-    for mutant in ["unsynced", "in-place"] {
-        let built = built()?.join(mutant);
-        let provider = Provider::start()?;
-        let card = Card::flash(&built, provider.home.join("card.img"))?;
-        card.provision(&provider.settings()?)?;
-        card.lengthen_records()?;
-        let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
-        card.put_bundle(&release.version(2)?)?;
-        let life = Life::record(&card, "life", 1)?;
-        let mut machine = life.boot(&[])?;
-        let key = machine.online()?;
-        updated_by_hand(&provider, &mut machine, &key)?;
-        updated_by_the_server(&provider, &mut machine, &release, &key)?;
-        machine.cut();
-        let bad = cuts::survey(&[life], &card, &key)?;
-        ensure!(!bad.is_empty(), "nobody saw the mutant {mutant}");
-        eprintln!(
-            "{mutant}: {} cuts broke it, the first: {}",
-            bad.len(),
-            bad[0]
-        );
-    }
-    Ok(())
 }
 
 /// 1970: no clock, no network time; the box still judges and gets online.

@@ -36,8 +36,6 @@ pub struct Board {
 pub enum Proof {
     /// `./check` boots it.
     BootedInCheck,
-    /// `./check --long` boots it.
-    BootedInLongCheck,
     /// Its image is built and looked at; nobody has booted it on hardware.
     NeverBooted,
 }

@@ -141,7 +141,6 @@ const fn piece(at: u64, package: &'static str, file: &'static str) -> Piece {
 /// S26: built, never booted on hardware; as far as reading goes, each image is
 /// what its board's ROM looks for.
 #[test]
-#[ignore = "./check --long"]
 fn an_image_of_a_real_board_is_what_its_rom_looks_for() -> anyhow::Result<()> {
     let built = crate::built()?;
     for board in [

@@ -15,7 +15,6 @@ const PAUSED: &str = "status: online, paused by the customer's button, key ";
 
 /// S26, threat 25: one life of a card at the hands of its customer.
 #[test]
-#[ignore = "./check --long"]
 fn a_customer_pauses_the_box_and_makes_it_as_new() -> anyhow::Result<()> {
     let built = crate::built()?;
     let provider = Provider::start()?;

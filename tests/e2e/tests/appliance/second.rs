@@ -13,7 +13,6 @@ const STARTS: &str = "slot a: release 0.1.0 (version 1) for qemu-virt32";
 /// library's resolver), claims itself and carries a session. Before that its
 /// code is of another provider, afterwards it is used up: both are told.
 #[test]
-#[ignore = "./check --long"]
 fn a_box_with_32_bits_comes_online_with_a_code_that_is_good() -> anyhow::Result<()> {
     let provider = Provider::start()?;
     let image = crate::built()?.join("culvert-qemu-virt32-1.img");

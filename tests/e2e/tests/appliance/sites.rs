@@ -108,7 +108,6 @@ impl Proxy {
 /// S26: no IPv4 at all: address, way and name server come from the router's
 /// announcement, the server's name leads to an IPv6 address.
 #[test]
-#[ignore = "./check --long"]
 fn a_box_on_a_site_with_ipv6_alone_comes_online() -> anyhow::Result<()> {
     let built = crate::built()?;
     let mut provider = Provider::start_at("[::]")?;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use culvert_config::boxfile::BoxFile;
 
 use crate::build::Build;
-use crate::{batch, bundle, flash, inspect, keys, packages, provision};
+use crate::{batch, bundle, flash, inspect, keys, packages, provision, series};
 
 /// Builds the flashable image of a box and its signed updates.
 #[derive(Debug, Parser)]
@@ -25,9 +25,10 @@ enum Command {
     Build(Release),
     /// Build the update bundle and the list of contents
     Bundle(Release),
-    /// Write an image onto a card and read it back
+    /// Write an image onto a card and read it back; of a folder with images (provision
+    /// --batch) one card after the other
     Flash {
-        /// The image
+        /// The image, or the folder
         image: PathBuf,
         /// The card, such as /dev/sdb: the disk, not a part of it
         #[arg(long, value_name = "DEVICE")]
@@ -198,13 +199,17 @@ fn dispatch(command: Command) -> anyhow::Result<Vec<String>> {
 
 /// Asks on standard error and listens on standard input.
 fn flash(image: &Path, device: &Path) -> anyhow::Result<Vec<String>> {
-    let mut screen = std::io::stderr().lock();
+    let (mut screen, mut typed) = (std::io::stderr().lock(), std::io::stdin().lock());
+    if image.is_dir() {
+        let count = series::write(image, device, &mut typed, &mut screen)?;
+        return Ok(vec![format!("{count} cards are written")]);
+    }
     inspect::whole(image)?;
     let target = flash::Target::look(Path::new("/"), device)?;
     let length = std::fs::metadata(image)
         .with_context(|| image.display().to_string())?
         .len();
-    target.permit(device, length, &mut std::io::stdin().lock(), &mut screen)?;
+    target.permit(device, length, &mut typed, &mut screen)?;
     let hash = flash::flash(image, device, &mut screen)?;
     Ok(vec![format!("{} holds {hash}", device.display())])
 }

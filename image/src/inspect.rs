@@ -208,7 +208,7 @@ fn release(out: &mut Found, what: &str, signed: &SignedManifest, trusted: Option
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs::OpenOptions;
     use std::path::PathBuf;
 
@@ -216,11 +216,12 @@ mod tests {
     use culvert_wire::update::{PartKind, Verity};
 
     use super::*;
+    use crate::card::{self, Window};
     use crate::keys::{self, Signer};
     use crate::slot::{Label, Release};
 
     /// A disk with a release in slot A, in a folder with its keys.
-    fn image(dir: &Path) -> (PathBuf, File, Signer) {
+    pub(crate) fn image(dir: &Path) -> (PathBuf, File, Signer) {
         let (kernel, image) = (dir.join("kernel"), dir.join("image"));
         keys::init(dir, true).unwrap();
         let signer = Signer::load(dir, true).unwrap();
@@ -246,6 +247,9 @@ mod tests {
         let start = disk::named("slot-a").start;
         file.write_all_at(&release.slot(start).unwrap(), start)
             .unwrap();
+        let place = disk::named("settings");
+        let window = Window::new(&file, place.start, place.length);
+        card::format(window, 1, *b"SETTINGS   ", &[]).unwrap();
         (image, file, signer)
     }
 

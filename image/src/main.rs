@@ -16,6 +16,7 @@ mod packages;
 mod provision;
 mod root;
 mod sbom;
+mod series;
 mod slot;
 mod tool;
 

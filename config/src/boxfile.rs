@@ -77,6 +77,11 @@ impl BoxFile {
             gateway: gateway(raw.gateway.unwrap_or_default())?,
         })
     }
+
+    /// Whether the file leaves everything as it is without one.
+    pub fn is_empty(&self) -> bool {
+        self.claim.is_none() && self.network == Network::Dhcp && self.gateway.trim().is_empty()
+    }
 }
 
 impl fmt::Debug for BoxFile {

@@ -18,6 +18,10 @@ use crate::system;
 pub const CARD: &str = "/run/card";
 /// A release put on the card by hand.
 const BUNDLE: &str = "update.culvert";
+/// How releases are named before `culvert-image provision` puts them on a card.
+const BUNDLE_END: &str = ".bundle";
+/// What a settings file is named by editors that do not show a name's end.
+const MISNAMED: [&str; 2] = ["culvert.toml.txt", "culvert.txt"];
 /// Longest settings file, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -43,17 +47,33 @@ pub fn attach(device: &Path) -> io::Result<()> {
 /// [`Unusable`].
 pub fn settings(card: &Path) -> Result<Option<BoxFile>, Unusable> {
     let name = boxfile::FILE_NAME;
-    match text(card) {
-        Ok(None) => Ok(None),
-        Ok(Some(text)) => BoxFile::from_toml(&text)
-            .map(Some)
-            .map_err(|error| Unusable {
+    let found = match text(card) {
+        Ok(None) => None,
+        Ok(Some(text)) => {
+            let read = BoxFile::from_toml(&text).map_err(|error| Unusable {
                 screen: format!("{name}: {error}"),
                 portal: format!("{name}: {}", error.for_others()),
-            }),
-        Err(error) => Err(Unusable::everywhere(format!(
-            "{name} cannot be read: {error}"
+            })?;
+            Some(read)
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(Unusable::everywhere(format!(
+                "{name} is no plain text: save it as UTF-8"
+            )));
+        }
+        Err(error) => {
+            return Err(Unusable::everywhere(format!(
+                "{name} cannot be read: {error}"
+            )));
+        }
+    };
+    // Beside the file that every card has from the start, and that says nothing.
+    let says_nothing = found.as_ref().is_none_or(BoxFile::is_empty);
+    match MISNAMED.iter().find(|other| card.join(other).exists()) {
+        Some(other) if says_nothing => Err(Unusable::everywhere(format!(
+            "the card holds {other}: settings are read from {name} only, rename it"
         ))),
+        Some(_) | None => Ok(found),
     }
 }
 
@@ -76,11 +96,27 @@ impl Unusable {
     }
 }
 
-/// A release that lies on the card, with its length.
-pub fn bundle(card: &Path) -> Option<(PathBuf, u64)> {
+/// A release that lies on the card.
+///
+/// # Errors
+/// A sentence about one that cannot be taken as it lies there.
+pub fn bundle(card: &Path) -> Result<Option<PathBuf>, String> {
     let path = card.join(BUNDLE);
-    let length = fs::metadata(&path).ok()?.len();
-    (length <= MAX_SLOT).then_some((path, length))
+    match fs::metadata(&path) {
+        Ok(about) if about.len() > MAX_SLOT => Err("it is larger than any slot".to_owned()),
+        Ok(_) => Ok(Some(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let names = fs::read_dir(card).into_iter().flatten().flatten();
+            let other = names
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .find(|name| name.ends_with(BUNDLE_END));
+            match other {
+                Some(other) => Err(format!("{other} is not looked at: rename it to {BUNDLE}")),
+                None => Ok(None),
+            }
+        }
+        Err(error) => Err(format!("it cannot be read: {error}")),
+    }
 }
 
 /// Erases the claim code in the file on a card that is mounted writable.
@@ -142,8 +178,48 @@ mod tests {
         let wrong = settings(dir.path()).unwrap_err();
         assert!(wrong.screen.contains("10.9.9.9"), "{wrong:?}");
         assert!(!wrong.portal.contains("10."), "{wrong:?}");
-        fs::write(dir.path().join("culvert.toml"), b"\xff").unwrap();
-        assert!(settings(dir.path()).is_err());
+        fs::write(dir.path().join("culvert.toml"), b"\xff\xfec\0").unwrap();
+        let wrong = settings(dir.path()).unwrap_err();
+        assert!(wrong.screen.contains("save it as UTF-8"), "{wrong:?}");
+    }
+
+    /// What an editor of Windows makes of the name, beside the card's own file.
+    #[test]
+    fn settings_under_another_name_are_told_unless_the_right_file_says_something() {
+        let dir = tempfile::tempdir().unwrap();
+        let [own, other] = ["culvert.toml", "culvert.toml.txt"].map(|name| dir.path().join(name));
+        fs::write(other, "[gateway]\nmax_sessions = 3\n").unwrap();
+        let sentence =
+            "the card holds culvert.toml.txt: settings are read from culvert.toml only, rename it";
+        let told = || settings(dir.path()).unwrap_err();
+        assert_eq!(told(), Unusable::everywhere(sentence.to_owned()));
+        fs::write(&own, "# claim = \"culvert-claim-1:…\"\n[gateway]\n").unwrap();
+        assert_eq!(told(), Unusable::everywhere(sentence.to_owned()));
+
+        fs::write(&own, "[gateway]\nmax_sessions = 4\n").unwrap();
+
+        assert!(settings(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_release_that_cannot_be_taken_as_it_lies_there_is_a_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(bundle(dir.path()), Ok(None));
+        fs::write(dir.path().join("culvert-rock64-2.bundle"), "").unwrap();
+        assert_eq!(
+            bundle(dir.path()).unwrap_err(),
+            "culvert-rock64-2.bundle is not looked at: rename it to update.culvert"
+        );
+
+        let path = dir.path().join("update.culvert");
+        let file = File::create_new(&path).unwrap();
+
+        assert_eq!(bundle(dir.path()), Ok(Some(path)));
+        file.set_len(MAX_SLOT + 1).unwrap();
+        assert_eq!(
+            bundle(dir.path()).unwrap_err(),
+            "it is larger than any slot"
+        );
     }
 
     #[test]

@@ -106,14 +106,18 @@ impl Running {
         let asked = self.trial.is_none() && self.records.is_some();
         if !self.card_looked_at && asked && free {
             self.card_looked_at = true;
-            if let Some((path, _)) = card::bundle(Path::new(card::CARD)) {
-                let opened = self
-                    .open_install()
-                    .and_then(|install| Ok((install, File::open(path)?)));
-                match opened {
-                    Ok(both) => self.on_card = Some(both),
-                    Err(error) => self.refuse_card(&error),
+            match card::bundle(Path::new(card::CARD)) {
+                Ok(None) => {}
+                Ok(Some(path)) => {
+                    let opened = self
+                        .open_install()
+                        .and_then(|install| Ok((install, File::open(path)?)));
+                    match opened {
+                        Ok(both) => self.on_card = Some(both),
+                        Err(error) => self.refuse_card(&error),
+                    }
                 }
+                Err(why) => self.note_refused_card(&why),
             }
         }
         let (Some((mut install, mut file)), Some(records)) =
@@ -170,12 +174,17 @@ impl Running {
 
     /// What lay on the card; the portal shows it.
     fn refuse_card(&mut self, error: &InstallError) {
-        show_refused(&error.to_string());
         // One that was installed stays on the card: that is no trouble.
-        if !error.is_past() {
-            let sentence = format!("the release on the card is refused: {error}");
-            self.trouble(Cause::Release, &sentence);
+        match error.is_past() {
+            true => show_refused(&error.to_string()),
+            false => self.note_refused_card(&error.to_string()),
         }
+    }
+
+    fn note_refused_card(&mut self, why: &str) {
+        show_refused(why);
+        let sentence = format!("the release on the card is refused: {why}");
+        self.trouble(Cause::Release, &sentence);
     }
 
     /// What the gateway carried; the server hears of it.

@@ -145,6 +145,19 @@ impl Store {
         Ok(self.pool.acquire().await?)
     }
 
+    /// The database as it is at one moment, whatever others write meanwhile: for
+    /// what is read by several questions that must fit each other.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn still(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let begin = match &self.place {
+            Place::File(_) => "BEGIN",
+            Place::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        };
+        Ok(self.pool.begin_with(begin).await?)
+    }
+
     /// A transaction that writes, when it is its turn.
     ///
     /// # Errors

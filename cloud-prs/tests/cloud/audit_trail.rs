@@ -41,6 +41,25 @@ on_both! {
 }
 
 on_both! {
+    /// "audit verify" beside a server at work.
+    a_trail_that_grows_meanwhile_is_whole, world => {
+        let app = world.app.clone();
+        let writing = tokio::spawn(async move {
+            for n in 0.. {
+                app.add_team(&console(), &format!("Team {n}")).await.unwrap();
+            }
+        });
+        let mut seen = 0;
+        for _ in 0..40 {
+            let rows = world.app.audit_verify(&[]).await.unwrap();
+            seen = rows.unwrap_or_else(|fault| panic!("{fault}"));
+        }
+        writing.abort();
+        assert!(seen > 20, "nothing was written meanwhile: {seen}");
+    }
+}
+
+on_both! {
     an_altered_byte_names_its_row, world => {
         let chain = Chain::Customer(world.a.customer);
         let sql = format!("UPDATE audit SET object = object || 'x' WHERE chain = '{chain}' AND seq = 3");

@@ -142,12 +142,18 @@ fn a_dead_host_a_refused_port_and_an_unknown_name_each_have_a_sentence() {
             anyhow::ensure!(!said.contains("panicked"), "{word}: {said}");
         }
         must_work(&mut technician.culvert(&["test", "server"]))?;
-        // The report and the audit trail say why, too, in words of the same list.
-        for (host, reason) in [
-            ("closed", "host_refused"),
-            ("nobody", "host_unreachable"),
-            ("nameless", "name_not_resolved"),
+        // Tests are nobody's work. Of sessions the report and the audit trail say why,
+        // too, in words of the same list.
+        let report = world.stack.admin(&["report", "--csv"])?;
+        anyhow::ensure!(report.lines().count() == 1, "{report}");
+        for (host, port, reason) in [
+            ("closed", "4444", "host_refused"),
+            ("nobody", "22", "host_unreachable"),
+            ("nameless", "22", "name_not_resolved"),
         ] {
+            let mut open = technician.culvert(&["proxy", host, port]);
+            let output = open.stdin(Stdio::null()).output()?;
+            anyhow::ensure!(!output.status.success(), "{host} answered");
             let what = format!("the report says {reason} of {host}");
             world::eventually(&what, Duration::from_secs(20), || {
                 let report = world.stack.admin(&["report", "--csv"])?;

@@ -128,14 +128,15 @@ export async function what_works_once_says_so_the_second_time(world, browser) {
   }
 }
 
-export async function a_tab_closed_in_mid_session_is_offered_again(world, browser) {
+/** Works in a shell until `gone` has taken the tab away; the next one goes on in it. */
+async function goesOnWithout(world, browser, gone) {
   const page = await open(browser);
   await signIn(world, page);
   await palette(page, 'harb serv');
   await intoShell(page, world.account);
   await typed(page, 'closed=4712; echo set-$closed\r');
   await reads(page, /set-4712/);
-  await page.close({ runBeforeUnload: false });
+  await gone(page);
   const next = await page.context().newPage();
   next.setDefaultTimeout(45_000);
   await next.goto(`${world.url}/`);
@@ -144,6 +145,15 @@ export async function a_tab_closed_in_mid_session_is_offered_again(world, browse
   await typed(next, 'echo still-$closed\r');
   await reads(next, /still-4712/);
 }
+
+export const a_tab_closed_in_mid_session_is_offered_again = (world, browser) => goesOnWithout(world, browser, (page) => page.close({ runBeforeUnload: false }));
+
+/** Nothing of the page runs any more that could say goodbye. */
+export const a_tab_that_crashed_in_mid_session_is_offered_again = (world, browser) => goesOnWithout(world, browser, async (page) => {
+  const crashed = page.waitForEvent('crash');
+  await page.goto('chrome://crash').catch(() => {});
+  await crashed;
+});
 
 export async function a_browser_without_webassembly_is_told_what_to_use(world, browser) {
   const page = await open(browser);

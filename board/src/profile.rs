@@ -40,6 +40,16 @@ pub enum Proof {
     NeverBooted,
 }
 
+impl Proof {
+    /// For people.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::BootedInCheck => "booted in every check",
+            Self::NeverBooted => "built, never booted on hardware",
+        }
+    }
+}
+
 /// A processor architecture, by Debian's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -158,6 +158,12 @@ pub(crate) fn board(image: &Path) -> anyhow::Result<String> {
     Ok(known.map_or_else(|| name.clone(), |(board, _)| board.title))
 }
 
+/// The board with how far it was tried; none that this program knows nothing of.
+pub(crate) fn proof(name: &str) -> Option<String> {
+    let (board, _) = Board::named(name).ok()?;
+    Some(format!("{}: {}", board.title, board.proof.sentence()))
+}
+
 /// Refuses what is no image, or not all of one: such a card is found out only
 /// at the customer's.
 pub(crate) fn whole(image: &Path) -> anyhow::Result<()> {
@@ -200,6 +206,9 @@ fn release(out: &mut Found, what: &str, signed: &SignedManifest, trusted: Option
         "{what}: {} (version {}) for {}, {proof}",
         manifest.name, manifest.version, manifest.board
     ));
+    if let Some(board) = self::proof(&manifest.board) {
+        out.line(format!("  board     {board}"));
+    }
     for part in &manifest.parts {
         let hash = HEXLOWER.encode(&part.hash);
         let (name, size, at) = (part.kind.name(), part.size, part.offset);
@@ -265,6 +274,8 @@ pub(crate) mod tests {
         let told = "slot-a: 0.3.0 (version 3) for rock64, signed, keys of generation 1";
         assert!(found.lines.iter().any(|line| line == told), "{found:?}");
         assert!(found.lines.iter().any(|line| line == "slot-b    empty"));
+        let tried = "  board     Pine64 Rock64: built, never booted on hardware";
+        assert!(found.lines.iter().any(|line| line == tried), "{found:?}");
     }
 
     #[test]

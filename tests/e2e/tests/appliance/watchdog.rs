@@ -11,11 +11,19 @@ use crate::card::Card;
 use crate::machine::Machine;
 use crate::provider::Provider;
 
-/// What the supervisor does to its box, in this order.
-const WORDS: [&str; 3] = ["gateway", "init", "panic"];
+/// What the supervisor does to its box, in this order, and what the start after it tells.
+const WORDS: [(&str, &str); 3] = [
+    ("init", "the last start ended without a word"),
+    ("panic", "the last start ended without a word"),
+    (
+        "gateway",
+        "this box restarted by itself: the gateway is hung",
+    ),
+];
 
-/// P9: a stopped gateway, a hung process 1 and a panic that does not restart by
-/// itself each end in a reset, and the box is online again with its key.
+/// P9: a hung process 1, a panic that does not restart by itself and a stopped
+/// gateway each end in a reset, and the box is online again with its key; the portal
+/// sees why, where the box could tell.
 #[test]
 fn the_watchdog_brings_back_a_box_that_hangs() -> anyhow::Result<()> {
     let provider = Provider::start()?;
@@ -31,12 +39,14 @@ fn the_watchdog_brings_back_a_box_that_hangs() -> anyhow::Result<()> {
     machine.boots(boots)?;
     machine.says("watchdog: 10 s")?;
     let key = machine.online()?;
-    for word in WORDS {
+    for (word, told) in WORDS {
         machine.says(&format!("sabotage: {word}"))?;
         machine.boots(boots)?;
+        machine.says(told)?;
         anyhow::ensure!(machine.online()? == key, "{word}: the key must stay");
     }
     machine.healthy()?;
+    provider.sees_health("restarted")?;
     machine.never_said("not there: watchdog")?;
     machine.never_said("sabotage failed")?;
     provider.session()
@@ -45,7 +55,7 @@ fn the_watchdog_brings_back_a_box_that_hangs() -> anyhow::Result<()> {
 /// Writes onto the card what the box shall do to itself, one word each boot.
 fn harm(card: &Card) -> anyhow::Result<()> {
     let list = card.path.with_extension("sabotage");
-    fs::write(&list, WORDS.join("\n"))?;
+    fs::write(&list, WORDS.map(|(word, _)| word).join("\n"))?;
     let start = card.place("settings")?.start;
     let mut copy = Command::new("mcopy");
     copy.arg("-i")

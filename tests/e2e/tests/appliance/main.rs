@@ -185,6 +185,7 @@ fn lost_release(
         "1 of the 1 boxes of ring early did not come back with it",
     )?;
     provider.lists(&["release", "boxes"], "4 was not healthy there")?;
+    provider.sees_health("restarted")?;
     let again = provider.promotes(4, "all");
     ensure!(again.is_err(), "a release that lost its ring went on");
     machine.never_since("version 4 is installed")

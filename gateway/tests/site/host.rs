@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::grasping::grasp;
 use crate::net::{Net, within};
 
 /// A listening service; stops when dropped.
@@ -66,6 +67,11 @@ impl Host {
             let _kept = tcp;
             std::future::pending::<()>().await;
         })
+    }
+
+    /// Lets anybody sign in and opens channels towards her.
+    pub(crate) fn grasping(net: &Net, address: &str) -> Self {
+        Self::serve(&net.lan(), address, grasp)
     }
 
     /// Accepts and keeps silent.

@@ -17,6 +17,7 @@ mod dropbear;
 mod ends;
 mod every_message;
 mod forbidden;
+mod grasping;
 mod host;
 mod names;
 mod net;

@@ -11,7 +11,7 @@ use super::{PASSWORDS, session, ssh_site};
 use crate::host::Host;
 use crate::net::{Net, OTHER};
 use crate::person::{Person, start};
-use crate::program::Technician;
+use crate::program::{Gateway, Technician};
 use crate::prs::target;
 
 /// P22, threat 14: a hostile host ends its own terminal, and the worker that
@@ -62,6 +62,23 @@ fn hostile_hosts_end_only_their_own_terminal() {
         );
         person.type_line("echo still-$((1 + 1))").await;
         person.until("still-2").await;
+    });
+}
+
+/// Threat 14: "forwards nothing": no agent, no port, no X11, whatever a host opens.
+#[test]
+fn a_host_gets_no_channel_that_it_opens_itself() {
+    let net = Net::new();
+    net.run(async {
+        let _grasping = Host::grasping(&net, "192.168.77.10:22");
+        let (prs, gateway) = Gateway::linked(&net, "").await;
+        let (_, technician) = session(&prs, &gateway).await;
+        let mut person = Person::begin(&technician, start()).await;
+        person.sign_in().await;
+        person.until("that was all").await;
+        let screen = String::from_utf8_lossy(&person.screen).into_owned();
+        assert_eq!(screen.matches("refused").count(), 7, "{screen}");
+        assert!(!screen.contains("taken"), "{screen}");
     });
 }
 

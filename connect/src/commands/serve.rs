@@ -111,7 +111,7 @@ pub(super) fn verdict(status: ExitStatus) -> Result<(), Failure> {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
 
     use super::*;
     use crate::viewer::desktop;
@@ -119,12 +119,21 @@ mod tests {
     /// A program that writes down each of its arguments, ended by a zero byte.
     const STUB: &str = "#!/bin/sh\nprintf '%s\\0' \"$@\" > \"$0.args\"\nexit 7\n";
 
+    /// By a process of its own: one that another test starts in this moment would have the
+    /// file that is being written, and nothing runs a file that somebody writes (ETXTBSY).
+    fn install(dir: &Path, program: &Path) {
+        let text = dir.join("stub");
+        std::fs::write(&text, STUB).unwrap();
+        let mut install = std::process::Command::new("install");
+        let status = install.arg("-m755").arg(&text).arg(program).status();
+        assert!(status.unwrap().success());
+    }
+
     #[tokio::test]
     async fn a_program_gets_its_arguments_one_by_one_and_no_shell_sees_them() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("xfreerdp");
-        std::fs::write(&program, STUB).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        install(dir.path(), &program);
         let owned = dir.path().join("owned");
         let evil = format!("/u:a b\n\"'; touch {}; $(id)", owned.display());
         let at = "127.7.8.9:40123".parse().unwrap();

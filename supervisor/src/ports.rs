@@ -13,8 +13,9 @@ const LISTEN: &str = "0A";
 /// Ports of the clients of DHCP and DHCPv6.
 const CLIENTS: [u16; 2] = [68, 546];
 
-/// How often and how far apart it is looked whether a port stays.
-const LOOKS: usize = 12;
+/// How often and how far apart it is looked whether a port stays: for a second more than
+/// musl's resolver waits for an answer.
+const LOOKS: usize = 24;
 const APART: Duration = Duration::from_millis(250);
 
 /// What is open and stays so: a question about a name has a port, too, while it

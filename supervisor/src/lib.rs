@@ -37,6 +37,7 @@ pub mod early;
 pub mod gateway;
 pub mod health;
 pub mod install;
+pub mod journal;
 pub mod names;
 pub mod network;
 pub mod origin;

@@ -18,7 +18,7 @@ use nix::mount::MsFlags;
 use super::start::{DATA, GATEWAY};
 use crate::gateway::USER;
 use crate::trouble::{Cause, Troubles};
-use crate::{console, disk, superblock, system};
+use crate::{console, disk, journal, superblock, system};
 
 /// Free bytes below which it is full: what the gateway keeps is replaced whole.
 const FULL: u64 = 256 * 1024;
@@ -68,19 +68,26 @@ pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
     }
 }
 
-/// Tries, mends a head that a cut tore, and makes it anew if that is what is needed.
+/// Tries, mends what a cut tore, and makes it anew if that is what is needed.
 fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
-    let mut tried = 0;
+    let (mut tried, mut mended) = (0, 0);
     loop {
         let Err(error) = system::mount_at(device, DATA, "ext4", FLAGS, OPTIONS) else {
             return Ok(());
         };
-        if error.errno == Errno::EBADMSG {
-            match mend_head(device) {
-                Ok(true) => console::line("the data's head was torn by a power cut: mended"),
-                Ok(false) => {}
-                Err(error) => console::line(&format!("the data's head: {error}")),
+        let torn = match error.errno {
+            Errno::EBADMSG => Some(("head", mend_head(device))),
+            Errno::EUCLEAN => Some(("journal", mend_journal(device))),
+            _ => None,
+        };
+        match torn {
+            Some((what, Ok(true))) => {
+                console::line(&format!(
+                    "the data's {what} was torn by a power cut: mended"
+                ));
             }
+            Some((what, Err(error))) => console::line(&format!("the data's {what}: {error}")),
+            Some((_, Ok(false))) | None => {}
         }
         tried += 1;
         match judge(error.errno, tried) {
@@ -113,6 +120,34 @@ fn mend_head(device: &Path) -> io::Result<bool> {
     disk.write_all_at(&sum, superblock::AT + superblock::CHECKSUM as u64)?;
     disk.sync_all()?;
     Ok(true)
+}
+
+/// As above, for the blocks that end the journal's transactions.
+fn mend_journal(device: &Path) -> io::Result<bool> {
+    let disk = OpenOptions::new().read(true).write(true).open(device)?;
+    let mut head = [0; superblock::LEN];
+    disk.read_exact_at(&mut head, superblock::AT)?;
+    let Some(place) = journal::place(&head) else {
+        return Ok(false);
+    };
+    let mut block = vec![0; place.block];
+    let (mut identity, mut any) = (None, false);
+    for (start, count) in place.runs {
+        for number in (start..).take(count.into()) {
+            let at = number.saturating_mul(place.block as u64);
+            disk.read_exact_at(&mut block, at)?;
+            identity = identity.or_else(|| journal::identity(&block));
+            let Some(known) = &identity else {
+                return Ok(false);
+            };
+            if journal::mend(&mut block, known) {
+                disk.write_all_at(&block, at)?;
+                any = true;
+            }
+        }
+    }
+    disk.sync_all()?;
+    Ok(any)
 }
 
 /// What is done about a failed mount.
@@ -284,6 +319,34 @@ mod tests {
         let mended = fs::read(&device).unwrap();
         assert_eq!(mended, [&around[..], new, &around].concat());
         assert!(mend_head(dir.path().join("none").as_path()).is_err());
+    }
+
+    /// P6: the block that ends a transaction is of it in its first sector alone.
+    #[test]
+    fn a_torn_journal_is_mended_where_it_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let device = dir.path().join("data");
+        let commit = include_bytes!("../../tests/journal/commit.bin");
+        let place = 16385 * 1024;
+        let mut whole = vec![0; place + 4096 * 1024];
+        whole[1024..2048].copy_from_slice(include_bytes!("../../tests/journal/head.bin"));
+        whole[place..place + 1024].copy_from_slice(include_bytes!("../../tests/journal/first.bin"));
+        let last = whole.len() - 1024;
+        for at in [place + 25 * 1024, last] {
+            whole[at..at + 1024].copy_from_slice(commit);
+        }
+        let mut torn = whole.clone();
+        torn[last + 512..].fill(0x77);
+        fs::write(&device, &torn).unwrap();
+
+        assert!(mend_journal(&device).unwrap());
+        assert!(!mend_journal(&device).unwrap());
+        assert!(fs::read(&device).unwrap() == whole);
+
+        fs::write(&device, [0; 4096]).unwrap();
+        assert!(!mend_journal(&device).unwrap(), "no journal");
+        fs::write(&device, &whole[..last]).unwrap();
+        assert!(mend_journal(&device).is_err(), "ends too early");
     }
 
     #[test]

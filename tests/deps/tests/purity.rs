@@ -16,6 +16,7 @@ const PURE: [&str; 13] = [
     "cloud-prs/src/plane/reports.rs",
     "supervisor/src/clock.rs",
     "supervisor/src/health.rs",
+    "supervisor/src/journal.rs",
     "supervisor/src/superblock.rs",
     "gateway/src/session",
 ];

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use culvert_e2e::world::must_work;
+use culvert_supervisor::journal;
 use culvert_wire::claim::ClaimCode;
 use culvert_wire::id::ClaimId;
 use culvert_wire::key::SigningKey;
@@ -62,12 +63,14 @@ pub(crate) fn endless(
 ) -> anyhow::Result<()> {
     let long = |bytes: &mut Vec<u8>| bytes.extend([0; 100_000]);
     card.put_bundle(&release.changed("endless", 1000, long)?)?;
+    tear_journal(card)?;
     card.flip("data", WRITTEN_AT)?;
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.says("the data's head was torn by a power cut: mended")?;
+    machine.says("the data's journal was torn by a power cut: mended")?;
     ensure!(
         machine.online()? == key,
-        "a torn head must not cost the key"
+        "what a cut tore must not cost the key"
     );
     machine.healthy()?;
     machine.says("release refused: the release goes on behind its end")?;
@@ -75,6 +78,28 @@ pub(crate) fn endless(
     machine.never_since("version 1000 is installed")?;
     machine.cut();
     card.take_bundle()
+}
+
+/// Of the block that ends the newest transaction, only the first sector was written.
+fn tear_journal(card: &Card) -> anyhow::Result<()> {
+    let part = card.path.with_extension("part");
+    card.take_out("data", &part)?;
+    let mut bytes = fs::read(&part)?;
+    let head = bytes[1024..].first_chunk().context("no head")?;
+    let place = journal::place(head).context("no journal")?;
+    let blocks = place
+        .runs
+        .iter()
+        .flat_map(|&(start, count)| (start..).take(count.into()));
+    let commits = blocks.filter_map(|number| {
+        let at = usize::try_from(number).ok()? * place.block;
+        let (kind, sequence) = (bytes.get(at..at + 8)?, bytes.get(at + 8..at + 12)?);
+        (kind == [0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 2]).then(|| (sequence.to_vec(), at))
+    });
+    let (_, newest) = commits.max().context("no transaction in the journal")?;
+    bytes[newest + 512..newest + place.block].fill(0x77);
+    fs::write(&part, bytes)?;
+    card.put_in("data", &part)
 }
 
 /// Fills the data partition to the last block.

@@ -68,6 +68,10 @@ pub(super) fn mount(troubles: &mut Troubles, panel: &mut Sysfs) {
     }
 }
 
+/// How often what a cut tore is mended in one start: the head, then the journal, and
+/// the head that was in the journal.
+const MENDED: u32 = 3;
+
 /// Tries, mends what a cut tore, and makes it anew if that is what is needed.
 fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
     let (mut tried, mut mended) = (0, 0);
@@ -81,13 +85,16 @@ fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
             _ => None,
         };
         match torn {
-            Some((what, Ok(true))) => {
+            // A disk that forgets what is written to it is not mended for ever.
+            Some((what, Ok(true))) if mended < MENDED => {
                 console::line(&format!(
                     "the data's {what} was torn by a power cut: mended"
                 ));
+                mended += 1;
+                continue;
             }
             Some((what, Err(error))) => console::line(&format!("the data's {what}: {error}")),
-            Some((_, Ok(false))) | None => {}
+            Some((_, Ok(_))) | None => {}
         }
         tried += 1;
         match judge(error.errno, tried) {

@@ -71,7 +71,9 @@ pub(crate) fn init(dir: &Path, demo: bool) -> anyhow::Result<()> {
 
 /// Replaces the release key, and the root too if asked: the next list.
 pub(crate) fn rotate(dir: &Path, with_root: bool) -> anyhow::Result<u32> {
-    let root = read(&dir.join(ROOT))?;
+    let root = read(&dir.join(ROOT)).context(
+        "the root key signs every new list: bring it back from where it is kept, and away again",
+    )?;
     let chain = chain(dir)?;
     let last = chain.last().context("the chain of key lists is empty")?;
     let generation = last.unverified().generation + 1;
@@ -87,12 +89,24 @@ pub(crate) fn rotate(dir: &Path, with_root: bool) -> anyhow::Result<u32> {
     };
     let mut bytes = fs::read(dir.join(CHAIN))?;
     bytes.extend_from_slice(&SignedKeyList::sign(list, &root, &own).to_bytes());
-    for (name, key) in [(ROOT, &own), (RELEASE, &release)] {
+    let replaced = [(RELEASE, &release), (ROOT, &own)];
+    let replaced = &replaced[..if with_root { 2 } else { 1 }];
+    // Whole before anything is moved: a full disk leaves the keys as they were.
+    let new = |name: &str| dir.join(format!("{name}.new"));
+    for name in [RELEASE, ROOT] {
+        // Of a rotation that failed.
+        let _ = fs::remove_file(new(name));
+    }
+    for (name, key) in replaced {
+        write(&new(name), key)?;
+    }
+    fs::write(new(CHAIN), bytes)?;
+    for (name, _) in replaced {
         let path = dir.join(name);
         fs::rename(&path, dir.join(format!("{name}.{}", generation - 1)))?;
-        write(&path, key)?;
+        fs::rename(new(name), path)?;
     }
-    fs::write(dir.join(CHAIN), bytes)?;
+    fs::rename(new(CHAIN), dir.join(CHAIN))?;
     Ok(generation)
 }
 
@@ -193,6 +207,14 @@ mod tests {
         assert_eq!((third.chain.len(), third.trusted.generation), (3, 3));
         assert!(!third.trusted.release.contains(&first.release.public()));
         assert_ne!(third.trusted.root, first.trusted.root);
+        // A root that stays is in one place only.
+        let left = |name: &str| dir.path().join(name).exists();
+        assert!(left("release.key.1") && left("release.key.2") && left("root.key.2"));
+        assert!(!left("root.key.1") && !left("chain.new"));
+        fs::rename(dir.path().join(ROOT), dir.path().join("away")).unwrap();
+        let missing = format!("{:#}", rotate(dir.path(), false).unwrap_err());
+        assert!(missing.contains("bring it back"), "{missing}");
+        fs::rename(dir.path().join("away"), dir.path().join(ROOT)).unwrap();
         // Nothing writes over a root key.
         let again = init(dir.path(), false).unwrap_err().to_string();
         assert!(again.contains("holds keys already"), "{again}");

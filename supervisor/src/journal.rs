@@ -36,6 +36,17 @@ pub struct Place {
     pub runs: Vec<(u64, u16)>,
 }
 
+impl Place {
+    /// Where each block begins in the file system, in bytes.
+    pub fn offsets(&self) -> impl Iterator<Item = u64> {
+        let blocks = self
+            .runs
+            .iter()
+            .flat_map(|&(start, count)| (start..).take(count.into()));
+        blocks.map(|number| number.saturating_mul(self.block as u64))
+    }
+}
+
 /// As the file system's head repeats the journal's inode; nothing if it does not, or if
 /// that needs blocks of its own to say it.
 pub fn place(head: &[u8; LEN]) -> Option<Place> {
@@ -120,6 +131,8 @@ mod tests {
                 runs: vec![(16385, 4096)]
             }
         );
+        assert_eq!(found.offsets().nth(1), Some(16386 * 1024));
+        assert_eq!(found.offsets().count(), 4096);
         assert_eq!(place(&[0; LEN]), None);
         assert_eq!(place(&[0xff; LEN]), None);
         // Larger blocks than there are, no copy, no extents, none, too many, deep ones.

@@ -79,22 +79,10 @@ fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
         let Err(error) = system::mount_at(device, DATA, "ext4", FLAGS, OPTIONS) else {
             return Ok(());
         };
-        let torn = match error.errno {
-            Errno::EBADMSG => Some(("head", mend_head(device))),
-            Errno::EUCLEAN => Some(("journal", mend_journal(device))),
-            _ => None,
-        };
-        match torn {
-            // A disk that forgets what is written to it is not mended for ever.
-            Some((what, Ok(true))) if mended < MENDED => {
-                console::line(&format!(
-                    "the data's {what} was torn by a power cut: mended"
-                ));
-                mended += 1;
-                continue;
-            }
-            Some((what, Err(error))) => console::line(&format!("the data's {what}: {error}")),
-            Some((_, Ok(_))) | None => {}
+        // A disk that forgets what is written to it is not mended for ever.
+        if mended < MENDED && mend(device, error.errno) {
+            mended += 1;
+            continue;
         }
         tried += 1;
         match judge(error.errno, tried) {
@@ -114,6 +102,25 @@ fn attach(device: &Path, panel: &mut Sysfs) -> io::Result<()> {
             }
         }
     }
+}
+
+/// Mends what a cut tore, by what the kernel answers. Whether there was something.
+fn mend(device: &Path, errno: Errno) -> bool {
+    let (what, mended) = if errno == Errno::EBADMSG {
+        ("head", mend_head(device))
+    } else if errno == Errno::EUCLEAN {
+        ("journal", mend_journal(device))
+    } else {
+        return false;
+    };
+    match &mended {
+        Ok(true) => console::line(&format!(
+            "the data's {what} was torn by a power cut: mended"
+        )),
+        Ok(false) => {}
+        Err(error) => console::line(&format!("the data's {what}: {error}")),
+    }
+    matches!(mended, Ok(true))
 }
 
 /// Whether there was something to mend. A cut leaves it as it is, or mended.
@@ -139,18 +146,15 @@ fn mend_journal(device: &Path) -> io::Result<bool> {
     };
     let mut block = vec![0; place.block];
     let (mut identity, mut any) = (None, false);
-    for (start, count) in place.runs {
-        for number in (start..).take(count.into()) {
-            let at = number.saturating_mul(place.block as u64);
-            disk.read_exact_at(&mut block, at)?;
-            identity = identity.or_else(|| journal::identity(&block));
-            let Some(known) = &identity else {
-                return Ok(false);
-            };
-            if journal::mend(&mut block, known) {
-                disk.write_all_at(&block, at)?;
-                any = true;
-            }
+    for at in place.offsets() {
+        disk.read_exact_at(&mut block, at)?;
+        identity = identity.or_else(|| journal::identity(&block));
+        let Some(known) = &identity else {
+            return Ok(false);
+        };
+        if journal::mend(&mut block, known) {
+            disk.write_all_at(&block, at)?;
+            any = true;
         }
     }
     disk.sync_all()?;

@@ -4,7 +4,7 @@
 use culvert_deps::{packages, product, sources};
 
 /// Folders of pure code: whole crates, and the pure rooms of programs.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "wire/src/",
     "path/src/",
     "screen/src/",

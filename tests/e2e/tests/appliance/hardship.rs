@@ -87,12 +87,8 @@ fn tear_journal(card: &Card) -> anyhow::Result<()> {
     let mut bytes = fs::read(&part)?;
     let head = bytes[1024..].first_chunk().context("no head")?;
     let place = journal::place(head).context("no journal")?;
-    let blocks = place
-        .runs
-        .iter()
-        .flat_map(|&(start, count)| (start..).take(count.into()));
-    let commits = blocks.filter_map(|number| {
-        let at = usize::try_from(number).ok()? * place.block;
+    let commits = place.offsets().filter_map(|at| {
+        let at = usize::try_from(at).ok()?;
         let (kind, sequence) = (bytes.get(at..at + 8)?, bytes.get(at + 8..at + 12)?);
         (kind == [0xc0, 0x3b, 0x39, 0x98, 0, 0, 0, 2]).then(|| (sequence.to_vec(), at))
     });

@@ -12,7 +12,7 @@ use culvert_board::environment::{Environment, LEN};
 use culvert_board::record;
 use culvert_board::slots::{MANIFEST_AT, Slot, Slots, header};
 use culvert_e2e::world::must_work;
-use culvert_supervisor::superblock;
+use culvert_supervisor::{journal, superblock};
 use culvert_wire::Decode as _;
 use culvert_wire::update::{
     BLOCK, KeyList, MAX_MANIFEST, MAX_SLOT, Manifest, PartKind, Payload, Purpose, SignedManifest,
@@ -119,8 +119,8 @@ pub(crate) fn key(card: &Path, data: &Place) -> anyhow::Result<Option<Vec<u8>>> 
     let part = card.with_extension("data");
     let mut bytes = vec![0; usize::try_from(data.length)?];
     File::open(card)?.read_exact_at(&mut bytes, data.start)?;
-    // The box mends a torn head at its start; of what else is wrong with it no tool may
-    // make something better here.
+    // The box mends a torn head and a torn journal at its start; of what else is wrong
+    // with them no tool may make something better here.
     let at = usize::try_from(superblock::AT)?;
     let head: &mut [u8; superblock::LEN] = (&mut bytes[at..at + superblock::LEN]).try_into()?;
     if let Some(sum) = superblock::mended(head) {
@@ -130,12 +130,15 @@ pub(crate) fn key(card: &Path, data: &Place) -> anyhow::Result<Option<Vec<u8>>> 
         head[0x38..0x3a] == [0x53, 0xef],
         "the data's file system has no head"
     );
+    let place = journal::place(head).context("the data's head tells of no journal")?;
+    mend(&mut bytes, &place)?;
     std::fs::write(&part, bytes)?;
     // 1: mended. The kernel replays the journal by itself.
     let mut check = Command::new("e2fsck");
     let checked = check.args(["-p", "-f"]).arg(&part).output()?;
-    if !matches!(checked.status.code(), Some(0 | 1)) {
-        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    // Of a corrupt journal it replays what it can; the kernel would refuse the data.
+    if !matches!(checked.status.code(), Some(0 | 1)) || said.contains("replay was aborted") {
         bail!("the data's file system is damaged: {said}");
     }
     let out = card.with_extension("key");
@@ -149,6 +152,21 @@ pub(crate) fn key(card: &Path, data: &Place) -> anyhow::Result<Option<Vec<u8>>> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A journal that a cut tore, as the box mends it.
+fn mend(bytes: &mut [u8], place: &journal::Place) -> anyhow::Result<()> {
+    let mut identity = None;
+    for at in place.offsets() {
+        let at = usize::try_from(at)?;
+        let block = bytes
+            .get_mut(at..at + place.block)
+            .context("the journal ends behind the data")?;
+        identity = identity.or_else(|| journal::identity(block));
+        let known = identity.context("a journal without checksums")?;
+        journal::mend(block, &known);
+    }
+    Ok(())
 }
 
 fn environment(file: &File, at: u64) -> io::Result<Option<Environment>> {

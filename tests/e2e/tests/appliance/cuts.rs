@@ -18,7 +18,7 @@ use crate::sabotage::{self, Release};
 /// Moments that are judged, and cuts that are followed by a start.
 const CUTS: (u64, u64) = (24, 12);
 /// The same in a long run.
-const MANY_CUTS: (u64, u64) = (240, 24);
+const MANY_CUTS: (u64, u64) = (240, 200);
 /// What is said of a box that has forgotten its record, or a part of it.
 const SIGHTS: [&str; 4] = [
     "there is no state record",

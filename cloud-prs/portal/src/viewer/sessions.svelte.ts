@@ -17,6 +17,7 @@ import { entryOf, keeper, type Kept } from './keep';
 export type TabState = 'opening' | 'open' | 'reconnecting' | 'ended';
 export type Viewer = 'terminal' | 'desktop' | 'native';
 
+type Service = Host['services'][number];
 export interface Resume { token: string; seen: number }
 /** Names of questions and their answers. */
 export type Given = Record<string, string>;
@@ -147,8 +148,8 @@ class Sessions {
     });
   }
 
-  /** Opens a session on a host; without a protocol, on its first. */
-  start(host: Host, protocol?: string, port?: number, resume?: Resume | null, hue?: number | null): Tab | null {
+  /** The service that a session can begin with now: of the protocol, else the first; says why if there is none. */
+  #ready(host: Host, protocol?: string, port?: number, resume?: Resume | null): Service | null {
     const service = host.services.find((s) => (!protocol || s.protocol === protocol) && (port === undefined || s.port === port)) ?? (protocol ? null : host.services[0]);
     if (!service) {
       asks.say(`“${clip(host.name, 60)}” has no protocol yet: add one on its page.`, 'bad');
@@ -160,6 +161,16 @@ class Sessions {
       router.go(`/h/${host.id}`);
       return null;
     }
+    return service;
+  }
+
+  /** Opens a session on a host; without a protocol, on its first. */
+  start(host: Host, protocol?: string, port?: number, resume?: Resume | null, hue?: number | null): Tab | null {
+    const service = this.#ready(host, protocol, port, resume);
+    return service && this.#begin(host, service, resume, hue);
+  }
+
+  #begin(host: Host, service: Service, resume?: Resume | null, hue?: number | null): Tab {
     const tab = new Tab(host, service.protocol, service.port, { resume: resume ?? null, hue: hue ?? null });
     this.#are([...this.tabs, tab]);
     world.visited(host.id);
@@ -224,13 +235,16 @@ class Sessions {
   /** Looks for sessions that a lost page left behind. */
   offer(): void { void keeper.orphans(world.me?.user.id ?? '').then((kept) => { this.offers = kept; }); }
 
+  /** Goes on with what was offered; what cannot begin now stays offered. */
   async take(kept: Kept): Promise<void> {
-    this.offers = this.offers.filter((o) => o !== kept);
-    if (!(await keeper.claim(kept))) return asks.say(`“${clip(kept.name, 60)}” was taken up in another window.`, 'bad');
     const host = world.byHost.get(kept.host);
     if (!host) return asks.say('That host is no longer within your reach.', 'bad');
-    const tab = this.start(host, kept.protocol, kept.port, kept.resume, kept.hue);
-    if (tab && kept.viewOnly) tab.viewOnly = true;
+    const service = this.#ready(host, kept.protocol, kept.port, kept.resume);
+    if (!service) return;
+    this.offers = this.offers.filter((o) => o !== kept);
+    if (!(await keeper.claim(kept))) return asks.say(`“${clip(kept.name, 60)}” was taken up in another window.`, 'bad');
+    const tab = this.#begin(host, service, kept.resume, kept.hue);
+    if (kept.viewOnly) tab.viewOnly = true;
   }
 
   decline(kept: Kept): void {

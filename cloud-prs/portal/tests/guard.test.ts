@@ -42,6 +42,34 @@ describe('a host cannot type', () => {
   });
 });
 
+describe('of what the emulator knows', () => {
+  const range = (first: number, last: number): string[] => Array.from({ length: last - first + 1 }, (_, i) => String.fromCharCode(first + i));
+  const between = ['', ...range(0x20, 0x2f)];
+  const all = ['', ...range(0x3c, 0x3f)].flatMap((prefix) => between.flatMap((one) => range(0x40, 0x7e).map((final) => ({ prefix, intermediates: one, final }))));
+  /** An emulator with a meaning for every sequence there can be, as a newer one might have; those that reach it. */
+  const reaching = (kind: 'registerCsiHandler' | 'registerDcsHandler', before: string, after: string): string[] => {
+    guarded.dispose();
+    const reached = new Set<string>();
+    for (const id of all) terminal.parser[kind](id, () => { reached.add(id.prefix + id.intermediates + id.final); return true; });
+    guarded = guard(terminal, (data) => sent.push(data));
+    const core = (terminal as unknown as { _core: { writeSync(data: string): void } })._core;
+    for (const id of all) core.writeSync(`${before}${id.prefix}1${id.intermediates}${id.final}${after}`);
+    return [...reached].sort();
+  };
+
+  it('these CSI reach it, and no other', () => {
+    const plain = [...'@ABCDEFGHIJKLMPSTXZ`abdefghlmrsu', ' @', ' A', ' q', '!p', '"q', "'}", "'~", '?J', '?K', '?h', '?l'];
+    expect(reaching('registerCsiHandler', '\x1b[', '')).toEqual(plain.sort());
+    expect(sent).toEqual([]);
+  });
+  it('no DCS does', () => expect(reaching('registerDcsHandler', '\x1bP', '\x1b\\')).toEqual([]));
+  it('an emulator that hides what it knows is not used', () => {
+    const { _parser } = (terminal as unknown as { _core: { _inputHandler: { _parser: object } } })._core._inputHandler;
+    Object.assign(_parser, { _csiHandlers: {} });
+    expect(() => guard(terminal, () => {})).toThrow('what it knows');
+  });
+});
+
 it('the corpus finds an unguarded terminal: the control', async () => {
   const bare = new Terminal({ allowProposedApi: true, logLevel: 'off' });
   let answered = 0;

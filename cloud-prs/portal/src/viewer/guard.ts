@@ -3,8 +3,9 @@
 //! what is in the clipboard): a host could make it "type" those answers. Two
 //! barriers, each enough alone:
 //!
-//! 1. Every sequence that asks for an answer, and every OSC, DCS, APC and PM, is
-//!    swallowed in the parser unless it is on the short list below.
+//! 1. Of what the emulator has a meaning for, every CSI and OSC that is not on the
+//!    short lists below, and every DCS, is swallowed in the parser. What it has none
+//!    for, and every APC, PM and SOS, it passes over by itself.
 //! 2. Only data that the emulator marks as the user's own is let out.
 //!
 //! Held by tests/guard.test.ts with a corpus of escapes.
@@ -16,25 +17,29 @@ const LOOKS = [4, 10, 11, 12, 104, 110, 111, 112];
 /** Numbers up to which every other OSC is swallowed (titles, links, clipboard, notifications, shell marks). */
 const OSC_MOST = 1500;
 
-/** CSI sequences that ask: identity, status, cursor, modes, window, keyboard. */
-const ASKING: { prefix?: string; intermediates?: string; final: string }[] = [
-  { final: 'c' }, { prefix: '>', final: 'c' }, { prefix: '=', final: 'c' },
-  { final: 'n' }, { prefix: '?', final: 'n' }, { prefix: '>', final: 'n' },
-  { intermediates: '$', final: 'p' }, { prefix: '?', intermediates: '$', final: 'p' },
-  { final: 't' }, { prefix: '>', final: 't' },
-  { final: 'x' }, { prefix: '>', final: 'q' }, { prefix: '?', final: 'u' }, { prefix: '>', final: 'u' },
-  { prefix: '?', final: 'S' }, { intermediates: '*', final: 'y' }, { intermediates: '$', final: 'w' }, { intermediates: '#', final: 'S' },
-  { intermediates: '&', final: 'u' }, { intermediates: "'", final: '|' }, { prefix: '>', final: 'm' }, { prefix: '?', final: 'm' },
-];
-/** DCS sequences that ask or carry content: DECRQSS, XTGETTCAP, sixel, DECUDK and others. */
-const DEVICE: { prefix?: string; intermediates?: string; final: string }[] = [
-  { intermediates: '$', final: 'q' }, { intermediates: '+', final: 'q' }, { intermediates: '+', final: 'p' }, { intermediates: '$', final: 't' },
-  { final: 'q' }, { final: '|' }, { final: '{' }, { final: 'p' }, { prefix: '>', final: '|' }, { prefix: '=', final: 's' },
-];
+/**
+ * CSI sequences that go on to the emulator, written with prefix and intermediate: they
+ * move, erase, scroll, colour and set modes. None of them answers but the mode of
+ * focus reports (?1004), which is for the second barrier.
+ */
+const PLAIN = [...'@ABCDEFGHIJKLMPSTXZ`abdefghlmrsu', '?J', '?K', '?h', '?l', ' @', ' A', ' q', '!p', '"q', "'}", "'~"];
+
+type Handlers = Record<number, unknown>;
+/** What only the inside of the emulator knows: its own input from its answers, and which sequences it has a meaning for. */
+interface Core {
+  coreService?: { onUserInput?: (f: () => void) => IDisposable };
+  _inputHandler?: { _parser?: { _csiHandlers?: Handlers; _dcsParser?: { _handlers?: Handlers }; identToString?(id: number): string } };
+}
 
 export interface Guarded extends IDisposable {
   /** How many sequences were swallowed. */
   readonly swallowed: number;
+}
+
+/** A sequence's prefix, intermediates and final letter. */
+function parts(name: string): { prefix: string; intermediates: string; final: string } {
+  const [, prefix = '', intermediates = '', final = ''] = /^([<-?]?)([ -/]*)(.)$/.exec(name) ?? [];
+  return { prefix, intermediates, final };
 }
 
 /** Puts both barriers up; `send` gets what the user typed, pasted or pointed, and nothing else. */
@@ -48,14 +53,20 @@ export function guard(terminal: Terminal, send: (data: string) => void): Guarded
     if (LOOKS.includes(id)) held.push(parser.registerOscHandler(id, (data) => (data.includes('?') ? swallow() : false)));
     else held.push(parser.registerOscHandler(id, swallow));
   }
-  for (const id of ASKING) held.push(parser.registerCsiHandler(id, swallow));
-  for (const id of DEVICE) held.push(parser.registerDcsHandler(id, swallow));
+  const core = (terminal as unknown as { _core?: Core })._core;
+  const inner = core?._inputHandler?._parser;
+  const known = (handlers?: Handlers): string[] => {
+    const names = Object.keys(handlers ?? {}).map((id) => inner?.identToString?.(Number(id)) ?? '');
+    if (names.length === 0) throw new Error('this emulator does not tell what it knows');
+    return names;
+  };
+  for (const name of known(inner?._csiHandlers)) if (!PLAIN.includes(name)) held.push(parser.registerCsiHandler(parts(name), swallow));
+  for (const name of known(inner?._dcsParser?._handlers)) held.push(parser.registerDcsHandler(parts(name), swallow));
   // ENQ and DECID have no parameters to hook; the second barrier holds them.
   held.push(parser.registerEscHandler({ final: 'Z' }, swallow));
 
   // The emulator tells the user's own input apart from its answers, but only inside.
   let own = false;
-  const core = (terminal as unknown as { _core?: { coreService?: { onUserInput?: (f: () => void) => IDisposable } } })._core;
   const onUserInput = core?.coreService?.onUserInput;
   if (typeof onUserInput !== 'function') throw new Error('this emulator does not tell typed from answered');
   held.push(onUserInput(() => { own = true; }));

@@ -33,6 +33,9 @@ pub(crate) const BARS: &[Bar] = &[
     bar(Name::Memory, "culvert_binary", 8.0),
     // 80 Mbit/s.
     bar(Name::Portal, "browser_s_per_gb", 100.0),
+    // A page that stops for longer is felt to hang.
+    bar(Name::Portal, "page_longest_pause", 250.0),
+    bar(Name::Portal, "terminal_longest_pause", 250.0),
     bar(Name::Portal, "key_to_echo_p95", 25.0),
     bar(Name::Portal, "terminal_echo_p95", 25.0),
     bar(Name::Portal, "click_to_prompt", 400.0),

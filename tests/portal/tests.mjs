@@ -208,22 +208,59 @@ export async function a_reload_offers_the_same_terminal_again(world, browser) {
   await reads(page, /still-4711/);
 }
 
+/** A customer with a site and a host. */
+async function place(owner, name) {
+  const customer = (await api(owner, 'POST', '/api/v1/customers', { name: `${name} ${Date.now()}` })).body.id;
+  const site = (await api(owner, 'POST', `/api/v1/customers/${customer}/sites`, { name: `${name} yard` })).body.id;
+  const host = (await api(owner, 'POST', `/api/v1/sites/${site}/hosts`, { name: `${name} pump`, address: '192.0.2.7', services: [] })).body.id;
+  return { customer, site, host };
+}
+
 export async function what_is_denied_looks_like_what_is_not_there(world, browser) {
   const owner = await open(browser);
   await signIn(world, owner);
-  const made = (await api(owner, 'POST', '/api/v1/customers', { name: `Hidden ${Date.now()}` })).body;
-  const page = await open(browser);
-  await signIn(world, page, world.technician);
-  const seen = [];
-  for (const id of [made.id, 'a'.repeat(26)]) {
-    const answer = await api(page, 'PATCH', `/api/v1/customers/${id}`, { name: 'x' });
-    seen.push(JSON.stringify(answer).replaceAll(id, 'ID'));
+  const [hers, denied] = [await place(owner, 'Allowed'), await place(owner, 'Hidden')];
+  const missing = { customer: 'a'.repeat(26), site: 'a'.repeat(26), host: 'a'.repeat(26) };
+  const page = await colleague(world, browser, owner, [{ role: 'administrator', node: { kind: 'customer', id: hers.customer } }]);
+  const host = { name: 'renamed', address: '192.0.2.8', services: [] };
+  const deeds = [
+    ['PATCH', (at) => `customers/${at.customer}`, { name: `renamed ${Date.now()}` }],
+    ['POST', (at) => `customers/${at.customer}/sites`, { name: 'one more' }],
+    ['PATCH', (at) => `sites/${at.site}`, { name: 'renamed' }],
+    ['POST', (at) => `sites/${at.site}/hosts`, { ...host, name: 'one more' }],
+    ['GET', (at) => `hosts/${at.host}`],
+    ['GET', (at) => `hosts/${at.host}/history`],
+    ['PUT', (at) => `favourites/${at.host}`],
+    ['PUT', (at) => `hosts/${at.host}`, host],
+  ];
+  // Her role allows each, so it is the place that is judged.
+  for (const [method, path, body] of deeds) {
+    const answer = async (at) => {
+      const { status, body: said } = await api(page, method, `/api/v1/${path(at)}`, body);
+      return { status, said: Object.values(at).reduce((text, id) => text.replaceAll(id, 'ID'), JSON.stringify(said)) };
+    };
+    const there = await answer(denied);
+    assert.deepEqual(there, await answer(missing), `${method} ${path(denied)}`);
+    assert.equal(there.status, 404);
+    assert.ok((await answer(hers)).status < 300, `${method} ${path(hers)}`);
   }
-  assert.equal(seen[0], seen[1]);
-  assert.equal(await page.locator('text=Hidden').count(), 0);
-  await page.goto(`${world.url}/h/${'a'.repeat(26)}`);
-  await page.waitForSelector('text=not within your reach');
-  await api(owner, 'DELETE', `/api/v1/customers/${made.id}`);
+  const reach = page.locator('text=not within your reach');
+  for (const path of [(at) => `/c/${at.customer}`, (at) => `/sites/${at.site}`, (at) => `/h/${at.host}`]) {
+    const looks = [];
+    for (const at of [denied, missing]) {
+      await page.goto(world.url + path(at));
+      await reach.first().waitFor();
+      await settled(page);
+      looks.push([await page.title(), await page.locator('body').innerText()]);
+    }
+    assert.deepEqual(looks[0], looks[1]);
+    assert.doesNotMatch(looks[0].join(), /Hidden/);
+    await page.goto(world.url + path(hers));
+    await page.locator('h1').first().waitFor();
+    await settled(page);
+    assert.equal(await reach.count(), 0, path(hers));
+  }
+  assert.deepEqual(page.faults, []);
 }
 
 /** A colleague with these roles, signed in for the first time. */

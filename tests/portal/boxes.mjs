@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { home, ownersPage, site } from './colleague.mjs';
-import { accessibleInBothThemes, api, ask, intoShell, palette, reads, shown, typed, visit } from './world.mjs';
+import { accessibleInBothThemes, api, ask, intoShell, palette, reads, scanned, shown, typed, visit } from './world.mjs';
 
 /** Makes a code on the page and claims a box with it; the page shows it without a reload. */
 async function claim(page, world, place, button) {
@@ -12,7 +12,7 @@ async function claim(page, world, place, button) {
   await page.click(`button:has-text("${button}")`);
   await page.locator('dialog[open] button:has-text("Make the code")').click();
   const code = await page.locator('dialog[open] .secret').innerText();
-  assert.ok(await page.locator('dialog[open] svg').count() > 0, 'no QR code');
+  assert.equal(await scanned(page.getByRole('img', { name: 'Claim code as QR' })), code);
   await page.locator('dialog[open] button:has-text("Done")').click();
   return code;
 }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 
-import { accessibleInBothThemes, open, visit } from './world.mjs';
+import { accessibleInBothThemes, open, scanned, visit } from './world.mjs';
 import { colleague, ownersPage, signOut } from './colleague.mjs';
 
 /** RFC 6238 with SHA-1, six digits, 30 seconds; `ahead` steps from now. */
@@ -43,6 +43,8 @@ export async function an_authenticator_and_recovery_codes_sign_in_once_each(worl
   const { page, ...nina } = await colleague(world, browser, owner);
   await card(page, 'Authenticator').locator('button:has-text("Set up")').click();
   const secret = await card(page, 'Authenticator').locator('.secret').innerText();
+  const read = new URL(await scanned(page.getByRole('img', { name: 'Secret of the authenticator as QR code' })));
+  assert.deepEqual([read.protocol, read.searchParams.get('secret')], ['otpauth:', secret.replace(/\s/g, '')]);
   const field = page.locator('input[aria-label="Code from the authenticator"]');
   await field.fill(totp(secret, -40));
   await page.click('button:has-text("Confirm")');

@@ -3,6 +3,7 @@
 //! says where it is (tests/e2e/src/portal.rs).
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -69,6 +70,12 @@ export async function visit(page, path) {
   await page.evaluate((to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }, path);
   await page.waitForSelector('h1, .empty h2');
   await settled(page);
+}
+
+/** What a phone's camera reads from a QR code of the page. */
+export async function scanned(code) {
+  const picture = await code.screenshot();
+  return execFileSync('zbarimg', ['--quiet', '--raw', '--nodbus', '-'], { input: picture, encoding: 'utf8' }).trim();
 }
 
 /** Nothing is asked of the server any more, and what came is drawn. */

@@ -1,5 +1,5 @@
-//! What tests in a real browser need on the machine: Node.js, Chromium, and
-//! the packages of the tests' own folder.
+//! What tests in a real browser need on the machine: Node.js, Chromium,
+//! a reader of QR codes, and the packages of the tests' own folder.
 
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use crate::world::must_work;
 /// # Errors
 /// What is missing and how to install it, or what npm said.
 pub fn prepare(folder: &Path) -> anyhow::Result<()> {
-    for program in ["node", "npm", "chromium"] {
+    for program in ["node", "npm", "chromium", "zbarimg"] {
         let found = node_tool(program).arg("--version").output();
-        let install = "as root, apt-get install nodejs npm chromium; ./check does it";
+        let install = "as root, apt-get install nodejs npm chromium zbar-tools; ./check does it";
         ensure!(found.is_ok(), "{program} is missing: {install}");
     }
     if !folder.join("node_modules/.package-lock.json").is_file() {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
 use culvert_config::boxfile::BoxFile;
+use culvert_wire::update::MAX_VERSION;
 
 use crate::build::Build;
 use crate::{batch, bundle, flash, inspect, keys, packages, provision, series};
@@ -69,8 +70,8 @@ struct Release {
     /// Sign even with keys that everybody has: for tests
     #[arg(long)]
     demo: bool,
-    /// The release's counter, higher than every one before
-    #[arg(long)]
+    /// The release's counter, higher than every one before; at most 2147483647
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_VERSION))]
     version: u64,
     /// What people call it
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]

@@ -107,12 +107,15 @@ pub struct Verity {
     pub salt: [u8; HASH_LEN],
 }
 
+/// The highest version: U-Boot compares numbers as signed ones of 32 bits (`itest`).
+pub const MAX_VERSION: u64 = 0x7fff_ffff;
+
 /// A release for one board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The board it is for.
     pub board: String,
-    /// Counts up with every release.
+    /// Counts up with every release, from 1 to [`MAX_VERSION`].
     pub version: u64,
     /// What people call it.
     pub name: String,
@@ -286,6 +289,9 @@ impl SignedManifest {
                 box_is: board.to_owned(),
             });
         }
+        if !(1..=MAX_VERSION).contains(&self.manifest.version) {
+            return Err(UpdateError::Version(self.manifest.version));
+        }
         if let Purpose::Install {
             version_floor,
             generation_floor,
@@ -368,6 +374,9 @@ pub enum UpdateError {
         /// What the box is.
         box_is: String,
     },
+    /// A boot loader counts no further.
+    #[error("the release has version {0}: versions are numbers from 1 to {MAX_VERSION}")]
+    Version(u64),
     /// The chain of keys ends before what this box has seen.
     #[error("the release comes with an older list of keys than this box already knows")]
     OldKeys,

@@ -142,6 +142,24 @@ fn older_expired_and_foreign_releases_are_refused_but_an_installed_one_boots() {
     assert_eq!(judge(&signed, &pinned, Purpose::Boot), Ok(1));
 }
 
+#[test]
+fn a_version_that_a_boot_loader_cannot_compare_is_refused() {
+    let of = |version| {
+        let manifest = Manifest {
+            version,
+            ..manifest()
+        };
+        let signed = SignedManifest::sign(manifest, vec![], &key(10));
+        judge(&signed, &list(1, 1, &[10]), install())
+    };
+
+    assert_eq!(of(MAX_VERSION), Ok(1));
+    for version in [MAX_VERSION + 1, 2_611_221_200, u64::MAX] {
+        assert_eq!(of(version), Err(UpdateError::Version(version)));
+    }
+    assert_eq!(of(0), Err(UpdateError::Version(0)));
+}
+
 /// Threat 11: whichever bit of the signed bytes is flipped, nothing is taken.
 #[test]
 fn no_changed_bit_of_a_signed_manifest_is_accepted() {

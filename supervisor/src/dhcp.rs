@@ -94,8 +94,12 @@ fn apply(interface: &str, lease: &Lease) -> io::Result<()> {
     busybox(&["ip", "-4", "addr", "replace", &own, "dev", interface])?;
     if let Some(router) = lease.routers.first() {
         let way = router.to_string();
+        // Each interface has a way of its own: where two have a cable, one is left
+        // when the other's is pulled.
+        let index = nix::net::if_::if_nametoindex(interface)?.to_string();
         busybox(&[
-            "ip", "-4", "route", "replace", "default", "via", &way, "dev", interface,
+            "ip", "-4", "route", "replace", "default", "via", &way, "dev", interface, "metric",
+            &index,
         ])?;
     }
     tell(interface, &lease.dns, &lease.domains)

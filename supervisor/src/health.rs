@@ -3,7 +3,9 @@
 //! A release on trial must bring the link back if the box had one when it was
 //! brought; else it must keep its gateway alive for a while. A release that
 //! was good before needs only the latter: a server that is down must not make
-//! boxes change their slots.
+//! boxes change their slots. No release is healthy before its whole root was
+//! read: a block that has gone bad would restart the box whenever it is used,
+//! and each start would have its three tries again.
 //!
 //! Pure: time is an argument.
 
@@ -76,6 +78,8 @@ pub struct Facts {
     pub gateway_alive: Option<Duration>,
     /// The link is there ([`has_link`]).
     pub linked: bool,
+    /// Every block of the root was read, and is what was signed.
+    pub whole: bool,
 }
 
 /// The judgement.
@@ -97,7 +101,7 @@ impl Trial {
             (true, true) => facts.linked,
             (true, false) | (false, _) => facts.linked || settled,
         };
-        if healthy {
+        if healthy && facts.whole {
             Verdict::Healthy
         } else if self.on_trial && facts.uptime >= self.limit {
             Verdict::GiveUp
@@ -126,11 +130,30 @@ mod tests {
             uptime: Duration::from_secs(uptime),
             gateway_alive: Some(Duration::from_secs(alive)),
             linked,
+            whole: true,
         }
     }
 
     /// P8: a line that is cut between a release's last byte and its restart must
     /// not let it become good without a link.
+    #[test]
+    fn a_release_is_healthy_only_when_its_whole_root_was_read() {
+        let unread = Facts {
+            whole: false,
+            ..facts(60, 60, true)
+        };
+        for known in [trial(true, true), trial(true, false), trial(false, false)] {
+            assert_eq!(known.judge(&unread), Verdict::Wait);
+            assert_eq!(known.judge(&facts(60, 60, true)), Verdict::Healthy);
+        }
+        let late = Facts {
+            uptime: LIMIT,
+            ..unread
+        };
+        assert_eq!(trial(true, true).judge(&late), Verdict::GiveUp);
+        assert_eq!(trial(false, false).judge(&late), Verdict::Wait);
+    }
+
     #[test]
     fn a_release_that_came_over_a_link_must_bring_one() {
         let past = |linked, linked_before, claimed| Past {

@@ -22,21 +22,23 @@ use std::time::{Duration, Instant};
 
 use culvert_board::button::Button;
 use culvert_board::gpio::Edges;
-use culvert_board::hardware::{Light, Panel as _, Sysfs};
+use culvert_board::hardware::{Panel as _, Sysfs};
 use culvert_board::profile::Board;
 use culvert_board::record;
 use culvert_board::slots::Slots;
 use culvert_config::boxfile::Network;
 use culvert_wire::supervisor::{FromGateway, FromSupervisor, LinkState};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 
+use self::cables::{Interface, Offline};
 use crate::clock::Clock;
 use crate::disk::RecordDisk;
 use crate::gateway::Gateway;
 use crate::health::{Facts, Trial, Verdict, Way, has_link};
 use crate::install::{self, Install, Judge};
+use crate::root::Reading;
 use crate::routers::Routers;
+use crate::status::Standing;
 use crate::trouble::{Cause, Troubles};
 use crate::{console, network, ports, system};
 
@@ -71,9 +73,11 @@ struct Running {
     panel: Sysfs,
     records: Option<RecordDisk>,
     trial: Option<Trial>,
+    root: Reading,
     network: Network,
-    /// Interfaces that were started, with their DHCP client.
-    interfaces: Vec<(String, Option<Pid>)>,
+    /// Interfaces that were started.
+    interfaces: Vec<Interface>,
+    offline: Offline,
     /// The one that has the fixed address.
     holder: Option<String>,
     gateway: Gateway,
@@ -125,7 +129,7 @@ impl Running {
         loop {
             let now = Instant::now();
             self.reap(now);
-            self.start_interfaces();
+            self.keep_interfaces(now);
             self.hear_routers(now);
             match self.gateway.keep_running(&self.gateway_config, now) {
                 Ok(true) => {
@@ -204,7 +208,7 @@ impl Running {
                 self.link.state = LinkState::Down;
                 self.forget_incoming();
             }
-            self.interfaces.retain(|(_, client)| *client != Some(pid));
+            self.interfaces.retain(|one| one.client != Some(pid));
         }
     }
 
@@ -248,6 +252,7 @@ impl Running {
             uptime: now.duration_since(self.begun),
             gateway_alive: self.gateway.alive(now),
             linked: has_link(self.link.state),
+            whole: self.root.is_whole(),
         };
         let (slot, version) = (self.judge.running, self.judge.version);
         let generation = self.generation;
@@ -319,32 +324,17 @@ impl Running {
 
     /// Light and screen; the screen only when something changed.
     fn show(&mut self) {
-        let cable = |(name, _): &(String, Option<Pid>)| network::has_cable("/".as_ref(), name);
-        let address = |(name, _): &(String, Option<Pid>)| network::has_address(name);
-        let (light, text) = match self.link.state {
-            LinkState::Up if self.sessions > 0 => (
-                Light::Session,
-                format!("online, {} sessions", self.sessions),
-            ),
-            LinkState::Up if self.troubles.wants_somebody() => {
-                (Light::Unclaimed, "online".to_owned())
-            }
-            LinkState::Up => (Light::Online, "online".to_owned()),
-            LinkState::Quarantined => (Light::NoServer, "quarantined".to_owned()),
-            LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(cable) => {
-                (Light::NoCable, "no cable".to_owned())
-            }
-            LinkState::Unclaimed | LinkState::Down if !self.interfaces.iter().any(address) => {
-                (Light::NoAddress, "no address".to_owned())
-            }
-            LinkState::Unclaimed => (Light::Unclaimed, "not claimed".to_owned()),
-            LinkState::Down => (Light::NoServer, "no server".to_owned()),
+        let any = |has: &dyn Fn(&str) -> bool| self.interfaces.iter().any(|one| has(&one.name));
+        let standing = Standing {
+            link: self.link.state,
+            cause: &self.link.cause,
+            sessions: self.sessions,
+            cable: any(&|name| network::has_cable("/".as_ref(), name)),
+            address: any(&network::has_address),
+            card: self.troubles.wants_somebody(),
+            paused: self.paused,
         };
-        // Where the link stands is then only told on the screen.
-        let (light, pause) = match self.paused {
-            true => (Light::Paused, ", paused by the customer's button"),
-            false => (light, ""),
-        };
+        let (light, text) = (standing.light(), standing.text());
         if let Err(error) = self.panel.show(light) {
             console::line(&format!("the light cannot be set: {error}"));
         }
@@ -358,7 +348,7 @@ impl Running {
             (LinkState::Up, _) | (_, "") => String::new(),
             _ => format!(" ({cause}: {sentence})"),
         };
-        let text = format!("status: {text}{pause}{why}, key {fingerprint}");
+        let text = format!("status: {text}{why}, key {fingerprint}");
         if text != self.shown {
             console::line(&text);
             self.shown = text;

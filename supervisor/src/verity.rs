@@ -34,6 +34,9 @@ mod call {
     nix::ioctl_readwrite!(table_load, 0xfd, 9, [u8; HEADER]);
 }
 
+/// The checked root's device.
+pub const ROOT: &str = "/dev/dm-1";
+
 /// Makes a checked root out of a slot and returns its device.
 ///
 /// The verity target takes its data from the beginning of a device only, so

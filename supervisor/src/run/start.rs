@@ -17,6 +17,7 @@ use culvert_wire::Decode as _;
 use culvert_wire::supervisor::LinkState;
 use culvert_wire::update::{KeyList, Purpose};
 
+use super::cables::Offline;
 use super::home::Home;
 use super::{Link, Running, button, claim, data, last, time};
 use crate::card::Unusable;
@@ -24,10 +25,12 @@ use crate::disk::RecordDisk;
 use crate::gateway::{Gateway, USER};
 use crate::health::Trial;
 use crate::install::Judge;
+use crate::root::Reading;
 use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
 use crate::{
     BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, install, network, slot, system,
+    verity,
 };
 
 /// Where the data partition is mounted.
@@ -95,8 +98,10 @@ pub(super) fn start() -> anyhow::Result<Running> {
         panel,
         records,
         trial: None,
+        root: Reading::begin(verity::ROOT.into()),
         network: settings.network,
         interfaces: Vec::new(),
+        offline: Offline::default(),
         holder: None,
         gateway: Gateway::new(now),
         gateway_config: PathBuf::from(GATEWAY_TOML),

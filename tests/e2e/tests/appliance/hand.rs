@@ -56,8 +56,20 @@ impl Hand {
         self.does("system_reset")
     }
 
+    /// Pulls the cable, or plugs it in.
+    pub(crate) fn cable(&mut self, there: bool) -> anyhow::Result<()> {
+        self.tells(
+            "set_link",
+            &format!(",\"arguments\":{{\"name\":\"lan\",\"up\":{there}}}"),
+        )
+    }
+
     fn does(&mut self, command: &str) -> anyhow::Result<()> {
-        let words = format!("{{\"execute\":\"{command}\"}}\n");
+        self.tells(command, "")
+    }
+
+    fn tells(&mut self, command: &str, more: &str) -> anyhow::Result<()> {
+        let words = format!("{{\"execute\":\"{command}\"{more}}}\n");
         self.monitor.get_mut().write_all(words.as_bytes())?;
         loop {
             let line = self.line()?;

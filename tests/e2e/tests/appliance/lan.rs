@@ -20,6 +20,8 @@ pub(crate) const CABLE: &str = "cable";
 pub(crate) const HOST: &str = "10.77.0.1";
 /// The box's address, as the address server gives it.
 pub(crate) const BOX: &str = "10.77.0.50";
+/// The box's address in another network.
+pub(crate) const ELSEWHERE: &str = "10.77.0.60";
 /// The box's address where its file gives it one.
 pub(crate) const FIXED: &str = "10.77.0.51";
 /// This end of the cable for those who have IPv6 alone.
@@ -41,6 +43,8 @@ pub(crate) enum Names {
     Known,
     /// Nobody answers.
     Dead,
+    /// It does, and addresses are others.
+    Elsewhere,
     /// It does, on a site with IPv6 alone.
     Ipv6,
 }
@@ -156,14 +160,17 @@ fn seen(words: &[&str]) -> anyhow::Result<String> {
 fn served(names: Names) -> Vec<String> {
     let record = |address| format!("--host-record={SERVER_NAME},{address}");
     match names {
-        Names::Known | Names::Dead => vec![
-            format!("--dhcp-range={BOX},{BOX},10m"),
+        Names::Known | Names::Dead | Names::Elsewhere => vec![
+            match names {
+                Names::Elsewhere => format!("--dhcp-range={ELSEWHERE},{ELSEWHERE},10m"),
+                Names::Known | Names::Dead | Names::Ipv6 => format!("--dhcp-range={BOX},{BOX},10m"),
+            },
             record(HOST),
             // Told even when nobody answers there.
             format!("--dhcp-option=option:dns-server,{HOST}"),
             match names {
                 Names::Dead => "--port=0".to_owned(),
-                Names::Known | Names::Ipv6 => "--port=53".to_owned(),
+                Names::Known | Names::Elsewhere | Names::Ipv6 => "--port=53".to_owned(),
             },
         ],
         Names::Ipv6 => vec![

@@ -95,7 +95,7 @@ fn a_box_comes_back_from_bad_company() -> anyhow::Result<()> {
     let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
     hardship::endless(&provider, &card, &release, &key)?;
     hardship::fill(&card)?;
-    wrecks::damaged_root(&card, &built, &key, &[])?.cut();
+    wrecks::damaged_root(&card, &built, (&key, wrecks::LATE), &[])?.cut();
     let mut machine = Machine::boot(&card.path, &[])?;
     machine.says("the data partition is full")?;
     ensure!(machine.online()? == key, "full data must not cost the key");

@@ -259,10 +259,10 @@ impl Provider {
         self.lan.unplug_servers();
     }
 
-    /// Whether somebody has a DHCP lease.
-    pub(crate) fn gave_an_address(&self) -> anyhow::Result<bool> {
+    /// Whether somebody has a DHCP lease of this address.
+    pub(crate) fn gave(&self, address: &str) -> anyhow::Result<bool> {
         let leases = fs::read_to_string(self.home.join("leases"))?;
-        Ok(leases.contains(lan::BOX))
+        Ok(leases.contains(address))
     }
 
     /// A command of the owner of the machine; answers what it printed.

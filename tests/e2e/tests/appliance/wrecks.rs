@@ -13,6 +13,10 @@ use crate::sabotage::Release;
 use crate::sites::Proxy;
 use crate::{batch, hardship, sites};
 
+/// Bytes of the root: one that the start reads, one in the middle of the gateway's program.
+const EARLY: u64 = 5000;
+pub(crate) const LATE: u64 = 3 << 20;
+
 /// S26, P6, P7: a card of a batch claims its box, which gets its site later; a
 /// dead slot on another board without DHCP, a release that dies before it can judge
 /// itself, a damaged root behind a proxy, with a second claim code that the box has
@@ -30,7 +34,7 @@ fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyho
     let code = hardship::of_another_provider(&settings)?;
     card.provision(&(code + &sites::behind_a_proxy()))?;
     let proxy = Proxy::start(&provider.home)?;
-    let machine = damaged_root(&card, &built, &key, &sites::OTHER_BOARD)?;
+    let machine = damaged_root(&card, &built, (&key, EARLY), &sites::OTHER_BOARD)?;
     proxy.was_used()?;
     hardship::needless_code(&provider, &card, machine)
 }
@@ -84,7 +88,8 @@ pub(crate) fn late_and_dead(
     provider.unplug_servers();
     let mut machine = Machine::boot(&card.path, &["-rtc", "base=2099-01-01T00:00:00"])?;
     machine.boots("slot b: release 0.1.0 (version 1)")?;
-    hardship::late_network(provider, &mut machine, key)
+    hardship::late_network(provider, &mut machine, key)?;
+    sites::carried_on(provider, &mut machine, key)
 }
 
 /// The record wants slot A, which is not there.
@@ -95,21 +100,22 @@ fn slot_b_alone(card: &Card, built: &Path) -> anyhow::Result<()> {
     card.zero("slot-a", 4096)
 }
 
-/// A bit of the running slot's root is wrong: no byte of it is believed, and
-/// the other slot is there again.
+/// A bit of the running slot's root is wrong, whether the start needs it or not: it is
+/// found before the release counts as healthy, and the other slot is there again.
 pub(crate) fn damaged_root(
     card: &Card,
     built: &Path,
-    key: &str,
+    (key, at): (&str, u64),
     more: &[&str],
 ) -> anyhow::Result<Machine> {
     for part in ["slot-a", "record-1", "record-2"] {
         card.restore(part, &built.join("culvert-qemu-virt-1.img"))?;
     }
-    card.flip("slot-a", card.part("slot-a", "root")? + 5000)?;
+    card.flip("slot-a", card.part("slot-a", "root")? + at)?;
     let mut machine = Machine::boot(&card.path, more)?;
     machine.boots("culvert: slot a")?;
     machine.boots("slot b: release 0.1.0 (version 1)")?;
+    machine.never_said("this release is healthy")?;
     ensure!(machine.online()? == key, "the other slot must keep the key");
     Ok(machine)
 }

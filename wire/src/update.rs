@@ -289,9 +289,6 @@ impl SignedManifest {
                 box_is: board.to_owned(),
             });
         }
-        if !(1..=MAX_VERSION).contains(&self.manifest.version) {
-            return Err(UpdateError::Version(self.manifest.version));
-        }
         if let Purpose::Install {
             version_floor,
             generation_floor,
@@ -310,6 +307,9 @@ impl SignedManifest {
             if self.manifest.expires <= now {
                 return Err(UpdateError::Expired);
             }
+        }
+        if !(1..=MAX_VERSION).contains(&self.manifest.version) {
+            return Err(UpdateError::Version(self.manifest.version));
         }
         Ok((&self.manifest, keys))
     }

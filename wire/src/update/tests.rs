@@ -150,7 +150,7 @@ fn a_version_that_a_boot_loader_cannot_compare_is_refused() {
             ..manifest()
         };
         let signed = SignedManifest::sign(manifest, vec![], &key(10));
-        judge(&signed, &list(1, 1, &[10]), install())
+        judge(&signed, &list(1, 1, &[10]), Purpose::Boot)
     };
 
     assert_eq!(of(MAX_VERSION), Ok(1));

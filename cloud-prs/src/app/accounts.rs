@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::names::name;
 use super::people::{manages, sees};
+use super::second::source;
 use super::trail::{Doer, Event};
 use super::{App, AppError, Call};
 use crate::authz::{Action, Held, Node};
@@ -197,9 +198,13 @@ impl App {
             .await?
             .ok_or_else(AppError::not_found)?;
         drop(db);
+        // Before the work: whoever has her cookie could guess here.
+        let from = source(call);
+        self.may_try(&user, from).await?;
         if !self.passwords.fits(old, Some(user.password.clone())).await {
             return Err(AppError::because(Reason::SignInRefused));
         }
+        self.throttle.succeeded(&user.name, from, self.now());
         let hash = self.passwords.hash(new).await?;
         let mut write = self.store.write().await?;
         let user = User {

@@ -186,7 +186,8 @@ impl App {
         Ok((user, label))
     }
 
-    /// Counts one try at a second factor.
+    /// Counts one try at a second factor, or at anything else that somebody proves
+    /// who is signed in.
     pub(super) async fn may_try(&self, user: &User, from: IpAddr) -> Result<(), AppError> {
         match self.throttle.begin_second(&user.name, from, self.now()) {
             Verdict::Try => Ok(()),
@@ -277,10 +278,7 @@ impl App {
         let Identity::Person { user, token, .. } = &call.actor.identity else {
             return Err(AppError::not_allowed());
         };
-        let from = call
-            .source
-            .parse()
-            .unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let from = source(call);
         let mut db = self.store.read().await?;
         let found = users::by_id(&mut db, *user).await?;
         drop(db);
@@ -316,6 +314,12 @@ impl App {
         self.record(&mut write, &call.into(), event).await?;
         Ok(write.commit().await?)
     }
+}
+
+/// From where a call comes.
+pub(super) fn source(call: &Call) -> IpAddr {
+    let source = call.source.parse();
+    source.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
 }
 
 /// The waiting sign-in is over.

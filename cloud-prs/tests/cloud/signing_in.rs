@@ -104,6 +104,27 @@ async fn guessing_is_throttled_without_locking_the_account_elsewhere() {
     );
 }
 
+/// Threat 28: whoever has stolen a sign-in does not get to guess the password with
+/// it, and past the limit no password is compared any more.
+#[tokio::test]
+async fn guessing_the_password_to_change_it_is_throttled() {
+    let world = World::new().await;
+    let ann = From::Link(&world.ann.link);
+    let change = async |old: &str| {
+        let body = format!(r#"{{"old":"{old}","new":"another long password"}}"#);
+        let (status, _) = world.send(&ann, "PUT", "/api/v1/me/password", &body).await;
+        status
+    };
+    for n in 0..25 {
+        let expected = if n < 20 { 401 } else { 429 };
+        assert_eq!(change("guess guess").await, expected, "{n}");
+    }
+    assert_eq!(change(PASSWORD).await, 429, "it was compared");
+
+    world.pass(HOUR);
+    assert_eq!(change(PASSWORD).await, 204);
+}
+
 /// Part 12: every sign-in and refusal is a row; what was typed is not.
 #[tokio::test]
 async fn sign_ins_and_refusals_are_recorded_without_what_was_typed() {

@@ -204,7 +204,7 @@ impl App {
         if !self.passwords.fits(old, Some(user.password.clone())).await {
             return Err(AppError::because(Reason::SignInRefused));
         }
-        self.throttle.succeeded(&user.name, from, self.now());
+        self.throttle.succeeded_second(&user.name, from);
         let hash = self.passwords.hash(new).await?;
         let mut write = self.store.write().await?;
         let user = User {

@@ -4,6 +4,7 @@
 //! minutes and a few tries; the oldest goes when there are too many.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use culvert_wire::UnixMs;
@@ -32,6 +33,8 @@ pub(super) enum For {
         device: Option<PublicKey>,
         /// What the list of sign-ins will show.
         label: String,
+        /// From where the password came.
+        from: IpAddr,
     },
     /// A passkey alone, of whoever has it: to sign in, or once more.
     Passkey,

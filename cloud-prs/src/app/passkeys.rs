@@ -206,11 +206,11 @@ impl App {
                 (challenge, nonce, vec![])
             }
             Some(challenge) => {
-                let (user, _) = self.waiting_sign_in(via, challenge, false).await?;
+                let begun = self.waiting_sign_in(via, challenge, false).await?;
                 let found = self.challenges.look(challenge, self.now());
                 let nonce = found.ok_or_else(over)?.nonce;
                 let mut db = self.store.read().await?;
-                let known = passkeys::of_user(&mut db, user.id).await?;
+                let known = passkeys::of_user(&mut db, begun.user.id).await?;
                 (challenge.clone(), nonce, known)
             }
         };
@@ -244,14 +244,13 @@ impl App {
             .ok_or_else(over)?;
         let alone = waiting.what == For::Passkey;
         if !alone {
-            let (user, label) = self.waiting_sign_in(via, challenge, true).await?;
+            let begun = self.waiting_sign_in(via, challenge, true).await?;
+            let user = &begun.user;
             let owner = self.proves_passkey(challenge, message, page, false).await?;
             if owner != Some(user.id) {
-                return Err(self.wrong_factor(&user, via.from()).await?);
+                return Err(self.wrong_factor(user, via.from()).await?);
             }
-            return self
-                .finish_second(via, &user, &label, challenge, "passkey")
-                .await;
+            return self.finish_second(via, &begun, challenge, "passkey").await;
         }
         self.may_try_alone(via.from()).await?;
         let owner = self.proves_passkey(challenge, message, page, true).await?;
@@ -264,7 +263,8 @@ impl App {
         let Some(user) = user.filter(|user| !user.disabled) else {
             return Err(self.wrong_alone(message, via.from()).await?);
         };
-        self.throttle.succeeded(&user.name, via.from(), self.now());
+        self.throttle
+            .succeeded_alone(&user.name, via.from(), self.now());
         if !self.challenges.done(challenge) {
             return Err(over());
         }

@@ -50,6 +50,15 @@ pub struct StepUp {
     pub challenge: Option<Secret>,
 }
 
+/// A sign-in whose password fitted.
+pub(super) struct Begun {
+    pub(super) user: User,
+    /// What the list of sign-ins will show.
+    label: String,
+    /// From where the password came.
+    from: IpAddr,
+}
+
 impl App {
     /// The second factors of an account.
     pub(super) async fn two_factor(
@@ -95,6 +104,7 @@ impl App {
             user: user.id,
             device: via.device(),
             label: label.to_owned(),
+            from: via.from(),
         };
         let (challenge, _) = self.challenges.make(what, self.now());
         Ok(Some(SignInAnswer::SecondFactor(SecondFactorNeeded {
@@ -112,7 +122,8 @@ impl App {
         via: Via<'_>,
         ask: &SecondAnswer,
     ) -> Result<SignInAnswer, AppError> {
-        let (user, label) = self.waiting_sign_in(via, &ask.challenge, true).await?;
+        let begun = self.waiting_sign_in(via, &ask.challenge, true).await?;
+        let user = &begun.user;
         let mut write = self.store.write().await?;
         let method = match (&ask.totp, &ask.recovery) {
             (Some(code), None) => self
@@ -129,10 +140,10 @@ impl App {
         };
         let Some(method) = method else {
             drop(write);
-            return Err(self.wrong_factor(&user, via.from()).await?);
+            return Err(self.wrong_factor(user, via.from()).await?);
         };
         write.commit().await?;
-        self.finish_second(via, &user, &label, &ask.challenge, method)
+        self.finish_second(via, &begun, &ask.challenge, method)
             .await
     }
 
@@ -140,8 +151,7 @@ impl App {
     pub(super) async fn finish_second(
         &self,
         via: Via<'_>,
-        user: &User,
-        label: &str,
+        begun: &Begun,
         challenge: &Secret,
         method: &'static str,
     ) -> Result<SignInAnswer, AppError> {
@@ -149,7 +159,9 @@ impl App {
         if !self.challenges.done(challenge) {
             return Err(over());
         }
-        self.throttle.succeeded(&user.name, via.from(), self.now());
+        let Begun { user, label, from } = begun;
+        self.throttle.succeeded_second(&user.name, via.from());
+        self.throttle.succeeded(&user.name, *from, self.now());
         let signed = self.admit(via, user, label, method).await?;
         Ok(SignInAnswer::Done(Box::new(signed)))
     }
@@ -161,7 +173,7 @@ impl App {
         via: Via<'_>,
         challenge: &Secret,
         counts: bool,
-    ) -> Result<(User, String), AppError> {
+    ) -> Result<Begun, AppError> {
         let found = if counts {
             self.challenges.attempt(challenge, self.now())
         } else {
@@ -171,6 +183,7 @@ impl App {
             user,
             device,
             label,
+            from,
         }) = found.map(|found| found.what)
         else {
             return Err(over());
@@ -183,7 +196,7 @@ impl App {
         if counts {
             self.may_try(&user, via.from()).await?;
         }
-        Ok((user, label))
+        Ok(Begun { user, label, from })
     }
 
     /// Counts one try at a second factor, or at anything else that somebody proves
@@ -307,7 +320,7 @@ impl App {
         if !fits {
             return Err(self.wrong_factor(&person, from).await?);
         }
-        self.throttle.succeeded(&person.name, from, self.now());
+        self.throttle.succeeded_second(&person.name, from);
         let mut write = self.store.write().await?;
         tokens::step_up(&mut write, *token, self.now()).await?;
         let event = Event::done("step-up", None, token);

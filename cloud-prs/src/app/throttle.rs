@@ -175,31 +175,32 @@ impl Throttle {
 
     /// Takes a claim back that was not refused.
     pub(crate) fn claimed(&self, from: IpAddr) {
-        let table = &mut *self.lock();
-        for key in [Key::ClaimsOf(Net::of(from)), Key::Claims] {
-            if let Some(count) = table.counts.get_mut(&key) {
-                count.failures = count.failures.saturating_sub(1);
-            }
-        }
+        let keys = [Key::ClaimsOf(Net::of(from)), Key::Claims];
+        self.lock().take_back(keys);
     }
 
-    /// Takes a try back that did not fail.
+    /// Takes a try back that did not fail, where it was made.
     pub(crate) fn succeeded(&self, name: &str, from: IpAddr, now: UnixMs) {
         let table = &mut *self.lock();
         let (name, net) = (short(name), Net::of(from));
-        table.counts.remove(&Key::NameAndNet(name.clone(), net));
-        let keys = [
-            Key::Net(net),
-            Key::Name(name.clone()),
-            Key::Second(name.clone()),
-        ];
-        for key in keys {
-            if let Some(count) = table.counts.get_mut(&key) {
-                count.failures = count.failures.saturating_sub(1);
-            }
-        }
-        make_room(&mut table.good, |at| *at);
-        table.good.insert((name, net), now);
+        table.take_back([Key::Net(net), Key::Name(name.clone())]);
+        table.signed_in(name, net, now);
+    }
+
+    /// The same for a second factor. What is taken back is exactly what
+    /// [`Self::begin_second`] counted: less, and colleagues behind one address lock
+    /// each other out; more, and an own account gives tries at others.
+    pub(crate) fn succeeded_second(&self, name: &str, from: IpAddr) {
+        let keys = [Key::Net(Net::of(from)), Key::Second(short(name))];
+        self.lock().take_back(keys);
+    }
+
+    /// The same for a passkey alone.
+    pub(crate) fn succeeded_alone(&self, name: &str, from: IpAddr, now: UnixMs) {
+        let table = &mut *self.lock();
+        let net = Net::of(from);
+        table.take_back([Key::Net(net)]);
+        table.signed_in(short(name), net, now);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
@@ -228,6 +229,22 @@ impl Table {
         }
         count.failures = count.failures.saturating_add(1);
         (count.failures > limit).then(|| !std::mem::replace(&mut count.told, true))
+    }
+
+    /// Takes one of each back.
+    fn take_back<const N: usize>(&mut self, keys: [Key; N]) {
+        for key in keys {
+            if let Some(count) = self.counts.get_mut(&key) {
+                count.failures = count.failures.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Notes from where somebody has signed in.
+    fn signed_in(&mut self, name: String, net: Net, now: UnixMs) {
+        self.counts.remove(&Key::NameAndNet(name.clone(), net));
+        make_room(&mut self.good, |at| *at);
+        self.good.insert((name, net), now);
     }
 }
 
@@ -362,6 +379,39 @@ mod tests {
         assert_eq!(verdict, Verdict::Wait { first: true });
         let later = UnixMs(SECOND_WINDOW_MS);
         assert_eq!(throttle.begin_second("ann", HERE, later), Verdict::Try);
+    }
+
+    #[test]
+    fn a_hundred_colleagues_behind_one_address_sign_in_with_two_factors() {
+        let throttle = Throttle::default();
+        fail(&throttle, "guessed", HERE, 3);
+        for n in 0..100 {
+            let (name, now) = (format!("colleague {n}"), UnixMs(n * WINDOW_MS / 101));
+            assert_eq!(throttle.begin(&name, HERE, now), Verdict::Try, "{n}");
+            assert_eq!(throttle.begin_second(&name, HERE, now), Verdict::Try, "{n}");
+            throttle.succeeded_second(&name, HERE);
+            throttle.succeeded(&name, HERE, now);
+        }
+        // The guesses count as before.
+        let failures = |key: Key| throttle.lock().counts[&key].failures;
+        assert_eq!(failures(Key::Net(Net::of(HERE))), 3);
+    }
+
+    #[test]
+    fn a_success_takes_back_no_try_of_another_kind() {
+        let throttle = Throttle::default();
+        let failures = |key: Key| throttle.lock().counts[&key].failures;
+        throttle.begin("ann", HERE, UnixMs(0));
+        throttle.begin_second("ann", HERE, UnixMs(0));
+        throttle.begin_alone(HERE, UnixMs(0));
+        throttle.succeeded_alone("ann", HERE, UnixMs(0));
+        assert_eq!(failures(Key::Net(Net::of(HERE))), 2);
+        assert_eq!(failures(Key::Name("ann".into())), 1);
+        assert_eq!(failures(Key::Second("ann".into())), 1);
+        throttle.succeeded("ann", HERE, UnixMs(0));
+        assert_eq!(failures(Key::Second("ann".into())), 1);
+        throttle.succeeded_second("ann", HERE);
+        assert_eq!(failures(Key::Second("ann".into())), 0);
     }
 
     #[test]

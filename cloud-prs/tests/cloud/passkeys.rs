@@ -165,6 +165,25 @@ on_both! {
     }
 }
 
+/// A whole office comes from one address: who signs in with two factors leaves
+/// nothing that counts against the next one.
+#[tokio::test]
+async fn one_network_signs_in_with_two_factors_as_often_as_it_likes() {
+    let world = World::new().await;
+    let page = world.browse("ann").await;
+    let mut key = Authenticator::new();
+    assert_eq!(add(&world, &page, &key).await.0, 201);
+    for n in 0..35 {
+        let body = json!({ "name": "ann", "password": PASSWORD });
+        let (status, waiting) = post(&world, &Page::default(), "/api/v1/sign-in", body).await;
+        assert_eq!(status, 200, "{n}: {waiting}");
+        let begun = begin(&world, json!({ "challenge": waiting["challenge"] })).await;
+        let answer = key.get(&begun["options"]);
+        let (status, said) = finish(&world, &begun, answer).await;
+        assert_eq!(status, 200, "{n}: {said}");
+    }
+}
+
 /// Another site's page, another site's key, nobody there, a copy, a wrong key.
 #[tokio::test]
 async fn a_passkeys_answer_that_is_not_all_right_signs_nobody_in() {

@@ -51,14 +51,13 @@ impl Passwords {
             .unwrap_or_else(|_| Err(failed()))
     }
 
-    /// Whether a password fits a stored hash; with none the same work is done
-    /// and the answer is no.
+    /// Whether a password fits a stored hash; with none, or with what is no hash, the
+    /// same work is done and the answer is no.
     pub(crate) async fn fits(&self, password: &Secret, stored: Option<String>) -> bool {
         let Ok(_turn) = self.turns.acquire().await else {
             return false;
         };
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.nobody());
+        let (stored, known) = self.compared_with(stored);
         let password = password.clone();
         let fits = tokio::task::spawn_blocking(move || {
             let long = password.reveal().len() > MAX_PASSWORD;
@@ -72,6 +71,16 @@ impl Passwords {
         .await
         .unwrap_or(false);
         fits && known
+    }
+
+    /// The hash that a password is compared with, and whether it is anybody's. After
+    /// "Lost phone" an account has none.
+    fn compared_with(&self, stored: Option<String>) -> (String, bool) {
+        let known = stored.filter(|stored| PasswordHash::new(stored).is_ok());
+        match known {
+            Some(stored) => (stored, true),
+            None => (self.nobody(), false),
+        }
     }
 
     fn nobody(&self) -> String {
@@ -92,4 +101,31 @@ fn hash(password: &Secret) -> Result<String, AppError> {
 
 fn failed() -> AppError {
     AppError::new(Reason::Internal, "the password could not be hashed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Threat 28: an account that has no password takes the work that an unknown
+    /// name takes.
+    #[tokio::test]
+    async fn no_password_is_compared_with_the_hash_of_nobody() {
+        let passwords = Passwords::default();
+        let own = hash(&Secret::new("correct horse battery".into())).unwrap();
+        for stored in [None, Some(String::new()), Some("no hash".into())] {
+            let (against, known) = passwords.compared_with(stored.clone());
+            assert_eq!((against, known), (passwords.nobody(), false), "{stored:?}");
+            for typed in ["", "no hash", "correct horse battery"] {
+                let typed = Secret::new(typed.into());
+                assert!(!passwords.fits(&typed, stored.clone()).await);
+            }
+        }
+        let nobody = passwords.nobody();
+        assert!(PasswordHash::new(&nobody).is_ok());
+        // The same work: all but the salt and the sum.
+        let work = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(work(&nobody), work(&own));
+        assert!(passwords.compared_with(Some(own)).1);
+    }
 }

@@ -17,6 +17,7 @@ use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use serde_json::json;
 
+use super::throttle::Net;
 use super::trail::Event;
 use super::{App, AppError, Call, Caller, Via};
 use crate::authz::Action;
@@ -24,9 +25,9 @@ use crate::store::users;
 
 /// How long a code is good, in milliseconds.
 const GOOD_MS: u64 = 10 * 60_000;
-/// Hand-overs that wait, in all and from one address.
+/// Hand-overs that wait, in all and from one network.
 const MOST: usize = 1000;
-const PER_ADDRESS: usize = 20;
+const PER_NET: usize = 20;
 /// Wrong codes that one person may type in [`GOOD_MS`].
 const WRONG: u32 = 10;
 /// Letters and digits that nobody takes for one another.
@@ -128,9 +129,9 @@ impl App {
         let same = inside
             .waiting
             .values()
-            .filter(|one| one.from == from)
+            .filter(|one| Net::of(one.from) == Net::of(from))
             .count();
-        if inside.waiting.len() >= MOST || same >= PER_ADDRESS {
+        if inside.waiting.len() >= MOST || same >= PER_NET {
             return Err(AppError::because(Reason::Throttled));
         }
         let code = code(rand::random());

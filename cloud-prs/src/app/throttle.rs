@@ -95,10 +95,10 @@ struct Count {
 
 /// A /24 or a /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Net(u64, bool);
+pub(super) struct Net(u64, bool);
 
 impl Net {
-    fn of(ip: IpAddr) -> Self {
+    pub(super) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self(u64::from(ip.to_bits() >> 8), false),
             IpAddr::V6(ip) => {

@@ -1,5 +1,6 @@
 //! `culvert login` through the portal, and the portal's links for `culvert`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use culvert_cloud_prs::app::{Call, Caller};
@@ -11,8 +12,12 @@ use serde_json::Value;
 use crate::world::{From, World, from};
 
 fn program(seed: u8) -> Arc<Caller> {
+    program_at(seed, from())
+}
+
+fn program_at(seed: u8, from: SocketAddr) -> Arc<Caller> {
     let device = SigningKey::from_seed(&[seed; 32]).public();
-    Arc::new(Caller::new(device, from(), None))
+    Arc::new(Caller::new(device, from, None))
 }
 
 fn begin(world: &World, link: &Caller) -> HandOverAnswer {
@@ -146,14 +151,26 @@ async fn codes_cannot_be_tried_out() {
 #[tokio::test]
 async fn programs_that_wait_are_bounded() {
     let world = World::new().await;
-    let mut refused = 0;
-    for seed in 0..=40 {
+    let refused = |at: fn(u8) -> SocketAddr| {
         let ask = NewHandOver {
             label: String::new(),
         };
-        refused += usize::from(world.app.begin_hand_over(&program(seed), &ask).is_err());
+        let begin = |seed| {
+            let program = program_at(seed, at(seed));
+            world.app.begin_hand_over(&program, &ask)
+        };
+        (0..=40).filter(|seed| begin(*seed).is_err()).count()
+    };
+    assert_eq!(refused(|_| from()), 21, "twenty of one address");
+    let one_net = refused(|seed| SocketAddr::from(([198, 51, 100, seed], 1)));
+    assert_eq!(one_net, 21, "twenty of one /24");
+    fn here(net: u8, seed: u8) -> SocketAddr {
+        let (net, seed) = (net.into(), seed.into());
+        SocketAddr::from(([0x2001, 0xdb8, 0, net, 0, 0, 0, seed], 1))
     }
-    assert_eq!(refused, 21, "twenty of one address");
+    let one_net = refused(|seed| here(1, seed));
+    assert_eq!(one_net, 21, "twenty of one /64");
+    assert_eq!(refused(|seed| here(100 + seed, 1)), 0, "each its own");
     // Over HTTPS there is no device key to bind to.
     let page = world.browse("ann").await;
     let (status, _) = world

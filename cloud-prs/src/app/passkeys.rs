@@ -202,6 +202,10 @@ impl App {
         let (_, site) = site(page)?;
         let (challenge, nonce, known) = match waiting {
             None => {
+                let asked = self.throttle.begin_ask(via.from(), self.now());
+                if asked != Verdict::Try {
+                    return Err(AppError::because(Reason::Throttled));
+                }
                 let (challenge, nonce) = self.challenges.make(For::Passkey, self.now());
                 (challenge, nonce, vec![])
             }

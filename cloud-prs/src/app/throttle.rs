@@ -1,6 +1,6 @@
 //! Slows down guessing: failed sign-ins for each account from each network,
 //! and for each network over all accounts. And claims, for each network and in
-//! all.
+//! all. And questions for a passkey, which anybody may ask, for each network.
 //!
 //! A stranger cannot lock somebody else's account where that has signed in
 //! before: the tight limit holds for her own network only, and the limit over
@@ -28,6 +28,10 @@ const CLAIMS_PER_NET: u32 = 30;
 /// Claims that all networks may have refused: as many as the database looks up
 /// without anybody noticing, 60 a second.
 const CLAIMS: u32 = 18_000;
+/// Questions for a passkey from one network, answered or not: a few for each of a
+/// hundred colleagues who come at once. Thirty networks and more fill the table of
+/// those that wait, so that one cannot push all others' out.
+const ASKS_PER_NET: u32 = 300;
 /// How long a wrong second factor counts, in milliseconds.
 const SECOND_WINDOW_MS: u64 = 60 * 60 * 1000;
 /// How long a failure counts, in milliseconds.
@@ -70,6 +74,7 @@ enum Key {
     Second(String),
     ClaimsOf(Net),
     Claims,
+    Asks(Net),
 }
 
 impl Key {
@@ -80,7 +85,8 @@ impl Key {
             | Self::Net(_)
             | Self::Name(_)
             | Self::ClaimsOf(_)
-            | Self::Claims => WINDOW_MS,
+            | Self::Claims
+            | Self::Asks(_) => WINDOW_MS,
             Self::Second(_) => SECOND_WINDOW_MS,
         }
     }
@@ -168,6 +174,18 @@ impl Throttle {
             None => table.count(Key::Claims, CLAIMS, now),
         };
         match wait {
+            Some(first) => Verdict::Wait { first },
+            None => Verdict::Try,
+        }
+    }
+
+    /// The same for a question that a passkey alone is to answer. It says nothing and
+    /// is never taken back: what is bounded is how many wait.
+    pub(crate) fn begin_ask(&self, from: IpAddr, now: UnixMs) -> Verdict {
+        match self
+            .lock()
+            .count(Key::Asks(Net::of(from)), ASKS_PER_NET, now)
+        {
             Some(first) => Verdict::Wait { first },
             None => Verdict::Try,
         }
@@ -366,6 +384,20 @@ mod tests {
             throttle.begin_claim(AWAY, UnixMs(WINDOW_MS + 1)),
             Verdict::Try
         );
+    }
+
+    #[test]
+    fn questions_for_a_passkey_count_for_their_network_alone() {
+        let throttle = Throttle::default();
+        for _ in 0..ASKS_PER_NET {
+            assert_eq!(throttle.begin_ask(HERE, UnixMs(0)), Verdict::Try);
+        }
+        let verdict = throttle.begin_ask(NEAR, UnixMs(1));
+        assert_eq!(verdict, Verdict::Wait { first: true });
+        assert_eq!(throttle.begin_ask(AWAY, UnixMs(1)), Verdict::Try);
+        // Nor does it cost anybody a sign-in.
+        assert_eq!(throttle.begin("ann", HERE, UnixMs(1)), Verdict::Try);
+        assert_eq!(throttle.begin_ask(HERE, UnixMs(WINDOW_MS)), Verdict::Try);
     }
 
     #[test]

@@ -184,6 +184,31 @@ async fn one_network_signs_in_with_two_factors_as_often_as_it_likes() {
     }
 }
 
+/// Anybody may ask for a passkey's challenge: one network asks a bounded number of
+/// times, and a sign-in whose password fitted goes on all the same.
+#[tokio::test]
+async fn questions_without_end_are_refused_and_hold_up_no_second_step() {
+    let world = World::new().await;
+    let page = world.browse("ann").await;
+    let mut key = Authenticator::new();
+    assert_eq!(add(&world, &page, &key).await.0, 201);
+    let body = json!({ "name": "ann", "password": PASSWORD });
+    let (_, waiting) = post(&world, &Page::default(), "/api/v1/sign-in", body).await;
+    let (stranger, path) = (Page::default(), "/api/v1/sign-in/passkey/begin");
+    let mut answers = Vec::new();
+    for _ in 0..310 {
+        let (status, _) = post(&world, &stranger, path, json!({})).await;
+        answers.push(status);
+    }
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 300);
+    assert_eq!(answers.last(), Some(&429));
+
+    let begun = begin(&world, json!({ "challenge": waiting["challenge"] })).await;
+    let answer = key.get(&begun["options"]);
+    let (status, said) = finish(&world, &begun, answer).await;
+    assert_eq!(status, 200, "{said}");
+}
+
 /// Another site's page, another site's key, nobody there, a copy, a wrong key.
 #[tokio::test]
 async fn a_passkeys_answer_that_is_not_all_right_signs_nobody_in() {

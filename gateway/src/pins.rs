@@ -100,6 +100,9 @@ pub enum PinsError {
     /// Somebody has refused the key for good.
     #[error("this key was refused for good: `culvert-gateway pins forget` on the box lifts that")]
     Refused,
+    /// Somebody has pinned another key than the one that was shown as pinned.
+    #[error("another key was pinned meanwhile")]
+    Overtaken,
 }
 
 impl Pins {
@@ -127,29 +130,30 @@ impl Pins {
         self.load()
     }
 
-    /// Pins a key, in place of any other.
+    /// Pins a key for somebody who was told that `told` is pinned, and gives the key
+    /// that it replaces.
     ///
     /// # Errors
     /// [`PinsError`]; the key is then not pinned. One that was refused for good
-    /// stays refused.
+    /// stays refused, and one that a colleague has pinned meanwhile stays pinned.
     pub fn accept(
         &self,
         target: &Target,
         algorithm: &str,
         fingerprint: &str,
+        told: Option<&Key>,
         now: UnixMs,
-    ) -> Result<(), PinsError> {
+    ) -> Result<Option<Key>, PinsError> {
         self.change(target, |pin| {
-            // Refused by a colleague while this question was open.
-            if pin.refused.iter().any(|refused| refused == fingerprint) {
-                return Err(PinsError::Refused);
+            pin.allows(fingerprint, told)?;
+            if pin.judge(fingerprint) == Judgement::Pinned {
+                return Ok(None);
             }
-            pin.key = Some(Key {
+            Ok(pin.key.replace(Key {
                 algorithm: algorithm.to_owned(),
                 fingerprint: fingerprint.to_owned(),
                 since_ms: now.0,
-            });
-            Ok(())
+            }))
         })
     }
 
@@ -193,19 +197,20 @@ impl Pins {
         Ok(known)
     }
 
-    fn change(
+    fn change<T>(
         &self,
         target: &Target,
-        change: impl FnOnce(&mut Pin) -> Result<(), PinsError>,
-    ) -> Result<(), PinsError> {
+        change: impl FnOnce(&mut Pin) -> Result<T, PinsError>,
+    ) -> Result<T, PinsError> {
         let _one = self.one();
         let mut hosts = self.load()?;
         let place = place(target);
         if !hosts.contains_key(&place) && hosts.len() >= MAX_HOSTS {
             return Err(PinsError::Full);
         }
-        change(hosts.entry(place).or_default())?;
-        self.store(hosts)
+        let changed = change(hosts.entry(place).or_default())?;
+        self.store(hosts)?;
+        Ok(changed)
     }
 
     fn one(&self) -> std::sync::MutexGuard<'_, ()> {
@@ -250,6 +255,20 @@ impl Pin {
             Some(key) => Judgement::Changed(key.clone()),
         }
     }
+
+    /// Whether somebody may accept a key who was told that `told` is pinned:
+    /// colleagues may have answered while her question was open.
+    ///
+    /// # Errors
+    /// [`PinsError::Refused`], [`PinsError::Overtaken`].
+    pub fn allows(&self, fingerprint: &str, told: Option<&Key>) -> Result<(), PinsError> {
+        let told = told.map(|key| &key.fingerprint);
+        match self.judge(fingerprint) {
+            Judgement::Revoked(_) => Err(PinsError::Refused),
+            Judgement::Changed(key) if told != Some(&key.fingerprint) => Err(PinsError::Overtaken),
+            Judgement::New | Judgement::Pinned | Judgement::Changed(_) => Ok(()),
+        }
+    }
 }
 
 /// How a host is named in the file. The protocol is not in it: SSH keys are
@@ -282,7 +301,7 @@ mod tests {
         let judge = |fingerprint| pins.read(&here).unwrap().judge(fingerprint);
         assert_eq!(judge("SHA256:a"), Judgement::New);
 
-        pins.accept(&here, "ssh-ed25519", "SHA256:a", UnixMs(7))
+        pins.accept(&here, "ssh-ed25519", "SHA256:a", None, UnixMs(7))
             .unwrap();
 
         assert_eq!(judge("SHA256:a"), Judgement::Pinned);
@@ -297,6 +316,35 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_a_colleague_pinned_meanwhile_is_replaced_only_by_who_was_told_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pins = Pins::of(dir.path());
+        let here = target(HERE, 22);
+        let accept = |fingerprint, told: Option<&Key>, at| {
+            pins.accept(&here, "ssh-ed25519", fingerprint, told, UnixMs(at))
+        };
+        let pinned = || pins.read(&here).unwrap().key.unwrap();
+        // All were asked when the host was new.
+        assert_eq!(accept("SHA256:a", None, 1).unwrap(), None);
+        let first = pinned();
+        let overtaken = accept("SHA256:b", None, 2);
+        assert!(matches!(overtaken, Err(PinsError::Overtaken)));
+        assert_eq!(accept("SHA256:a", None, 3).unwrap(), None);
+        assert_eq!(pinned(), first);
+
+        // Two were told of the first one.
+        let replaced = accept("SHA256:b", Some(&first), 4).unwrap();
+        assert_eq!(replaced.as_ref(), Some(&first));
+        let overtaken = accept("SHA256:c", Some(&first), 5);
+        assert!(matches!(overtaken, Err(PinsError::Overtaken)));
+        assert_eq!(pinned().fingerprint, "SHA256:b");
+        assert_eq!(accept("SHA256:b", Some(&first), 6).unwrap(), None);
+        // Forgotten meanwhile: nothing is replaced.
+        pins.forget("192.168.7.9 22").unwrap();
+        assert_eq!(accept("SHA256:c", Some(&first), 7).unwrap(), None);
+    }
+
+    #[test]
     fn a_refused_key_stays_refused_until_it_is_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let pins = Pins::of(dir.path());
@@ -308,7 +356,7 @@ mod tests {
         let pin = pins.read(&here).unwrap();
 
         assert_eq!(pin.judge("SHA256:19"), Judgement::Revoked(None));
-        let accepted = pins.accept(&here, "ssh-ed25519", "SHA256:19", UnixMs(7));
+        let accepted = pins.accept(&here, "ssh-ed25519", "SHA256:19", None, UnixMs(7));
         assert!(matches!(accepted, Err(PinsError::Refused)));
         assert_eq!(pins.read(&here).unwrap(), pin);
         assert_eq!(pin.refused.len(), MAX_REFUSED);
@@ -323,7 +371,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pins = Pins::of(dir.path());
         let here = target(HERE, 22);
-        pins.accept(&here, "ssh-ed25519", "SHA256:a", UnixMs(7))
+        pins.accept(&here, "ssh-ed25519", "SHA256:a", None, UnixMs(7))
             .unwrap();
         let whole = std::fs::read(dir.path().join(FILE)).unwrap();
         for cut in 0..whole.len() {

@@ -66,7 +66,7 @@ impl From<PairError> for End {
 
 impl From<PinsError> for End {
     fn from(error: PinsError) -> Self {
-        if let PinsError::Refused = error {
+        if let PinsError::Refused | PinsError::Overtaken = error {
             return refused(Reason::HostKeyRefused, error.to_string());
         }
         error!(%error, "Host keys cannot be remembered");
@@ -260,7 +260,7 @@ impl<'a> Opening<'a> {
                         if let Some((shown, judgement)) = asked.take_if(|(shown, _)| {
                             shown.fingerprint == answer.fingerprint
                         }) {
-                            self.answered(worker, shown, judgement, answer).await?;
+                            asked = self.answered(worker, shown, judgement, answer).await?;
                         }
                     }
                     Some(FromPage::Close) | None => return Err(End::Gone.into()),
@@ -334,38 +334,39 @@ impl<'a> Opening<'a> {
         Ok(Some((shown, judgement)))
     }
 
+    /// Does what was answered; asks again when the answer was to another question than
+    /// there is by now.
     async fn answered(
         &mut self,
         worker: &mut Worker,
         shown: Shown,
         judgement: Judgement,
         answer: HostKeyAnswer,
-    ) -> Result<(), End> {
-        let (old, replaces, revoked) = match judgement {
-            Judgement::Changed(old) => (Some(old), true, false),
-            Judgement::Revoked(old) => (old, false, true),
-            Judgement::New | Judgement::Pinned => (None, false, false),
+    ) -> Result<Option<(Shown, Judgement)>, End> {
+        let (old, revoked) = match judgement {
+            Judgement::Changed(old) => (Some(old), false),
+            Judgement::Revoked(old) => (old, true),
+            Judgement::New | Judgement::Pinned => (None, false),
         };
         let target = self.context.target();
         let pins = &self.terminals.0.pins;
-        let event = match answer.verdict {
+        let (event, old) = match answer.verdict {
             Verdict::Once | Verdict::Remember if revoked => {
                 return Err(PinsError::Refused.into());
             }
-            Verdict::Refuse => HostKeyEvent::Refused,
+            Verdict::Refuse => (HostKeyEvent::Refused, old),
             Verdict::Never => {
                 pins.refuse(target, &shown.fingerprint)?;
-                HostKeyEvent::Revoked
+                (HostKeyEvent::Revoked, old)
             }
-            Verdict::Once => HostKeyEvent::AcceptedOnce,
-            Verdict::Remember => {
-                let (algorithm, fingerprint) = (&shown.algorithm, &shown.fingerprint);
-                pins.accept(target, algorithm, fingerprint, self.terminals.now())?;
-                match replaces {
-                    true => HostKeyEvent::Replaced,
-                    false => HostKeyEvent::Pinned,
+            Verdict::Once | Verdict::Remember => match self.accept(&shown, old, answer.verdict) {
+                Ok(accepted) => accepted,
+                Err(PinsError::Overtaken) => {
+                    self.pin = pins.read(target)?;
+                    return self.judge(worker, shown).await;
                 }
-            }
+                Err(error) => return Err(error.into()),
+            },
         };
         self.report(&shown, old.as_ref(), event);
         if matches!(answer.verdict, Verdict::Refuse | Verdict::Never) {
@@ -376,7 +377,30 @@ impl<'a> Opening<'a> {
         }
         self.shown = Some(shown);
         let verdict = message::Verdict::Accepted(None);
-        self.tell(worker, ToWorker::Verdict(verdict)).await
+        self.tell(worker, ToWorker::Verdict(verdict)).await?;
+        Ok(None)
+    }
+
+    /// Accepts a key, once or for good, if what she was told still holds. What is to be
+    /// reported of it, with the other key.
+    fn accept(
+        &self,
+        shown: &Shown,
+        told: Option<Key>,
+        verdict: Verdict,
+    ) -> Result<(HostKeyEvent, Option<Key>), PinsError> {
+        let (target, pins) = (self.context.target(), &self.terminals.0.pins);
+        let (algorithm, fingerprint) = (&shown.algorithm, &shown.fingerprint);
+        if verdict == Verdict::Once {
+            pins.read(target)?.allows(fingerprint, told.as_ref())?;
+            return Ok((HostKeyEvent::AcceptedOnce, told));
+        }
+        let now = self.terminals.now();
+        let replaced = pins.accept(target, algorithm, fingerprint, told.as_ref(), now)?;
+        match replaced {
+            Some(_) => Ok((HostKeyEvent::Replaced, replaced)),
+            None => Ok((HostKeyEvent::Pinned, None)),
+        }
     }
 
     async fn ask_legacy(&mut self, text: String) -> Result<(), End> {

@@ -1,11 +1,12 @@
 //! A host's key is a question: new, changed, of old algorithms; what is
 //! answered is pinned and told.
 
+use culvert_wire::UnixMs;
 use culvert_wire::frame::HostKeyEvent;
 use culvert_wire::reason::Reason;
 use culvert_wire::terminal::{FromPage, KeyState, PromptKind, ToPage, Verdict};
 
-use super::{PASSWORDS, host_key_event, session, ssh_site};
+use super::{PASSWORDS, host_key_event, session, ssh, ssh_site};
 use crate::net::{HOST, Net};
 use crate::person::{Person, start};
 use crate::program::{Gateway, Technician};
@@ -82,6 +83,52 @@ fn a_changed_host_key_is_asked_about_and_told() {
         let (_, technician) = session(&prs, &gateway).await;
         let mut person = Person::begin(&technician, start()).await;
         assert_eq!(person.prompt().await.kind, PromptKind::Password);
+    });
+}
+
+/// A colleague pins another key while a question stands open: the answer counts for
+/// nothing, the question is the blocking one, and what is told is what was done.
+#[test]
+fn a_key_pinned_meanwhile_is_not_replaced_by_an_answer_to_an_older_question() {
+    let net = Net::new();
+    net.run(async {
+        let (prs, gateway, sshd) = ssh_site(&net, "ed25519", PASSWORDS).await;
+        let (_, technician) = session(&prs, &gateway).await;
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let mut person = Person::begin(&technician, start()).await;
+            let question = person.question().await;
+            assert_eq!(question.state, KeyState::New);
+            asked.push((person, question));
+        }
+        let pins = culvert_gateway::pins::Pins::of(&gateway.data());
+        let theirs = "SHA256:theirs";
+        let pinned = pins.accept(&ssh(), "ssh-ed25519", theirs, None, UnixMs(7));
+        assert_eq!(pinned.unwrap(), None);
+
+        for verdict in [Verdict::Once, Verdict::Remember] {
+            let (mut person, question) = asked.remove(0);
+            person.judge(&question, verdict).await;
+            let question = person.question().await;
+            assert_eq!(question.state, KeyState::Changed);
+            assert_eq!(question.fingerprint, sshd.fingerprint());
+            assert_eq!(question.old_fingerprint.as_deref(), Some(theirs));
+            assert_eq!(question.since, Some(UnixMs(7)));
+            let key = pins.read(&ssh()).unwrap().key.unwrap();
+            assert_eq!(key.fingerprint, theirs);
+            let event = if verdict == Verdict::Once {
+                person.judge(&question, Verdict::Refuse).await;
+                assert_eq!(person.refused().await, Reason::HostKeyRefused);
+                HostKeyEvent::Refused
+            } else {
+                person.judge(&question, Verdict::Remember).await;
+                person.sign_in().await;
+                HostKeyEvent::Replaced
+            };
+            let told = (sshd.fingerprint(), Some(theirs.to_owned()));
+            assert_eq!(host_key_event(&prs, HostKeyEvent::ChangeSeen).await, told);
+            assert_eq!(host_key_event(&prs, event).await, told);
+        }
     });
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use culvert_wire::key::{KEY_LEN, SigningKey};
-use culvert_wire::update::{KeyList, SignedKeyList};
+use culvert_wire::update::{KeyList, MAX_CHAIN, SignedKeyList};
 use culvert_wire::{Decode as _, Encode as _};
 use data_encoding::{BASE32_NOPAD, BASE32_NOPAD_NOCASE};
 
@@ -71,10 +71,19 @@ pub(crate) fn init(dir: &Path, demo: bool) -> anyhow::Result<()> {
 
 /// Replaces the release key, and the root too if asked: the next list.
 pub(crate) fn rotate(dir: &Path, with_root: bool) -> anyhow::Result<u32> {
+    let chain = chain(dir)?;
+    if chain.len() >= MAX_CHAIN {
+        bail!(
+            "{} holds {} lists, and a release carries no more: boxes that are behind would refuse \
+             it. Nothing was changed. Make a new set in another folder (culvert-image keys init), \
+             build the images with it, and write the boxes' cards anew",
+            dir.join(CHAIN).display(),
+            chain.len()
+        );
+    }
     let root = read(&dir.join(ROOT)).context(
         "the root key signs every new list: bring it back from where it is kept, and away again",
     )?;
-    let chain = chain(dir)?;
     let last = chain.last().context("the chain of key lists is empty")?;
     let generation = last.unverified().generation + 1;
     let own = match with_root {
@@ -192,7 +201,10 @@ fn read(path: &Path) -> anyhow::Result<SigningKey> {
 
 #[cfg(test)]
 mod tests {
+    use culvert_wire::update::Verity;
+
     use super::*;
+    use crate::slot::{Label, Release};
 
     #[test]
     fn keys_rotate_along_a_chain_and_the_old_release_key_is_out() {
@@ -218,6 +230,44 @@ mod tests {
         // Nothing writes over a root key.
         let again = init(dir.path(), false).unwrap_err().to_string();
         assert!(again.contains("holds keys already"), "{again}");
+    }
+
+    /// Boxes with the first list must find the way to the newest.
+    #[test]
+    fn a_chain_that_no_release_could_carry_is_neither_made_nor_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        init(dir.path(), false).unwrap();
+        for generation in 2..=u32::try_from(MAX_CHAIN).unwrap() {
+            assert_eq!(rotate(dir.path(), false).unwrap(), generation);
+        }
+        let files = || [CHAIN, RELEASE, ROOT].map(|name| fs::read(dir.path().join(name)).unwrap());
+        let before = files();
+
+        let refused = rotate(dir.path(), true).unwrap_err().to_string();
+        assert!(refused.contains("Make a new set"), "{refused}");
+        assert_eq!(files(), before);
+        assert!(!dir.path().join("release.key.32").exists());
+
+        let mut signer = Signer::load(dir.path(), false).unwrap();
+        assert!(sign(&signer).is_ok());
+        signer.chain.push(signer.chain[0].clone());
+        let refused = sign(&signer).unwrap_err().to_string();
+        assert!(refused.contains("this chain has 33"), "{refused}");
+    }
+
+    fn sign(signer: &Signer) -> anyhow::Result<Release> {
+        let label = Label {
+            board: "board".into(),
+            version: 1,
+            name: "0.1.0".into(),
+            epoch: 0,
+            days: 1,
+        };
+        let verity = Verity {
+            root_hash: [1; 32],
+            salt: [2; 32],
+        };
+        Release::sign(&label, &[], verity, signer)
     }
 
     /// The demonstration's key signs nothing that a customer could get.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use culvert_board::environment::Environment;
 use culvert_wire::update::{
-    BLOCK, FIRST_PART, HASH_LEN, MAX_MANIFEST, Manifest, Part, PartKind, SignedManifest, Verity,
+    BLOCK, FIRST_PART, HASH_LEN, MAX_CHAIN, MAX_MANIFEST, Manifest, Part, PartKind, SignedManifest,
+    Verity,
 };
 use culvert_wire::{Decode as _, Encode as _, UnixMs};
 use sha2::{Digest as _, Sha256};
@@ -68,6 +69,11 @@ impl Release {
             parts: listed,
             verity,
         };
+        let lists = signer.chain.len();
+        anyhow::ensure!(
+            lists <= MAX_CHAIN,
+            "a release carries at most {MAX_CHAIN} lists of keys, this chain has {lists}"
+        );
         let signed = SignedManifest::sign(manifest, signer.chain.clone(), &signer.release);
         // A manifest that no box would read must not leave the house.
         SignedManifest::from_bytes(&signed.to_bytes())?;

@@ -250,7 +250,8 @@ pub enum Purpose {
 }
 
 impl SignedManifest {
-    /// Signs a manifest with a release key.
+    /// Signs a manifest with a release key. No box reads more than [`MAX_CHAIN`]
+    /// lists.
     pub fn sign(manifest: Manifest, chain: Vec<SignedKeyList>, release: &SigningKey) -> Self {
         let signature = release.sign(Context::UpdateManifest, &manifest.to_bytes());
         Self {
@@ -322,9 +323,10 @@ impl SignedManifest {
 
 impl Encode for SignedManifest {
     fn encode(&self, out: &mut Writer) {
-        let chain = &self.chain[..self.chain.len().min(MAX_CHAIN)];
-        out.u8(u8::try_from(chain.len()).expect("at most MAX_CHAIN"));
-        for list in chain {
+        // Never cut: only boxes that are behind would notice. One that is too long
+        // can be read by nobody.
+        out.u8(u8::try_from(self.chain.len()).unwrap_or(u8::MAX));
+        for list in &self.chain {
             list.encode(out);
         }
         self.manifest.encode(out);

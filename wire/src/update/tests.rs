@@ -160,6 +160,25 @@ fn a_version_that_a_boot_loader_cannot_compare_is_refused() {
     assert_eq!(of(0), Err(UpdateError::Version(0)));
 }
 
+/// A chain is never carried in part: a box that is behind would refuse the release.
+#[test]
+fn a_chain_that_is_too_long_is_carried_by_no_release() {
+    let next = |generation| SignedKeyList::sign(list(generation, 1, &[10]), &key(1), &key(1));
+    let mut chain: Vec<_> = (1..).take(MAX_CHAIN).map(next).collect();
+    let read = |chain: &Vec<SignedKeyList>| {
+        let signed = SignedManifest::sign(manifest(), chain.clone(), &key(10));
+        SignedManifest::from_bytes(&signed.to_bytes())
+    };
+
+    let full = read(&chain).unwrap();
+    assert_eq!(judge(&full, &list(1, 1, &[]), install()), Ok(32));
+
+    for more in [1, 300] {
+        chain.extend((100..).take(more).map(next));
+        assert!(read(&chain).is_err(), "{} lists", chain.len());
+    }
+}
+
 /// Threat 11: whichever bit of the signed bytes is flipped, nothing is taken.
 #[test]
 fn no_changed_bit_of_a_signed_manifest_is_accepted() {

@@ -18,6 +18,7 @@
 //! | [`system`] | mounts, clock, restart |
 //! | [`verity`] | the device-mapper calls for a checked root |
 //! | [`clock`] | which time is believed (pure) |
+//! | [`entropy`] | waits until a key can be made |
 //! | [`card`] | the settings partition |
 //! | [`dhcp`], [`network`] | addresses |
 //! | [`names`], [`routers`] | name servers; what routers announce by IPv6 |
@@ -34,6 +35,7 @@ pub mod device;
 pub mod dhcp;
 pub mod disk;
 pub mod early;
+pub mod entropy;
 pub mod gateway;
 pub mod health;
 pub mod install;

@@ -29,8 +29,8 @@ use crate::root::Reading;
 use crate::routers::Routers;
 use crate::trouble::{Cause, Troubles};
 use crate::{
-    BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, install, network, slot, system,
-    verity,
+    BOARD_FILE, RELEASE_DIR, TRUST_FILE, card, console, disk, entropy, install, network, slot,
+    system, verity,
 };
 
 /// Where the data partition is mounted.
@@ -76,6 +76,10 @@ pub(super) fn start() -> anyhow::Result<Running> {
     data::mount(&mut troubles, &mut panel);
     last::tell(&mut troubles);
     let clock = time::begin(manifest.issued);
+    random(
+        &mut panel,
+        Duration::from_secs(board.hardware.health_seconds),
+    );
     let mut settings = settings(&mut troubles);
     if troubles.has(Cause::NoData) && settings.claim.take().is_some() {
         console::line("the claim code is not used: this box would forget whom it belongs to");
@@ -141,6 +145,36 @@ pub(super) fn start() -> anyhow::Result<Running> {
         limit: Duration::from_secs(it.board.hardware.health_seconds),
     });
     Ok(it)
+}
+
+/// No gateway makes a key before the kernel can. A release under which it never
+/// can is as good as one that does not start: the tries are spent, the other boots.
+fn random(panel: &mut Sysfs, limit: Duration) {
+    let source = Path::new(entropy::SOURCE);
+    let waited = entropy::ready(source).and_then(|ready| {
+        if ready {
+            return Ok(());
+        }
+        console::line("waiting for randomness: the kernel has too little to make a key");
+        let begun = Instant::now();
+        entropy::wait(source, || {
+            if begun.elapsed() > limit {
+                system::restart("there is no randomness to make a key from");
+            }
+            // A watchdog that cannot be fed is told by the loop.
+            let _ = panel.feed();
+        })?;
+        console::line(&format!(
+            "there is randomness after {} s",
+            begun.elapsed().as_secs()
+        ));
+        Ok(())
+    });
+    if let Err(error) = waited {
+        console::line(&format!(
+            "the kernel's randomness cannot be judged: {error}"
+        ));
+    }
 }
 
 /// When the boot loader should have started the other slot, on trial, and did

@@ -26,6 +26,8 @@ struct Kind {
     machine: &'static str,
     cpu: &'static str,
     loader: &'static str,
+    /// Where the kernel gets randomness from.
+    random: &'static [&'static str],
 }
 
 /// With ACPI and a boot loader the machine would have no GPIO chip.
@@ -34,6 +36,13 @@ const ARM64: Kind = Kind {
     machine: "virt,acpi=off",
     cpu: "cortex-a53",
     loader: "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+    random: &["-device", "virtio-rng-pci"],
+};
+/// A board without a source of randomness, whose boot loader hands none over.
+const DULL: Kind = Kind {
+    machine: "virt,acpi=off,dtb-randomness=off",
+    random: &[],
+    ..ARM64
 };
 /// Everything below 4 GiB: its boot loader looks no higher.
 const ARMHF: Kind = Kind {
@@ -41,6 +50,7 @@ const ARMHF: Kind = Kind {
     machine: "virt,highmem=off",
     cpu: "cortex-a15",
     loader: "/usr/lib/u-boot/qemu_arm/u-boot.bin",
+    random: ARM64.random,
 };
 
 /// Dropping it cuts its power.
@@ -73,8 +83,17 @@ impl Machine {
 
     /// The machine with 32 bits.
     pub(crate) fn boot_32_bits(disk: &Path) -> anyhow::Result<Self> {
+        Self::on(ARMHF, disk)
+    }
+
+    /// The machine without a source of randomness.
+    pub(crate) fn boot_dull(disk: &Path) -> anyhow::Result<Self> {
+        Self::on(DULL, disk)
+    }
+
+    fn on(kind: Kind, disk: &Path) -> anyhow::Result<Self> {
         let drive = format!("file={},format=raw,cache=writeback", disk.display());
-        Self::of(ARMHF, &disk.with_extension("screen"), &drive, &[])
+        Self::of(kind, &disk.with_extension("screen"), &drive, &[])
     }
 
     fn of(kind: Kind, screen: &Path, drive: &str, more: &[&str]) -> anyhow::Result<Self> {
@@ -98,7 +117,7 @@ impl Machine {
             .args(["-drive", &format!("if=none,id=disk,{drive}")])
             .args(["-device", "virtio-blk-pci,drive=disk", "-netdev", &cable])
             .args(["-device", "virtio-net-pci,netdev=lan,romfile="])
-            .args(["-device", "virtio-rng-pci"])
+            .args(kind.random)
             .args(more);
         let qemu = command
             .stdin(Stdio::null())

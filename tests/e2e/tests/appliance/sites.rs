@@ -124,6 +124,9 @@ impl Proxy {
 
 /// S26: no IPv4 at all: address, way and name server come from the router's
 /// announcement, the server's name leads to an IPv6 address.
+///
+/// P7: nothing in the machine makes randomness for the kernel: two cards of one
+/// image have two keys all the same.
 #[test]
 fn a_box_on_a_site_with_ipv6_alone_comes_online() -> anyhow::Result<()> {
     let built = crate::built()?;
@@ -131,11 +134,18 @@ fn a_box_on_a_site_with_ipv6_alone_comes_online() -> anyhow::Result<()> {
     provider.plug_servers(Names::Ipv6)?;
     let card = Card::flash(&built, provider.home.join("card6.img"))?;
     card.provision(&provider.settings()?)?;
-    let mut machine = Machine::boot(&card.path, &[])?;
+    let mut machine = Machine::boot_dull(&card.path)?;
+    machine.says("there is randomness after ")?;
     let key = machine.online()?;
     machine.healthy()?;
     let told = provider.sees_the_box(true)?;
     ensure!(told == key, "the API tells {told}, the console {key}");
     ensure!(!provider.gave(lan::BOX)?, "the box had an IPv4 address");
+    machine.cut();
+
+    let twin = Card::flash(&built, provider.home.join("twin.img"))?;
+    let mut machine = Machine::boot_dull(&twin.path)?;
+    let other = machine.says("status: not claimed, key ")?;
+    ensure!(other.len() == key.len() && other != key, "twins: {other}");
     Ok(())
 }

@@ -208,7 +208,9 @@ fn legs(
     let places = places(card)?;
     for number in 0..cuts {
         let (seed, next) = (first.wrapping_add(number), 100 + number);
-        card.put_bundle(&release.version(next)?)?;
+        let bundle = release.version(next)?;
+        card.put_bundle(&bundle)?;
+        fs::remove_file(bundle)?;
         let life = Life {
             disk: LogDisk::over(&card.path, &format!("leg-{number}"))?,
             version,

@@ -8,8 +8,11 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use culvert_board::environment::{Environment, LEN};
 use culvert_board::record;
+use culvert_board::slots::MANIFEST_AT;
 use culvert_e2e::world::must_work;
 use culvert_lab::Programs;
+
+use crate::sabotage::Release;
 
 /// A partition.
 #[derive(Debug, Clone, Copy)]
@@ -205,6 +208,21 @@ impl Card {
     pub(crate) fn put_record(&self, name: &str, bytes: &[u8; LEN]) -> anyhow::Result<()> {
         let file = OpenOptions::new().write(true).open(&self.path)?;
         Ok(file.write_all_at(bytes, self.place(name)?.start)?)
+    }
+
+    /// A slot's release, of the built parts, becomes another version of it.
+    pub(crate) fn put_release(
+        &self,
+        slot: &str,
+        version: u64,
+        release: &Release,
+    ) -> anyhow::Result<()> {
+        let mut header = self.record(slot)?.context("a header")?;
+        header.put_number("h_version", version);
+        self.put_record(slot, &header.encode().context("a header is short")?)?;
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        let at = self.place(slot)?.start + MANIFEST_AT;
+        Ok(file.write_all_at(&release.manifest(version)?, at)?)
     }
 
     /// Whether a text stands anywhere in a partition.

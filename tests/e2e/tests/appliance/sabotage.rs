@@ -51,6 +51,12 @@ impl Release {
         self.write(name, version, &signed, &self.payload)
     }
 
+    /// The signed manifest of a version as it lies in a slot: behind its length.
+    pub(crate) fn manifest(&self, version: u64) -> anyhow::Result<Vec<u8>> {
+        let bundle = fs::read(self.version(version)?)?;
+        Ok(bundle[BUNDLE_MAGIC.len()..self.payload_at(&bundle)].to_vec())
+    }
+
     /// Signed with a key that two later lists do not name any more.
     pub(crate) fn revoked_key(&self, version: u64) -> anyhow::Result<PathBuf> {
         let mut manifest = self.manifest.clone();

@@ -2,11 +2,15 @@
 //! the box is there again from its other slot, with the same key.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::ensure;
-use culvert_board::slots::TRIES;
+use anyhow::{Context as _, ensure};
+use culvert_board::environment::LEN;
+use culvert_board::record;
+use culvert_board::slots::{MANIFEST_AT, Slot, Slots, TRIES};
 
 use crate::card::Card;
+use crate::lan::Names;
 use crate::machine::Machine;
 use crate::provider::Provider;
 use crate::sabotage::Release;
@@ -37,6 +41,69 @@ fn a_box_lives_on_with_a_dead_slot_a_damaged_root_and_a_needless_code() -> anyho
     let machine = damaged_root(&card, &built, (&key, EARLY), &sites::OTHER_BOARD)?;
     proxy.was_used()?;
     hardship::needless_code(&provider, &card, machine)
+}
+
+/// P6, P7: both copies of the state record are worthless, and the newest release boots;
+/// when that is damaged, too, the other. The clock says 1970 and no server can be
+/// reached: the time of the last link is the least.
+#[test]
+fn a_box_without_its_record_boots_the_newest_whole_release() -> anyhow::Result<()> {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let built = crate::built()?;
+    let mut provider = Provider::start()?;
+    let (card, key) = crate::claimed(&provider, &built)?;
+    let release = Release::read(&built.join("culvert-qemu-virt-1.bundle"), &provider.home)?;
+    card.put_release("slot-b", 2, &release)?;
+    for record in ["record-1", "record-2"] {
+        card.zero(record, LEN)?;
+    }
+    provider.unplug_servers();
+    let mut machine = Machine::boot(&card.path, &["-rtc", "base=1970-01-01T00:00:00"])?;
+    machine.boots("culvert: no state record, the newest release boots")?;
+    machine.boots("slot b: release 0.2.0 (version 2)")?;
+    let clock =
+        machine.says("the clock is behind: it begins with the latest time this box knows,")?;
+    let floor: u64 = clock.split(' ').next().unwrap_or_default().parse()?;
+    ensure!(floor >= begun, "{floor} was before the last link: {begun}");
+    provider.plug_servers(Names::Known)?;
+    without_record(&card, machine, &key, (Slot::B, 2))?;
+
+    // Of the slot: the hash of its kernel, in the signed manifest.
+    for (place, at) in [
+        ("record-1", 100),
+        ("record-2", 100),
+        ("slot-b", MANIFEST_AT + 280),
+    ] {
+        card.flip(place, at)?;
+    }
+    let mut machine = Machine::boot(&card.path, &[])?;
+    machine.boots("culvert: no state record, the newest release boots")?;
+    for _ in 0..TRIES {
+        machine.boots("restart: this slot cannot start: the release's signature is wrong")?;
+    }
+    machine.boots("slot a: release 0.1.0 (version 1)")?;
+    without_record(&card, machine, &key, (Slot::A, 1))
+}
+
+/// The box is online as who it was, and has written both copies anew.
+fn without_record(
+    card: &Card,
+    mut machine: Machine,
+    key: &str,
+    (slot, version): (Slot, u64),
+) -> anyhow::Result<()> {
+    ensure!(machine.online()? == key, "the record holds no key");
+    machine.healthy()?;
+    machine.cut();
+    let [first, second] = [card.record("record-1")?, card.record("record-2")?];
+    ensure!(first.is_some() && second.is_some(), "{first:?}, {second:?}");
+    let (_, record) = record::newest(first, second).context("two copies")?;
+    let slots = Slots::read(&record);
+    ensure!(
+        (slots.want, slots.version_floor) == (slot, version) && slots.good[slot as usize],
+        "{slots:?}"
+    );
+    Ok(())
 }
 
 /// P8: a signed release whose root is not what it says never comes as far as its

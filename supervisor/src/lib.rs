@@ -17,6 +17,8 @@
 //! | [`disk`] | partitions by name, the state record's two places |
 //! | [`system`] | mounts, clock, restart |
 //! | [`verity`] | the device-mapper calls for a checked root |
+//! | [`root`] | reads that root once, to its end |
+//! | [`superblock`], [`journal`] | what a power cut tore of the data's file system (pure) |
 //! | [`clock`] | which time is believed (pure) |
 //! | [`entropy`] | waits until a key can be made |
 //! | [`card`] | the settings partition |
@@ -26,6 +28,7 @@
 //! | [`gateway`] | the gateway's process and its socket |
 //! | [`origin`] | which board the card belongs to (pure) |
 //! | [`console`] | the screen |
+//! | [`status`] | what the light tells and the screen calls it (pure) |
 //! | [`trouble`] | what is wrong and does not stop the box, for the portal (pure) |
 
 pub mod card;

@@ -18,6 +18,8 @@ mod page;
 pub use gateway::{Exit, HostKeyQuestion, KeyState, Prompt, PromptKind, Question, Ready, ToPage};
 pub use page::{Credential, FromPage, HostKeyAnswer, PrivateKey, Resume, Start, Verdict};
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64_NOPAD;
 use sha2::{Digest as _, Sha256};
@@ -53,6 +55,8 @@ pub const MAX_SIZE: u16 = 1000;
 pub const MAX_NOTE: usize = 64;
 /// How much of its last output a terminal keeps for a resumption, in bytes.
 pub const KEPT: usize = 1024 * 1024;
+/// How long a terminal without its stream waits for its technician.
+pub const KEPT_FOR: Duration = Duration::from_secs(120);
 
 /// A terminal's size in characters; each side is 1 to [`MAX_SIZE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -271,11 +271,10 @@ impl App {
     ) -> Result<(), StoreError> {
         let filter = sessions::Filter {
             gateway: Some(gateway),
-            live: Some(true),
             ..Default::default()
         };
-        let live = sessions::list(write, &filter).await?;
-        self.end_sessions(write, doer, live, why).await
+        let ending = self.to_end(write, &filter).await?;
+        self.end_sessions(write, doer, ending, why).await
     }
 
     /// How many gateways may come, as counted lately.

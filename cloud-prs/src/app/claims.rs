@@ -20,7 +20,7 @@ use crate::authz::{Action, Node};
 use crate::store::claims::{self, Claim};
 use crate::store::gateways::{self, Gateway, GatewayState, Leases};
 use crate::store::orders::{self, Order};
-use crate::store::sessions::{self, Filter};
+use crate::store::sessions::Filter;
 use crate::store::{StoreError, Write, credentials, releases, sites};
 
 /// What a code is for.
@@ -345,11 +345,10 @@ impl App {
         let mut gateway = found.ok_or_else(|| AppError::because(Reason::ClaimRefused))?;
         let filter = Filter {
             gateway: Some(place),
-            live: Some(true),
             ..Default::default()
         };
-        let live = sessions::list(write, &filter).await?;
-        self.end_sessions(write, doer, live, Reason::GatewayRevoked)
+        let ending = self.to_end(write, &filter).await?;
+        self.end_sessions(write, doer, ending, Reason::GatewayRevoked)
             .await?;
         gateways::retire_key(write, &gateway.identity, place, self.now()).await?;
         let order = Order::CloseGateway(gateway.identity);

@@ -2,20 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use culvert_wire::UnixMs;
 use culvert_wire::id::{SessionId, UserId};
 use culvert_wire::key::PublicKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::{MAX_SESSIONS, Revocation, Scope, SignedRevocation};
+use culvert_wire::terminal::KEPT_FOR;
 use serde_json::json;
+use sqlx::AnyConnection;
 
 use super::App;
 use super::trail::{Doer, Event};
 use crate::store::orders::{self, Order};
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, Filter, Session};
 use crate::store::{StoreError, Write, gateways, invitations, launches, revocations, tokens};
 
+/// A gateway may keep a terminal of a session that ended so long ago: as long again as
+/// it does, for what the record's end may be ahead of the terminal's last stream.
+const MAYBE_KEPT_MS: u64 = 2 * 1000 * KEPT_FOR.as_secs();
+
 impl App {
-    /// Ends sessions in the caller's transaction.
+    /// What ends with a right: the sessions of a filter that run, and those over so
+    /// lately that a gateway may keep a terminal of theirs.
+    pub(super) async fn to_end(
+        &self,
+        db: &mut AnyConnection,
+        filter: &Filter,
+    ) -> Result<Vec<Session>, StoreError> {
+        sessions::live_or_over_since(db, filter, self.maybe_kept_since()).await
+    }
+
+    /// Ends sessions in the caller's transaction, and what a gateway may keep of those
+    /// that are over.
     pub(super) async fn end_sessions(
         &self,
         write: &mut Write,
@@ -25,11 +43,12 @@ impl App {
     ) -> Result<(), StoreError> {
         let mut by_gateway: BTreeMap<PublicKey, Vec<SessionId>> = BTreeMap::new();
         for session in ending {
-            if !self.close_record(write, doer, &session, reason).await? {
+            if self.close_record(write, doer, &session, reason).await? {
+                let order = Order::EndRoute(session.id);
+                orders::add(write, order, reason, self.now()).await?;
+            } else if session.ended < Some(self.maybe_kept_since()) {
                 continue;
             }
-            let order = Order::EndRoute(session.id);
-            orders::add(write, order, reason, self.now()).await?;
             let at_gateway = by_gateway.entry(session.gateway_key).or_default();
             at_gateway.push(session.id);
         }
@@ -126,14 +145,17 @@ impl App {
         launches::void_all(write, Some(user), now).await?;
         // A link that lets her in again is made after this.
         invitations::void_all(write, Some(user), now).await?;
-        let filter = sessions::Filter {
+        let filter = Filter {
             user: Some(user),
-            live: Some(true),
             ..Default::default()
         };
-        let live = sessions::list(write, &filter).await?;
-        self.end_sessions(write, doer, live, reason).await?;
+        let ending = self.to_end(write, &filter).await?;
+        self.end_sessions(write, doer, ending, reason).await?;
         orders::add(write, Order::CloseUser(user), reason, now).await
+    }
+
+    fn maybe_kept_since(&self) -> UnixMs {
+        UnixMs(self.now().0.saturating_sub(MAYBE_KEPT_MS))
     }
 
     /// Commits, then wakes the running server's worker.

@@ -122,8 +122,8 @@ impl App {
         let at = |site: Option<SiteId>| json!({ "site": site.map(|id| id.to_string()) });
         let (before, after) = (at(gateway.site), at(site));
         // Its sessions were granted for the hosts of the other site.
-        let live = self.live_at(&mut write, id).await?;
-        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked)
+        let ending = self.to_end_at(&mut write, id).await?;
+        self.end_sessions(&mut write, &doer, ending, Reason::AccessRevoked)
             .await?;
         let left = gateway.customer;
         gateway.site = site;
@@ -166,9 +166,9 @@ impl App {
             return Err(AppError::conflict("the gateway is revoked already"));
         }
         let doer = Doer::from(call);
-        let live = self.live_at(&mut write, id).await?;
+        let ending = self.to_end_at(&mut write, id).await?;
         let why = Reason::GatewayRevoked;
-        self.end_sessions(&mut write, &doer, live, why).await?;
+        self.end_sessions(&mut write, &doer, ending, why).await?;
         self.order_end(&mut write, gateway.identity, Scope::All, why)
             .await?;
         let order = Order::CloseGateway(gateway.identity);
@@ -214,17 +214,16 @@ impl App {
         Ok(self.commit(write).await?)
     }
 
-    pub(super) async fn live_at(
+    pub(super) async fn to_end_at(
         &self,
         db: &mut sqlx::AnyConnection,
         gateway: GatewayId,
     ) -> Result<Vec<sessions::Session>, AppError> {
         let filter = Filter {
             gateway: Some(gateway),
-            live: Some(true),
             ..Default::default()
         };
-        Ok(sessions::list(db, &filter).await?)
+        Ok(self.to_end(db, &filter).await?)
     }
 
     pub(super) async fn reachable_gateway(

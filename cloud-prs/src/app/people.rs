@@ -14,7 +14,7 @@ use crate::authz::{Action, Held, Node};
 use crate::store::orders::{self, Order};
 use crate::store::sessions::Filter;
 use crate::store::users::User;
-use crate::store::{StoreError, Write, assignments, sessions, users};
+use crate::store::{StoreError, Write, assignments, users};
 
 /// Whether a person with these roles is there for the caller.
 pub(super) fn sees(call: &Call, held: &[Held]) -> bool {
@@ -94,12 +94,11 @@ impl App {
             let held = assignments::held(write, user).await?;
             let filter = Filter {
                 user: Some(user),
-                live: Some(true),
                 ..Default::default()
             };
-            let mut live = sessions::list(write, &filter).await?;
-            live.retain(|session| !may_have(&held, &session.node()));
-            self.end_sessions(write, doer, live, Reason::AccessRevoked)
+            let mut ending = self.to_end(write, &filter).await?;
+            ending.retain(|session| !may_have(&held, &session.node()));
+            self.end_sessions(write, doer, ending, Reason::AccessRevoked)
                 .await?;
             let order = Order::RightsChanged(user);
             orders::add(write, order, Reason::AccessRevoked, self.now()).await?;

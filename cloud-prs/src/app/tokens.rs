@@ -150,11 +150,10 @@ impl App {
         self.record(write, &doer, event).await?;
         let filter = sessions::Filter {
             token: Some(id),
-            live: Some(true),
             ..Default::default()
         };
-        let live = sessions::list(write, &filter).await?;
-        self.end_sessions(write, &doer, live, Reason::SignedOut)
+        let ending = self.to_end(write, &filter).await?;
+        self.end_sessions(write, &doer, ending, Reason::SignedOut)
             .await?;
         Ok(orders::add(write, Order::CloseToken(id), Reason::SignedOut, now).await?)
     }

@@ -347,15 +347,15 @@ impl App {
             .before(state(&before))
             .after(state(&host));
         self.record(&mut write, &doer, event).await?;
-        let mut live = self.live_on(&mut write, id).await?;
-        live.retain(|session| {
+        let mut ending = self.to_end_on(&mut write, id).await?;
+        ending.retain(|session| {
             let kept = |target: &culvert_wire::grant::Target| {
                 target.address == host.address
                     && (host.any_port || host.services.iter().any(|s| s.port == target.port))
             };
             !session.targets.iter().all(kept)
         });
-        self.end_sessions(&mut write, &doer, live, Reason::AccessRevoked)
+        self.end_sessions(&mut write, &doer, ending, Reason::AccessRevoked)
             .await?;
         self.commit(write).await?;
         Ok(self.entry(host))
@@ -373,23 +373,22 @@ impl App {
         let doer = Doer::from(call);
         let event = Event::done("host.delete", Some(host.customer.id), id).before(state(&host));
         self.record(&mut write, &doer, event).await?;
-        let live = self.live_on(&mut write, id).await?;
-        self.end_sessions(&mut write, &doer, live, Reason::HostDeleted)
+        let ending = self.to_end_on(&mut write, id).await?;
+        self.end_sessions(&mut write, &doer, ending, Reason::HostDeleted)
             .await?;
         Ok(self.commit(write).await?)
     }
 
-    async fn live_on(
+    async fn to_end_on(
         &self,
         db: &mut sqlx::AnyConnection,
         host: HostId,
     ) -> Result<Vec<sessions::Session>, AppError> {
         let filter = Filter {
             host: Some(host),
-            live: Some(true),
             ..Default::default()
         };
-        Ok(sessions::list(db, &filter).await?)
+        Ok(self.to_end(db, &filter).await?)
     }
 
     fn entry(&self, host: Host) -> HostEntry {

@@ -16,7 +16,7 @@ use super::column::Columns as _;
 use super::statement::query;
 use crate::authz::Node;
 
-pub use list::{Filter, Seen, list};
+pub use list::{Filter, Seen, list, live_or_over_since};
 
 /// One session.
 #[derive(Debug, Clone)]

@@ -6,12 +6,18 @@ use culvert_cloud_prs::app::accounts::AccountChange;
 use culvert_cloud_prs::app::tree::HostSpec;
 use culvert_cloud_prs::store::assignments::Filter;
 use culvert_wire::api::{NodeRef, Role, TokenScope};
+use culvert_wire::frame::SessionEnded;
 use culvert_wire::hello::GatewayHello;
 use culvert_wire::id::{BootId, SessionId};
 use culvert_wire::reason::Reason;
 use culvert_wire::revocation::Scope;
 
-use crate::world::{Branch, From, World, ask, assign, console, from, grant, on_both, revoke};
+use crate::world::{
+    Branch, From, Person, World, ask, assign, console, from, grant, on_both, revoke,
+};
+
+/// No box keeps a terminal for so long.
+const LONG: u64 = 10 * 60_000;
 
 /// The route is closed, and the gateway has a signed order that names the
 /// session and the reason.
@@ -40,6 +46,79 @@ async fn assert_ended(world: &World, branch: &Branch, session: SessionId, why: R
         .iter()
         .find(|row| row.action == "session.end" && row.object == session.to_string());
     assert!(row.unwrap().after.contains(why.slug()), "audit row");
+}
+
+/// A session whose page died, as the box tells it: it may keep its terminal.
+async fn lost(world: &World, person: &Person, branch: &Branch) -> SessionId {
+    let session = world.session(person, branch).await.session;
+    let ended = SessionEnded {
+        session,
+        reason: Reason::PeerLost,
+        streams: 1,
+        from_hosts: 0,
+        to_hosts: 0,
+    };
+    let key = branch.box_key.public();
+    world.app.session_ended(&key, &ended).await;
+    session
+}
+
+/// The sessions that orders to this box name for this reason.
+async fn ordered(world: &World, branch: &Branch, why: Reason) -> Vec<SessionId> {
+    world.app.carry_out().await.unwrap();
+    let orders = world.wires.orders.lock().unwrap().clone();
+    let mut named = Vec::new();
+    for (key, signed) in orders {
+        let order = signed.verify(&world.broker.public()).unwrap();
+        if key == branch.box_key.public() && order.reason == why {
+            let Scope::Sessions(sessions) = &order.scope else {
+                panic!("{:?}", order.scope)
+            };
+            named.extend(sessions);
+        }
+    }
+    named
+}
+
+on_both! {
+    /// A box keeps the terminal of a page that died when the session is over already.
+    whatever_takes_the_right_away_names_the_sessions_that_a_box_may_keep_terminals_of, world => {
+        let (ann, bob, app) = (&world.ann, &world.bob, &world.app);
+        let ended = lost(&world, ann, &world.a).await;
+        app.end_session(&console(), ended).await.unwrap();
+        assert_eq!(ordered(&world, &world.a, Reason::EndedByAdministrator).await, [ended]);
+
+        world.pass(LONG);
+        let signed_out = lost(&world, ann, &world.a).await;
+        world.pass(2 * 60_000);
+        app.revoke_token(&console(), ann.token).await.unwrap();
+        assert_eq!(ordered(&world, &world.a, Reason::SignedOut).await, [signed_out]);
+
+        world.pass(LONG);
+        grant(app, bob.id, world.a.customer).await;
+        let (here, there) = (lost(&world, bob, &world.a).await, lost(&world, bob, &world.b).await);
+        revoke(app, bob.id, NodeRef::Customer(world.a.customer)).await;
+        assert_eq!(ordered(&world, &world.a, Reason::AccessRevoked).await, [here]);
+        assert_eq!(ordered(&world, &world.b, Reason::AccessRevoked).await, []);
+
+        let disable = AccountChange { disabled: Some(true), ..Default::default() };
+        app.change_account(&console(), bob.id, &disable).await.unwrap();
+        assert_eq!(ordered(&world, &world.b, Reason::UserDisabled).await, [there]);
+
+        world.pass(LONG);
+        app.delete_host(&console(), world.b.host).await.unwrap();
+        assert_eq!(ordered(&world, &world.b, Reason::HostDeleted).await, [], "long over");
+    }
+}
+
+on_both! {
+    deleting_a_host_names_the_sessions_that_a_box_may_keep_terminals_of, world => {
+        let kept = lost(&world, &world.ann, &world.a).await;
+
+        world.app.delete_host(&console(), world.a.host).await.unwrap();
+
+        assert_eq!(ordered(&world, &world.a, Reason::HostDeleted).await, [kept]);
+    }
 }
 
 on_both! {
@@ -165,6 +244,7 @@ on_both! {
         world.app.end_session(&console(), session).await.unwrap();
         assert_ended(&world, &world.a, session, Reason::EndedByAdministrator).await;
 
+        world.pass(LONG);
         let session = world.session(&world.ann, &world.a).await.session;
         world.app.revoke_token(&console(), world.ann.token).await.unwrap();
         assert_ended(&world, &world.a, session, Reason::SignedOut).await;
@@ -227,6 +307,7 @@ on_both! {
         grant(&world.app, world.ann.id, world.b.customer).await;
         for absurd in [u64::MAX, i64::MAX as u64, 1 << 62] {
             let app = &world.app;
+            world.pass(LONG);
             let at_liar = world.session(&world.ann, &world.a).await.session;
             let beside = world.session(&world.ann, &world.b).await.session;
             let (liar, honest) = (having_obeyed(&world.a, absurd), having_obeyed(&world.b, 0));
@@ -245,6 +326,7 @@ on_both! {
             grant(app, world.ann.id, world.b.customer).await;
             app.release_gateway(&console(), world.a.gateway).await.unwrap();
         }
+        world.pass(LONG);
         let at_liar = world.session(&world.ann, &world.a).await.session;
         let overdue = world.session(&world.bob, &world.b).await.session;
         world.app.revoke_gateway(&console(), world.a.gateway).await.unwrap();
@@ -275,6 +357,7 @@ on_both! {
             let acknowledged = u64::MAX;
             world.app.revoked(&world.a.box_key.public(), acknowledged).await;
         }
+        world.pass(LONG);
         let session = world.session(&world.ann, &world.a).await.session;
         world.app.delete_host(&console(), world.a.host).await.unwrap();
         assert_ended(&world, &world.a, session, Reason::HostDeleted).await;

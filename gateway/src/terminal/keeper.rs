@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use culvert_session::native::{StreamReader, StreamWriter};
 use culvert_wire::reason::Reason;
-use culvert_wire::terminal::{Exit, FromPage, Ready, Size, ToPage, Token};
+use culvert_wire::terminal::{Exit, FromPage, KEPT_FOR, Ready, Size, ToPage, Token};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -25,8 +25,6 @@ use crate::session::Permits;
 use crate::worker::message::FromWorker;
 use crate::worker::pair::{Messages, PairError};
 
-/// How long a terminal waits for its technician.
-const KEPT_FOR: Duration = Duration::from_secs(120);
 /// Output that may wait for an attached page; then the host waits.
 const AHEAD: u64 = 256 * 1024;
 /// Input that may wait for a host that does not read: as long as there is less,

@@ -7,6 +7,7 @@ use sqlx::AnyConnection;
 use super::{Session, read};
 use crate::authz::Limit;
 use crate::store::StoreError;
+use crate::store::statement::query;
 use crate::store::wanted::Wanted;
 
 /// What a list of sessions is limited to; empty means no limit.
@@ -60,7 +61,39 @@ pub async fn list(db: &mut AnyConnection, filter: &Filter) -> Result<Vec<Session
         .await
 }
 
+/// Running sessions, and those that ended at or after a time: of whom, where and by
+/// whose sign-in the filter says.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn live_or_over_since(
+    db: &mut AnyConnection,
+    filter: &Filter,
+    since: UnixMs,
+) -> Result<Vec<Session>, StoreError> {
+    let live = Filter {
+        live: Some(true),
+        ..filter.clone()
+    };
+    let mut found = list(db, &live).await?;
+    let over = query(OVER_SINCE).time(since).all(db, read).await?;
+    found.extend(over.into_iter().filter(|session| filter.names(session)));
+    Ok(found)
+}
+
+/// Everybody's: what ended lately is little, one person's history is long.
+const OVER_SINCE: &str = "SELECT * FROM sessions WHERE ended >= $1";
+
 impl Filter {
+    fn names(&self, session: &Session) -> bool {
+        self.user.is_none_or(|user| session.user.id == user)
+            && self.host.is_none_or(|host| session.host.id == host)
+            && self
+                .gateway
+                .is_none_or(|gateway| session.gateway == gateway)
+            && (self.token.is_none() || session.token == self.token)
+    }
+
     /// The conditions, and what comes behind them.
     fn wanted(&self) -> (Wanted, String) {
         let mut wanted = Wanted::default();

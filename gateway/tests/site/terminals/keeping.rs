@@ -9,7 +9,6 @@ use super::{PASSWORDS, session, ssh, ssh_site};
 use crate::net::Net;
 use crate::person::{Person, start};
 use crate::program::{Technician, eventually};
-use crate::prs::TECHNICIAN;
 
 /// P12: reload, crash, another session: nothing lost, nothing doubled.
 #[test]
@@ -60,10 +59,11 @@ fn a_kept_terminal_is_for_its_user_alone_and_ends_with_her_access() {
     let net = Net::new();
     net.run(async {
         let (prs, gateway, sshd) = ssh_site(&net, "ed25519", PASSWORDS).await;
-        let (_, technician) = session(&prs, &gateway).await;
+        let (grant, technician) = session(&prs, &gateway).await;
         let mut person = Person::begin(&technician, start()).await;
         let ready = person.sign_in().await;
         technician.session.close(Reason::ClosedByTechnician, "");
+        crate::ends::ended(&prs, &grant).await;
 
         let mut other = prs.grant(gateway.key(), vec![ssh()]);
         other.technician = UserId::from_random([9; 16]);
@@ -76,11 +76,9 @@ fn a_kept_terminal_is_for_its_user_alone_and_ends_with_her_access() {
         }
         assert_eq!(gateway.workers().len(), 1);
 
-        prs.revoke(
-            gateway.key(),
-            1,
-            Scope::Technician(UserId::from_random(TECHNICIAN)),
-        );
+        // As the server says it: a session is named, though it is over.
+        let over = Scope::Sessions(vec![grant.session]);
+        prs.revoke(gateway.key(), 1, over);
 
         eventually("the worker ends", || gateway.workers().is_empty()).await;
         eventually("the host sees the end", || sshd.log().contains("logout")).await;

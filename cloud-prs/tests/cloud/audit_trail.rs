@@ -49,13 +49,14 @@ on_both! {
                 app.add_team(&console(), &format!("Team {n}")).await.unwrap();
             }
         });
-        let mut seen = 0;
-        for _ in 0..40 {
+        // However seldom who writes has its turn on a busy machine: much is written meanwhile.
+        let (mut seen, mut looks) = (0, 0);
+        while looks < 40 || seen < 40 {
             let rows = world.app.audit_verify(&[]).await.unwrap();
             seen = rows.unwrap_or_else(|fault| panic!("{fault}"));
+            looks += 1;
         }
         writing.abort();
-        assert!(seen > 20, "nothing was written meanwhile: {seen}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! One turn through rathole's server, TLS between it and its client.
 //!
 //! Looked for in `target/bench/tools/bin` and in `PATH`; `./bench` installs it
-//! from crates.io where it can.
+//! as its authors published it, where it can.
 
 use std::env;
 use std::fs;

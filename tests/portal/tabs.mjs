@@ -22,14 +22,19 @@ export async function eight_tabs_hear_what_happens_work_and_end_together(world, 
   // Each has a connection left to ask with, all at the same time.
   const asked = await Promise.all([first, ...rest].map((page) => api(page, 'GET', '/api/v1/me')));
   assert.deepEqual(asked.map((answer) => answer.status), Array(TABS).fill(200));
-  // Its name puts it first: of a long tree only what is in sight is drawn.
-  const made = (await api(first, 'POST', '/api/v1/customers', { name: 'A shop all tabs hear of' })).body;
-  const row = (page) => page.locator('[role=row].customer', { hasText: 'A shop all tabs hear of' });
-  await Promise.all([first, ...rest].map((page) => row(page).waitFor()));
+  // Its name puts it last: of a tree that other tests make longer only what is in sight is drawn.
+  const NAME = 'Zulu, told to all tabs';
+  const made = (await api(first, 'POST', '/api/v1/customers', { name: NAME })).body;
+  const shows = (page, wanted) => page.waitForFunction(([name, is]) => {
+    const tree = document.querySelector('#tree');
+    tree.scrollTop = tree.scrollHeight;
+    return [...tree.querySelectorAll('[role=row].customer')].some((row) => row.textContent.includes(name)) === is;
+  }, [NAME, wanted]);
+  await Promise.all([first, ...rest].map((page) => shows(page, true)));
   // The first one goes: the others hear on.
   await first.close();
   await api(rest[0], 'DELETE', `/api/v1/customers/${made.id}`);
-  await Promise.all(rest.map((page) => row(page).waitFor({ state: 'detached' })));
+  await Promise.all(rest.map((page) => shows(page, false)));
   // A session starts in one of them, and all others show who is there: on a host where nobody else works.
   const worker = rest.at(-1);
   const site = harbour((await api(worker, 'GET', '/api/v1/tree')).body).sites[0];
@@ -41,11 +46,14 @@ export async function eight_tabs_hear_what_happens_work_and_end_together(world, 
     await typed(worker, 'echo tab-$((6*7))\r');
     await reads(worker, /tab-42/);
     const present = (page) => page.locator('[role=row].host', { hasText: 'one of tabs' }).locator(`.tag[title*="${world.owner.name}"]`);
+    const look = (pages) => Promise.all(pages.map((page) => page.fill('[data-filter]', 'one of tabs')));
+    await look(rest.slice(0, -1));
     await Promise.all(rest.slice(0, -1).map((page) => present(page).waitFor()));
     // Whoever opens one more hears of what began before.
     late = await worker.context().newPage();
     late.setDefaultTimeout(45_000);
     await late.goto(`${world.url}/`);
+    await look([late]);
     await present(late).waitFor();
   } finally {
     // Other tests count the hosts of this site.

@@ -40,7 +40,13 @@ impl Running {
     /// given to another cable counts no more.
     pub(super) fn keep_interfaces(&mut self, now: Instant) {
         let there = network::interfaces("/".as_ref());
-        self.interfaces.retain(|one| there.contains(&one.name));
+        self.interfaces.retain(|one| {
+            let is_there = there.contains(&one.name);
+            if !is_there {
+                one.begin_anew();
+            }
+            is_there
+        });
         if self
             .holder
             .as_ref()

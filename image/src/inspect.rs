@@ -222,12 +222,12 @@ pub(crate) mod tests {
     use std::path::PathBuf;
 
     use culvert_board::slots::Slot;
-    use culvert_wire::update::{PartKind, Verity};
+    use culvert_wire::update::PartKind;
 
     use super::*;
     use crate::card::{self, Window};
     use crate::keys::{self, Signer};
-    use crate::slot::{Label, Release};
+    use crate::slot::Release;
 
     /// A disk with a release in slot A, in a folder with its keys.
     pub(crate) fn image(dir: &Path) -> (PathBuf, File, Signer) {
@@ -235,19 +235,8 @@ pub(crate) mod tests {
         keys::init(dir, true).unwrap();
         let signer = Signer::load(dir, true).unwrap();
         fs::write(&kernel, [7; 9000]).unwrap();
-        let label = Label {
-            board: "rock64".into(),
-            version: 3,
-            name: "0.3.0".into(),
-            epoch: 1_800_000_000,
-            days: 1,
-        };
-        let verity = Verity {
-            root_hash: [1; 32],
-            salt: [2; 32],
-        };
         let parts = [(PartKind::Kernel, kernel)];
-        let release = Release::sign(&label, &parts, verity, &signer).unwrap();
+        let release = Release::of_a_test(("rock64", 3), &parts, &signer).unwrap();
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).open(&image);
         let file = file.unwrap();

@@ -201,10 +201,8 @@ fn read(path: &Path) -> anyhow::Result<SigningKey> {
 
 #[cfg(test)]
 mod tests {
-    use culvert_wire::update::Verity;
-
     use super::*;
-    use crate::slot::{Label, Release};
+    use crate::slot::Release;
 
     #[test]
     fn keys_rotate_along_a_chain_and_the_old_release_key_is_out() {
@@ -256,18 +254,7 @@ mod tests {
     }
 
     fn sign(signer: &Signer) -> anyhow::Result<Release> {
-        let label = Label {
-            board: "board".into(),
-            version: 1,
-            name: "0.1.0".into(),
-            epoch: 0,
-            days: 1,
-        };
-        let verity = Verity {
-            root_hash: [1; 32],
-            salt: [2; 32],
-        };
-        Release::sign(&label, &[], verity, signer)
+        Release::of_a_test(("board", 1), &[], signer)
     }
 
     /// The demonstration's key signs nothing that a customer could get.

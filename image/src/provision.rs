@@ -65,10 +65,10 @@ fn open(target: &Target, device: &Path) -> anyhow::Result<Window<File>> {
 mod tests {
     use std::os::unix::fs::FileExt as _;
 
-    use culvert_wire::update::{PartKind, Verity};
+    use culvert_wire::update::PartKind;
 
     use super::*;
-    use crate::slot::{Label, Release};
+    use crate::slot::Release;
 
     #[test]
     fn a_card_that_is_mounted_is_left_alone() {
@@ -105,19 +105,8 @@ mod tests {
         let kernel = dir.path().join("kernel");
         fs::write(&kernel, [7; 9000]).unwrap();
         let signed = |board: &str| {
-            let label = Label {
-                board: board.into(),
-                version: 1,
-                name: "0.1.0".into(),
-                epoch: 0,
-                days: 1,
-            };
-            let verity = Verity {
-                root_hash: [1; 32],
-                salt: [2; 32],
-            };
             let parts = [(PartKind::Kernel, kernel.clone())];
-            Release::sign(&label, &parts, verity, &signer).unwrap()
+            Release::of_a_test((board, 1), &parts, &signer).unwrap()
         };
         let file = File::create_new(&card).unwrap();
         file.set_len(disk::DISK).unwrap();

@@ -38,6 +38,27 @@ pub(crate) struct Label {
 }
 
 impl Release {
+    /// One of a test, in 2027, by the name `0.VERSION.0`.
+    #[cfg(test)]
+    pub(crate) fn of_a_test(
+        (board, version): (&str, u64),
+        parts: &[(PartKind, PathBuf)],
+        signer: &Signer,
+    ) -> anyhow::Result<Self> {
+        let label = Label {
+            board: board.into(),
+            version,
+            name: format!("0.{version}.0"),
+            epoch: 1_800_000_000,
+            days: 1,
+        };
+        let verity = Verity {
+            root_hash: [1; 32],
+            salt: [2; 32],
+        };
+        Self::sign(&label, parts, verity, signer)
+    }
+
     /// Lays the parts out one behind the other and signs them.
     pub(crate) fn sign(
         label: &Label,

@@ -162,6 +162,7 @@ fn whatever_a_server_sends_the_box_comes_back_and_works() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
 
+        prs.cut(key);
         prs.linked(key).await;
         let grant = prs.grant(key, vec![target(HOST, 22)]);
         Technician::admitted(&prs, &grant).await.stream().await;

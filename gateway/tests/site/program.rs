@@ -109,10 +109,11 @@ impl Gateway {
         self.running = Some(child);
     }
 
-    /// Starts `run` and waits for its link.
+    /// Starts `run` and waits for its link; the one before may still stand.
     pub(crate) async fn up(&mut self, prs: &Prs) {
+        let before = prs.links();
         self.start();
-        prs.linked(self.key()).await;
+        prs.linked_since(self.key(), before).await;
     }
 
     /// Asks it to end and waits; how it ended.

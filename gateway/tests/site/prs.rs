@@ -189,14 +189,22 @@ impl Prs {
 
     /// Waits until this gateway has a link.
     pub(crate) async fn linked(&self, gateway: PublicKey) {
+        self.linked_since(gateway, 0).await;
+    }
+
+    /// Waits until it has one that is none of the first `links` there were.
+    pub(crate) async fn linked_since(&self, gateway: PublicKey, links: u64) {
         self.when("the gateway's link", |state| {
-            state
-                .links
-                .values()
-                .any(|link| link.who == gateway)
+            let mut all = state.links.iter();
+            all.any(|(id, link)| *id >= links && link.who == gateway)
                 .then_some(())
         })
         .await;
+    }
+
+    /// How many links there were, of whoever.
+    pub(crate) fn links(&self) -> u64 {
+        self.inner.state.lock().unwrap().next
     }
 
     /// Waits until the gateway has said hello so many times more.
@@ -242,13 +250,7 @@ impl Prs {
 
     /// Breaks every link of a key, without a word.
     pub(crate) fn cut(&self, who: PublicKey) {
-        let mut state = self.inner.state.lock().unwrap();
-        state.links.retain(|_, link| {
-            if link.who == who {
-                link.task.abort();
-            }
-            link.who != who
-        });
+        self.inner.state.lock().unwrap().cut(&who);
     }
 
     pub(crate) fn send(&self, to: &PublicKey, frame: &Frame) {
@@ -355,6 +357,10 @@ impl Inner {
             inner.changed.notify_waiters();
         });
         if !refused {
+            // Its end may not be heard of yet when the gateway is back.
+            if !matches!(who, Who::Technician(_)) {
+                state.cut(who.key());
+            }
             let link = LinkOut {
                 who: *who.key(),
                 out,
@@ -418,6 +424,15 @@ impl Inner {
 }
 
 impl State {
+    fn cut(&mut self, who: &PublicKey) {
+        self.links.retain(|_, link| {
+            if link.who == *who {
+                link.task.abort();
+            }
+            link.who != *who
+        });
+    }
+
     fn greeting(&self, who: &Who, claimed: bool) -> Option<Frame> {
         let refuse = |reason| {
             Frame::Refused(Refused {

@@ -16,9 +16,11 @@ class Asks {
     });
   }
 
+  /** What is still shown is not shown twice: said again, it stays longer. */
   say(text: string, kind: Notice['kind'] = 'plain', action?: Notice['action']): void {
     const id = this.#next++;
-    this.notices = [...this.notices.slice(-3), { id, text, kind, ...(action ? { action } : {}) }];
+    const others = this.notices.filter((n) => n.action || action || n.text !== text);
+    this.notices = [...others.slice(-3), { id, text, kind, ...(action ? { action } : {}) }];
     setTimeout(() => this.dismiss(id), kind === 'bad' || action ? 12_000 : 5_000);
   }
 

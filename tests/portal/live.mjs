@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { accessible, api, ask, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
+import { accessible, api, ask, desktop, intoDesktop, intoShell, open, palette, reads, shown, signIn, typed } from './world.mjs';
 
 export async function a_box_that_drops_shows_in_the_tree_without_a_reload(world, browser) {
   const page = await open(browser);
@@ -69,4 +69,35 @@ export async function a_server_restarted_under_an_open_portal_loses_nothing(worl
   await api(page, 'DELETE', `/api/v1/customers/${made.id}`);
   await page.locator('[role=row].customer', { hasText: 'Made after the restart' }).waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => window.unreloaded), true);
+}
+
+/** The box is not back yet when the page is: what was offered stays so until it begins. */
+export async function a_reload_after_a_server_restart_offers_the_same_terminal_and_desktop(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await palette(page, 'harb serv');
+  await intoShell(page, world.account);
+  await typed(page, 'kept=4712\r');
+  await reads(page, /kept=4712/);
+  await desktop(world, page, 'lind rece');
+  page.on('dialog', (d) => void d.accept());
+  await ask('stop-server');
+  await ask('start-server');
+  await page.reload();
+  const offers = page.locator('section[aria-label="Sessions to pick up"]');
+  const offered = (protocol) => offers.getByRole('button', { name: new RegExp(`· ${protocol}`) });
+  await offered('VNC').waitFor();
+  await offered('SSH').waitFor();
+  while (await offered('VNC').count() > 0) {
+    await offered('VNC').click();
+    await page.waitForTimeout(200);
+  }
+  await intoDesktop(world, page);
+  await page.locator('nav[aria-label=Culvert] a[href="/"]').first().click();
+  await page.locator('[role=row].site', { hasText: 'Pump station' }).locator('.online.on').waitFor();
+  await offered('SSH').click();
+  await page.waitForSelector(`${shown} .xterm-rows`);
+  await typed(page, 'echo still-$kept\r');
+  await reads(page, /still-4712/);
+  assert.deepEqual(page.faults, []);
 }

@@ -145,6 +145,11 @@ export async function telnet(world, page, letters) {
 /** A desktop by VNC, with its picture there. */
 export async function desktop(world, page, letters) {
   await palette(page, letters);
+  await intoDesktop(world, page);
+}
+
+/** Answers the desktop's question, and waits for its picture. */
+export async function intoDesktop(world, page) {
   const ask = page.locator(`${shown} [role=dialog]`);
   await ask.locator('input[type=password]').waitFor();
   await ask.locator('input[type=password]').fill(world.vncPassword);

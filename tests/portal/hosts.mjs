@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { accessibleInBothThemes, api, ask, fits, gone, harbour, intoShell, onHost, open, palette, reads, shown, signIn, typed, visit } from './world.mjs';
 
 const PORT = 2222;
+const OLD_PORT = 2223;
 
 export async function a_changed_host_key_blocks_and_a_refused_one_stays_refused_and_a_banner_is_text(world, browser) {
   const page = await open(browser);
@@ -75,6 +76,48 @@ export async function a_changed_host_key_blocks_and_a_refused_one_stays_refused_
     const customer = harbour((await api(page, 'GET', '/api/v1/tree')).body).id;
     const seen = (await api(page, 'GET', `/api/v1/audit?customer=${customer}&limit=300`)).body.rows.filter((row) => JSON.stringify(row).includes(third) || JSON.stringify(row).includes(second));
     for (const action of ['host_key.refused', 'host_key.replaced', 'host_key.revoked']) assert.ok(seen.some((row) => row.action === action && JSON.parse(row.after).user === world.owner.name), `${action}: ${JSON.stringify(seen)}`);
+  });
+  assert.deepEqual(page.faults, []);
+}
+
+export async function a_host_with_old_cryptography_is_reached_when_somebody_says_so(world, browser) {
+  const page = await open(browser);
+  await signIn(world, page);
+  await ask('old-sshd', String(OLD_PORT));
+  await onHost(page, [{ protocol: 'ssh', port: OLD_PORT }], async ({ name }) => {
+    const question = page.locator(`${shown} [role=dialog]`);
+    const over = page.locator(`${shown} [role=alert]`);
+    const again = () => page.click(`${shown} button:has-text("Open again")`);
+    const old = question.locator('h2', { hasText: 'Only old cryptography' });
+
+    await palette(page, name);
+    await old.waitFor();
+    assert.match(await question.innerText(), /diffie-hellman-group14-sha1/);
+    await accessibleInBothThemes(page, 'old cryptography');
+    await fits(page, 'old cryptography');
+    // What is chosen at first, and Escape: not connected.
+    await page.keyboard.press('Enter');
+    await over.waitFor();
+    await again();
+    await old.waitFor();
+    await page.keyboard.press('Escape');
+    await over.waitFor();
+    await again();
+    await question.locator('button:has-text("Only this time")').click();
+    await intoShell(page, world.account);
+    await typed(page, 'exit\r');
+    await over.waitFor();
+    // Once was once; said for always, it is not asked again.
+    await again();
+    await old.waitFor();
+    await question.locator('button:has-text("Always for this host")').click();
+    await intoShell(page, world.account);
+    await typed(page, 'exit\r');
+    await over.waitFor();
+    await again();
+    await intoShell(page, world.account);
+    await typed(page, 'echo old-$((40 + 2))\r');
+    await reads(page, /old-42/);
   });
   assert.deepEqual(page.faults, []);
 }

@@ -1,9 +1,9 @@
 //! Hosts of the site that a test of the browser wants beside the usual ones: an
-//! SSH server that becomes another machine, a desktop that tells which keys came,
-//! a key that the account may sign in with.
+//! SSH server that becomes another machine, one with old cryptography, a desktop
+//! that tells which keys came, a key that the account may sign in with.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,11 +20,15 @@ const DISPLAY: u32 = 4;
 /// a bell, an escape sequence.
 const BANNER: &str =
     "<img src=x onerror=alert(1)> & welcome\n\u{202e}txt.exe\u{7}\u{1b}[2J\u{1b}]0;owned\u{7}end\n";
+/// All that [`Odd::old_sshd`] speaks.
+const OLD: &str = "KexAlgorithms diffie-hellman-group14-sha1\nHostKeyAlgorithms ssh-rsa\n\
+                   Ciphers aes128-cbc\nMACs hmac-sha1";
 
 /// What runs of it; all of it ends when dropped.
 pub struct Odd<'a> {
     site: &'a Site,
     sshd: Option<Running>,
+    old: Option<Running>,
     made: usize,
     desktop: Vec<Running>,
 }
@@ -36,6 +40,7 @@ impl<'a> Odd<'a> {
         Self {
             site,
             sshd: None,
+            old: None,
             made: 0,
             desktop: Vec::new(),
         }
@@ -47,31 +52,12 @@ impl<'a> Odd<'a> {
     /// # Errors
     /// What failed.
     pub fn sshd(&mut self, port: &str) -> anyhow::Result<String> {
-        self.made += 1;
-        let name = format!("odd-sshd-{}", self.made);
-        let key = self.site.temp_dir().join(&name);
-        make_key(&key, "")?;
-        let banner = key.with_extension("banner");
-        fs::write(&banner, BANNER)?;
-        let settings = format!(
-            "ListenAddress {SERVER_IP}:{port}\nHostKey {}\nPidFile none\nUsePAM yes\n\
-             PasswordAuthentication yes\nKbdInteractiveAuthentication no\nStrictModes no\n\
-             PrintMotd no\nUseDNS no\nBanner {}\n",
-            key.display(),
-            banner.display()
-        );
-        let file = key.with_extension("config");
-        fs::write(&file, settings)?;
         // The port is free before the next one takes it.
         self.sshd = None;
-        let mut command = self.site.command(Ns::Server, "/usr/sbin/sshd");
-        let running = self
-            .site
-            .spawn(&name, command.args(["-D", "-e", "-f"]).arg(&file))?;
-        eventually("the SSH server listens", LIMIT, || {
-            Ok(running.log().contains("Server listening"))
-        })
-        .with_context(|| running.log())?;
+        let banner = self.site.temp_dir().join("odd-banner");
+        fs::write(&banner, BANNER)?;
+        let (running, key) =
+            self.listen(port, "ed25519", &format!("Banner {}", banner.display()))?;
         self.sshd = Some(running);
         let mut shown = Command::new("ssh-keygen");
         let shown = must_work(shown.arg("-lf").arg(&key))?;
@@ -80,13 +66,48 @@ impl<'a> Odd<'a> {
         Ok(print.to_owned())
     }
 
+    /// OpenSSH at another port of the server, that speaks what an old device does.
+    ///
+    /// # Errors
+    /// What failed.
+    pub fn old_sshd(&mut self, port: &str) -> anyhow::Result<()> {
+        self.old = None;
+        self.old = Some(self.listen(port, "rsa", OLD)?.0);
+        Ok(())
+    }
+
+    /// OpenSSH with a new key of this kind; it listens.
+    fn listen(&mut self, port: &str, kind: &str, more: &str) -> anyhow::Result<(Running, PathBuf)> {
+        self.made += 1;
+        let name = format!("odd-sshd-{}", self.made);
+        let key = self.site.temp_dir().join(&name);
+        make_key(&key, kind, "")?;
+        let settings = format!(
+            "ListenAddress {SERVER_IP}:{port}\nHostKey {}\nPidFile none\nUsePAM yes\n\
+             PasswordAuthentication yes\nKbdInteractiveAuthentication no\nStrictModes no\n\
+             PrintMotd no\nUseDNS no\n{more}\n",
+            key.display(),
+        );
+        let file = key.with_extension("config");
+        fs::write(&file, settings)?;
+        let mut command = self.site.command(Ns::Server, "/usr/sbin/sshd");
+        let running = self
+            .site
+            .spawn(&name, command.args(["-D", "-e", "-f"]).arg(&file))?;
+        eventually("the SSH server listens", LIMIT, || {
+            Ok(running.log().contains("Server listening"))
+        })
+        .with_context(|| running.log())?;
+        Ok((running, key))
+    }
+
     /// A key with a passphrase that the site's account may sign in with.
     ///
     /// # Errors
     /// What failed.
     pub fn key(&self, passphrase: &str) -> anyhow::Result<String> {
         let key = self.site.temp_dir().join("odd-key");
-        make_key(&key, passphrase)?;
+        make_key(&key, "ed25519", passphrase)?;
         let folder = self.site.home(Ns::Server).join(".ssh");
         fs::create_dir_all(&folder)?;
         let public = fs::read_to_string(key.with_extension("pub"))?;
@@ -161,8 +182,8 @@ impl<'a> Odd<'a> {
     }
 }
 
-fn make_key(path: &Path, passphrase: &str) -> anyhow::Result<()> {
+fn make_key(path: &Path, kind: &str, passphrase: &str) -> anyhow::Result<()> {
     let mut command = Command::new("ssh-keygen");
-    command.args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]);
+    command.args(["-q", "-t", kind, "-N", passphrase, "-f"]);
     must_work(command.arg(path)).map(drop)
 }

@@ -28,6 +28,10 @@ fn run(world: &mut World<'_>) -> anyhow::Result<()> {
     let mut odd = Odd::new(site);
     scripts.run("run.mjs", told, |words| match words {
         ["sshd", port] => Ok(json(&odd.sshd(port)?)),
+        ["old-sshd", port] => {
+            odd.old_sshd(port)?;
+            Ok("null".to_owned())
+        }
         ["key", passphrase @ ..] => Ok(json(&odd.key(&passphrase.join(" "))?)),
         ["bare-desktop"] => {
             odd.desktop()?;

@@ -10,7 +10,7 @@ use culvert_wire::key::Context;
 
 use crate::net::{CLOUD, Net};
 use crate::program::{Gateway, eventually, exists, said};
-use crate::prs::{Prs, key, provider};
+use crate::prs::{Prs, SOON, key, provider};
 
 fn code(seed: u8) -> ClaimCode {
     ClaimCode {
@@ -130,13 +130,14 @@ fn a_good_code_is_used_behind_one_that_was_never_answered() {
 }
 
 async fn eventually_linked(gateway: &Gateway) {
-    for _ in 0..50 {
-        if gateway.ask(&["status"]).await.status.success() {
-            return;
+    let up = async {
+        while !gateway.ask(&["status"]).await.status.success() {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    if tokio::time::timeout(SOON, up).await.is_err() {
+        panic!("{}", said(&gateway.ask(&["status"]).await));
     }
-    panic!("{}", said(&gateway.ask(&["status"]).await));
 }
 
 /// A cable pulled between the server's acceptance and the box's hearing it.

@@ -20,7 +20,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::names::Names;
 use crate::net::{CLOUD, Net, lan_udp, listen};
 use crate::program::{Gateway, said};
-use crate::prs::{HOUR, NAME, Prs, key, now, prover_of, provider, statement, upgrade, web_config};
+use crate::prs::{
+    HOUR, NAME, Prs, SOON, key, now, prover_of, provider, statement, upgrade, web_config,
+};
 
 /// A name server in the LAN knows it.
 const NAMED: &str = "servers = [\"prs.example.com\"]\n";
@@ -417,13 +419,14 @@ impl Tinyproxy {
             child: command.spawn().unwrap(),
             _dir: dir,
         };
-        for _ in 0..100 {
-            if TcpStream::connect((CLOUD, 3128)).await.is_ok() {
-                return started;
+        let listens = async {
+            while TcpStream::connect((CLOUD, 3128)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("tinyproxy does not listen");
+        };
+        let waited = tokio::time::timeout(SOON, listens).await;
+        waited.expect("tinyproxy listens");
+        started
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::grasping::grasp;
 use crate::net::{Net, within};
+use crate::program::eventually;
 
 /// A listening service; stops when dropped.
 pub(crate) struct Host {
@@ -82,6 +83,12 @@ impl Host {
     /// How many connections reached it.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many did, which are all: who connected may know it first.
+    pub(crate) async fn accepts(&self, connections: usize) {
+        eventually("the host accepts", || self.accepted() >= connections).await;
+        assert_eq!(self.accepted(), connections);
     }
 
     fn serve<F: Future<Output = ()> + Send + 'static>(

@@ -41,14 +41,18 @@ impl Names {
         let counted = Arc::clone(&asked);
         let task = tokio::spawn(async move {
             let mut buffer = [0; 512];
+            let mut last = HashMap::new();
             loop {
                 let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
                 let (name, kind, end) = question(&buffer[..length]);
+                // One that is sent again, as on a slow machine, is no other lookup.
+                let sent = (from, buffer[..2].to_vec());
+                let again = last.insert((name.clone(), kind), sent.clone()) == Some(sent);
                 let turn = {
                     let mut asked = counted.lock().unwrap();
                     let count = asked.entry(name.clone()).or_default();
                     // Both families of one lookup are one turn.
-                    *count += usize::from(kind == 1);
+                    *count += usize::from(kind == 1 && !again);
                     count.saturating_sub(1)
                 };
                 let none = Vec::new();
@@ -149,7 +153,7 @@ fn a_name_reaches_only_what_its_address_may() {
             };
             assert_eq!(got, wanted, "{name}");
         }
-        assert_eq!(host.accepted(), 3);
+        host.accepts(3).await;
         assert_eq!(canary.accepted(), 0);
         // Judged and dialled from one lookup each.
         assert_eq!(names.asked("rebind.lan"), 2);

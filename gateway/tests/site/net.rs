@@ -151,7 +151,7 @@ pub(crate) fn within<T: Send>(ns: &str, work: impl FnOnce() -> T + Send) -> T {
 
 /// Binds at an address that a task which was just ended may still hold.
 pub(crate) async fn bind<T>(mut bind: impl FnMut() -> std::io::Result<T>) -> T {
-    for _ in 0..100 {
+    for _ in 0..2000 {
         match bind() {
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;

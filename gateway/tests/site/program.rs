@@ -276,7 +276,7 @@ impl Technician {
         let ticket = Some(Ticket::from_random([8; 32]));
         let route = link.join(grant.session, ticket, end).unwrap();
         let options = Options {
-            handshake: Duration::from_secs(5),
+            handshake: SOON,
             ..Options::default()
         };
         let session = native::connect(route, end, grant.gateway, options).await?;

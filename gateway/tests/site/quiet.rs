@@ -100,6 +100,7 @@ fn the_process_cannot_be_read_by_its_own_user() {
         let mut control = run("sleep", &["60"]);
         eventually("the start", || exists(&gateway.data().join("status.json"))).await;
         let owner = |pid: u32| fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
+        eventually("the control's start", || owner(control.id()) == 65534).await;
 
         let owners = (owner(child.id()), owner(control.id()));
 

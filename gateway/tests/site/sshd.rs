@@ -109,9 +109,12 @@ pub(crate) async fn serve(net: &Net, folder: &Path, script: &str, listens: &str)
 }
 
 pub(crate) fn stop(child: &mut Child) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    let _ = kill(pid, Signal::SIGTERM);
-    let _ = child.wait();
+    // The number of one that was waited for is somebody else's.
+    if let Ok(None) = child.try_wait() {
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let _ = kill(pid, Signal::SIGTERM);
+        let _ = child.wait();
+    }
 }
 
 fn make_key(path: &Path, key_type: &str, passphrase: &str) {

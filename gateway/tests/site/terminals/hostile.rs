@@ -11,7 +11,7 @@ use super::{PASSWORDS, session, ssh_site};
 use crate::host::Host;
 use crate::net::{Net, OTHER};
 use crate::person::{Person, start};
-use crate::program::{Gateway, Technician};
+use crate::program::{Gateway, Technician, eventually};
 use crate::prs::target;
 
 /// P22, threat 14: a hostile host ends its own terminal, and the worker that
@@ -46,6 +46,8 @@ fn hostile_hosts_end_only_their_own_terminal() {
             let mut person = Person::begin_at(&victim, index, start()).await;
             assert_eq!(person.refused().await, reason, "target {index}");
         }
+
+        eventually("their workers end", || gateway.workers() == [worker]).await;
 
         // Also when the worker itself dies.
         let mut second = Person::begin(&technician, start()).await;

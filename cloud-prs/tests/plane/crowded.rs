@@ -80,7 +80,7 @@ async fn a_thousand_links_of_strangers_keep_neither_boxes_nor_people_out() {
 async fn links_that_stay_nobodys_run_out_and_others_do_not() {
     let world = start_with(Limits {
         anonymous_per_address: 3,
-        anonymous_life: Duration::from_secs(2),
+        anonymous_life: Duration::from_secs(10),
         ..Limits::default()
     })
     .await;

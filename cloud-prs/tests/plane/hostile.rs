@@ -227,13 +227,14 @@ async fn connections_that_prove_nothing_are_limited_and_run_out() {
         ..Limits::default()
     })
     .await;
+    let mut slow = tls_to(&world).await;
+    slow.write_all(b"GET /hello HTTP/1.1\r\nX: ").await.unwrap();
+    let (_ws, ..) = upgraded(&world).await;
+    // The last, because they have the least time.
     let mut silent = Vec::new();
     for _ in 0..4 {
         silent.push(TcpStream::connect(world.address).await.unwrap());
     }
-    let mut slow = tls_to(&world).await;
-    slow.write_all(b"GET /hello HTTP/1.1\r\nX: ").await.unwrap();
-    let (_ws, ..) = upgraded(&world).await;
     while world.plane.counters().unproved < 6 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -111,7 +111,7 @@ async fn a_gateway_of_another_run_ends_the_links_of_the_one_before() {
     world
         .told(|event| matches!(event, PlaneEvent::GatewayUp { .. }))
         .await;
-    for _ in 0..100 {
+    for _ in 0..4000 {
         if world.app.events.lock().unwrap().iter().filter(ups).count() == 3 {
             return;
         }

@@ -123,7 +123,7 @@ async fn the_broker_extends_and_ends_routes() {
     let (gateway, _ge) = world.gateway(200).await;
     let (technician, _te) = world.technician(50).await;
     let mut short = spec(1);
-    short.ends_at = now().plus_ms(400);
+    short.ends_at = now().plus_ms(2000);
     let session = short.session;
     world.plane.open_route(short).unwrap();
     world.plane.extend_route(session, now().plus_ms(3_600_000));
@@ -132,7 +132,7 @@ async fn the_broker_extends_and_ends_routes() {
         .unwrap();
     let far = gateway.join(session, Some(ticket(1)), &key(200)).unwrap();
     through(&near, &far, b"x").await;
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(2400)).await;
     through(&near, &far, b"still").await;
 
     world.plane.end_route(session, Reason::AccessRevoked);
@@ -147,9 +147,9 @@ async fn a_route_ends_at_its_end_and_when_nobody_comes() {
     let world = start().await;
     let (technician, _te) = world.technician(50).await;
     let mut short = spec(1);
-    short.ends_at = now().plus_ms(600);
+    short.ends_at = now().plus_ms(4000);
     let mut lonely = spec(2);
-    lonely.join_by = now().plus_ms(600);
+    lonely.join_by = now().plus_ms(4000);
     world.plane.open_route(short).unwrap();
     world.plane.open_route(lonely).unwrap();
     let one = technician

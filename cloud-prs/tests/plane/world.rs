@@ -258,7 +258,7 @@ impl World {
 
     /// Waits until the application was told what `wanted` picks.
     pub(crate) async fn told(&self, wanted: impl Fn(&PlaneEvent) -> bool) -> PlaneEvent {
-        for _ in 0..500 {
+        for _ in 0..4000 {
             if let Some(event) = self.app.events.lock().unwrap().iter().find(|e| wanted(e)) {
                 return event.clone();
             }
@@ -293,7 +293,7 @@ pub(crate) fn ticket(number: u8) -> Ticket {
 /// The next packets, or why the route is closed.
 pub(crate) async fn receive(route: &Route) -> Result<Vec<u8>, Reason> {
     let got = std::future::poll_fn(|cx| route.poll_recv(cx));
-    let got = tokio::time::timeout(Duration::from_secs(20), got).await;
+    let got = tokio::time::timeout(Duration::from_secs(40), got).await;
     match got.expect("something comes or the route is closed") {
         Some(packets) => Ok(packets.payload.to_vec()),
         None => Err(route.closed().unwrap().reason),

@@ -70,15 +70,21 @@ async fn a_backup_taken_while_others_write_is_whole() {
     let customer = world.a.customer;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
+    let (begins, begun) = tokio::sync::oneshot::channel();
     let writer = tokio::spawn(async move {
-        let mut written = 0;
-        while !stopped.load(Ordering::Relaxed) {
+        let (mut written, mut begins) = (0, Some(begins));
+        // No more than are listed below, however long the copies take.
+        while !stopped.load(Ordering::Relaxed) && written < 500 {
             let name = format!("Site {written}");
             app.add_site(&console(), customer, &name).await.unwrap();
             written += 1;
+            if let Some(begins) = begins.take() {
+                begins.send(()).unwrap();
+            }
         }
         written
     });
+    begun.await.unwrap();
     let mut copies = Vec::new();
     for n in 0..5 {
         let path = world.folder.path().join(format!("copy-{n}.db"));

@@ -11,10 +11,11 @@ mod running;
 mod versions;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use culvert_link::{Dial, Event, Events, Link, Me, ProxyPolicy, Route, connect};
@@ -36,6 +37,7 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Connection as _;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use crate::world::signed;
@@ -49,8 +51,20 @@ const ADDRESS: &str = "192.168.77.9";
 pub(crate) struct Prs {
     folder: tempfile::TempDir,
     port: u16,
+    _reserved: TcpSocket,
     child: Option<Child>,
     log: Arc<Mutex<String>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+/// An address that nobody else is given as long as the socket lives, and that a server
+/// can listen on.
+fn reserve() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 impl Prs {
@@ -61,13 +75,15 @@ impl Prs {
 
     /// `init` alone, with a public name and more arguments.
     fn bare(folder: tempfile::TempDir, name: &str, more: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
+        let (reserved, address) = reserve();
+        let port = address.port();
         let prs = Self {
             folder,
             port,
+            _reserved: reserved,
             child: None,
             log: Arc::default(),
+            reading: None,
         };
         let (listen, public) = (format!("127.0.0.1:{port}"), format!("{name}:{port}"));
         let init = ["init", "--listen", &listen, "--public-address", &public];
@@ -170,7 +186,7 @@ impl Prs {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::clone(&self.log);
         let (listens, listening) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
+        self.reading = Some(std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if line.contains("Listening") {
                     let _ = listens.send(());
@@ -179,7 +195,7 @@ impl Prs {
                 log.push_str(&line);
                 log.push('\n');
             }
-        });
+        }));
         self.child = Some(child);
         if listening.recv_timeout(PATIENCE).is_err() {
             panic!("{}", self.log.lock().unwrap());
@@ -196,6 +212,12 @@ impl Prs {
     pub(crate) fn stop(&mut self) -> Child {
         self.signal(Signal::SIGTERM);
         self.child.take().unwrap()
+    }
+
+    /// The log of a server that has ended, to the last line.
+    fn whole_log(&mut self) -> String {
+        self.reading.take().unwrap().join().unwrap();
+        self.log.lock().unwrap().clone()
     }
 
     fn signal(&self, signal: Signal) {

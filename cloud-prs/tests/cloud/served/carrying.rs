@@ -161,7 +161,10 @@ async fn who_is_refused_at_a_link_is_in_the_trail() {
         let has = |line: &&str| line.contains(what) && line.contains(why.slug());
         trail().lines().filter(has).count()
     };
+    // Each kind is written down by itself.
     eventually(|| rows("gateway.hello", Reason::Unclaimed) > 0).await;
+    eventually(|| rows("gateway.hello", Reason::GatewayRevoked) > 0).await;
+    eventually(|| rows("session.join", Reason::TicketInvalid) >= 3).await;
     assert_eq!(
         rows("session.join", Reason::TicketInvalid),
         3,
@@ -204,7 +207,7 @@ async fn the_log_holds_no_secret_and_no_customer_address_above_debug() {
     timeout(PATIENCE, technician.closed()).await.unwrap();
     prs.stop().wait().unwrap();
 
-    let log = prs.log.lock().unwrap().clone();
+    let log = prs.whole_log();
 
     for secret in [
         PASSWORD,

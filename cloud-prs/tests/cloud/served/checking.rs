@@ -1,6 +1,7 @@
 //! `culvert-prs check`: every sentence, each made for real; and the units that
 //! systemd is given.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use super::*;

@@ -42,8 +42,11 @@ async fn two_live_boxes_with_one_identity_are_both_quarantined() {
     assert_eq!(welcomed(&mut events).await.lease, None);
     let trail = good(&prs.admin(&["audit", "list"], ""));
     assert!(trail.contains("gateway.quarantine"));
-    let log = prs.log.lock().unwrap().clone();
-    assert!(log.contains("ERROR") && log.contains("Two boxes use one identity"));
+    eventually(|| {
+        let log = prs.log.lock().unwrap();
+        log.contains("ERROR") && log.contains("Two boxes use one identity")
+    })
+    .await;
 }
 
 #[test]

@@ -12,12 +12,6 @@ use super::*;
 
 const YEAR: i64 = 365 * 24 * 3600;
 
-/// An address nobody listens on.
-fn free() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
 /// Status and body of a GET without TLS.
 async fn get(address: &str, path: &str) -> (u16, String) {
     let mut tcp = TcpStream::connect(address).await.unwrap();
@@ -58,7 +52,8 @@ fn figure(text: &str, name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_figures_are_on_an_address_of_their_own() {
-    let side = free();
+    let (_reserved, side) = reserve();
+    let side = side.to_string();
     let mut prs = Prs::peopled(Prs::bare(
         tempfile::tempdir().unwrap(),
         "localhost",
@@ -120,7 +115,8 @@ async fn a_server_on_postgres_whose_database_is_gone_is_alive_and_not_ready() {
     };
     let file = folder.path().join("database");
     std::fs::write(&file, &address).unwrap();
-    let side = free();
+    let (_reserved, side) = reserve();
+    let side = side.to_string();
     let file = file.to_str().unwrap().to_owned();
     let more = ["--metrics", &side, "--database-address-file", &file];
     let mut prs = Prs::bare(folder, "localhost", &more);
@@ -238,9 +234,11 @@ async fn a_certificate_that_is_over_is_told_and_keeps_no_link_away() {
     let link = connect(&prs.dial(), me, "culvert 1").await;
 
     assert!(link.is_ok());
-    let log = prs.log.lock().unwrap();
-    assert!(
-        log.contains("Certificate is not good for browsers"),
-        "{log}"
-    );
+    let told = || {
+        prs.log
+            .lock()
+            .unwrap()
+            .contains("Certificate is not good for browsers")
+    };
+    eventually(told).await;
 }

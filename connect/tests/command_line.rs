@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use tokio::net::TcpSocket;
+
 #[test]
 fn commands_before_the_first_sign_in_say_what_to_do() {
     let home = tempfile::tempdir().unwrap();
@@ -168,11 +170,7 @@ fn a_forward_beyond_loopback_is_refused_before_anything_is_asked() {
 #[test]
 fn a_server_that_is_not_there_or_none_has_its_own_cause() {
     let home = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago and refuses.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let (_nobody, free) = refusing();
     let login = |address: &str| {
         let args = [
             "login",
@@ -198,10 +196,7 @@ fn a_server_that_is_not_there_or_none_has_its_own_cause() {
 #[test]
 fn doctor_names_each_cause_and_what_to_do() {
     const NOT_DIALLED: &str = "prs.example.com:443";
-    let refusing = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let (_nobody, refusing) = refusing();
     let answering = |words: &'static [u8]| format!("http://{}", serve(words));
     for (cause, server, proxy, advice) in [
         ("tcp", refusing.to_string(), None, "a firewall has to let TCP"),
@@ -289,6 +284,14 @@ fn files_that_others_can_read_are_refused() {
 fn launch() -> String {
     let ticket = culvert_wire::ticket::Ticket::from_random([3; 32]);
     format!("culvert://open/{}", ticket.reveal())
+}
+
+/// A port that refuses, and that nobody else is given as long as the socket lives.
+fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let at = socket.local_addr().unwrap();
+    (socket, at)
 }
 
 /// A server that says the same to everybody, whatever they say.

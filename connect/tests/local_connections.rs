@@ -15,7 +15,7 @@ use culvert_wire::key::SigningKey;
 use culvert_wire::reason::Reason;
 use culvert_wire::stream::{Answer, Service};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 /// More than every window and buffer on the way.
@@ -176,6 +176,7 @@ struct Site {
     streams: Streams,
     gateway: Session,
     echo: SocketAddr,
+    _gone: TcpSocket,
 }
 
 impl Site {
@@ -192,10 +193,10 @@ impl Site {
         );
         let gateway = gateway.unwrap();
         let echo = echo_host().await;
-        let dead = {
-            let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            gone.local_addr().unwrap()
-        };
+        // Nobody else is given the port, and it refuses.
+        let gone = TcpSocket::new_v4().unwrap();
+        gone.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let dead = gone.local_addr().unwrap();
         tokio::spawn(bridge(gateway.clone(), [echo, dead]));
         let target = |port| Target {
             address: "site.device".parse().unwrap(),
@@ -206,6 +207,7 @@ impl Site {
             streams: Streams::new(technician.unwrap(), vec![target(80), target(81)]),
             gateway,
             echo,
+            _gone: gone,
         }
     }
 }

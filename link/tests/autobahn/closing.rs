@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_7_closing_is_answered_and_nothing_follows() {
     let mut cases = vec![
         case(

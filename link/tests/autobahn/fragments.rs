@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_5_fragments_become_one_message_with_control_frames_in_between() {
     let first = || frame(TEXT, b"fragment1");
     let last = || frame(FIN, b"fragment2");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_1_messages_of_every_length_form_are_echoed() {
     let mut cases = Vec::new();
     for (kind, letter) in [(TEXT, b'*'), (BINARY, 0xfe)] {
@@ -31,7 +31,7 @@ async fn cases_1_messages_of_every_length_form_are_echoed() {
     check(cases).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_2_pings_are_answered_with_their_payload_and_pongs_ignored() {
     let ping = |payload: &[u8]| frame(FIN | PING, payload);
     let pong = |payload: &[u8]| (FIN | PONG, payload.to_vec());
@@ -79,7 +79,7 @@ async fn cases_2_pings_are_answered_with_their_payload_and_pongs_ignored() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_3_reserved_bits_fail_the_connection() {
     let mut cases = Vec::new();
     for bits in 1..8_u8 {
@@ -102,7 +102,7 @@ async fn cases_3_reserved_bits_fail_the_connection() {
     check(cases).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_4_reserved_opcodes_fail_the_connection() {
     let mut cases = Vec::new();
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {

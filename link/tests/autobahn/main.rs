@@ -89,7 +89,7 @@ async fn echo(io: DuplexStream) -> Option<WsError> {
 }
 
 /// Sends chops to an echo server; gives everything it answers as (first byte,
-/// payload).
+/// payload). It is over when nobody has anything to do: time is virtual.
 async fn run(chops: Vec<Vec<u8>>) -> Vec<(u8, Vec<u8>)> {
     let (near, far) = tokio::io::duplex(256 * 1024);
     let server = tokio::spawn(echo(far));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_9_and_10_large_messages_in_frames_and_chops() {
     let mut cases = Vec::new();
     for kind in [TEXT, BINARY] {
@@ -37,7 +37,7 @@ async fn cases_9_and_10_large_messages_in_frames_and_chops() {
     check(cases).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_longer_than_the_limit_is_refused_before_it_is_stored() {
     let head = [
         FIN | BINARY,

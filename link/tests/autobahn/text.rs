@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cases_6_text_is_utf8_or_the_connection_fails_at_once() {
     let mut cases = Vec::new();
     let valid: &[&[u8]] = &[

@@ -16,7 +16,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::server::{
-    DAY, Server, dial, gateway, key, now, prover, server_config, start, start_with, web_config,
+    DAY, Server, dial, gateway, key, now, prover, reserve, server_config, start, start_with,
+    web_config,
 };
 
 const SESSION: SessionId = SessionId::from_random([1; 16]);
@@ -197,16 +198,18 @@ async fn a_rotated_provider_key_is_followed_and_a_foreign_one_named() {
 #[tokio::test]
 async fn one_dead_server_of_the_list_costs_only_a_try() {
     let server = start().await;
+    let (_reserved, gone) = reserve();
     for _ in 0..6 {
         let mut dial = dial(server.address);
-        dial.servers.push(dead().await.to_string());
+        dial.servers.push(gone.to_string());
         assert!(connect(&dial, gateway(), "t").await.is_ok());
     }
 }
 
 #[tokio::test]
 async fn each_way_to_fail_before_tls_has_its_own_cause() {
-    let (gone, garbage) = (dead().await, answering(b"HELLO\r\n\r\n").await);
+    let (_reserved, gone) = reserve();
+    let garbage = answering(b"HELLO\r\n\r\n").await;
     for (servers, wanted) in [
         (vec![], "settings"),
         (vec!["no port:x".to_owned()], "settings"),
@@ -242,11 +245,6 @@ async fn each_wrong_answer_inside_tls_has_its_own_cause() {
         let server = tls_answering(answer).await;
         assert_eq!(cause(&dial(server)).await, wanted);
     }
-}
-
-async fn dead() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
 }
 
 async fn answering(answer: &'static [u8]) -> SocketAddr {

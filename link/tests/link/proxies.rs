@@ -10,10 +10,10 @@ use std::time::Duration;
 use culvert_link::proxy::{Environment, ProxyPolicy};
 use culvert_link::{ProxyServer, connect};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::server::{Server, dial, gateway, start};
+use crate::server::{Server, dial, gateway, reserve, start};
 
 const USER: &str = "box";
 const PASSWORD: &str = "Pa55word";
@@ -21,6 +21,7 @@ const PASSWORD: &str = "Pa55word";
 /// A proxy process; killed when dropped.
 struct Proxy {
     address: SocketAddr,
+    _reserved: TcpSocket,
     _child: Child,
     _folder: TempDir,
 }
@@ -38,13 +39,8 @@ enum Login {
     Digest,
 }
 
-async fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
-}
-
 async fn tinyproxy(login: Login, allowed: u16) -> Proxy {
-    let address = free_port().await;
+    let (reserved, address) = reserve();
     let account = match login {
         Login::Basic => format!("BasicAuth {USER} {PASSWORD}\n"),
         Login::None | Login::Digest => String::new(),
@@ -57,11 +53,11 @@ async fn tinyproxy(login: Login, allowed: u16) -> Proxy {
     let file = write(folder.path(), "tinyproxy.conf", &settings);
     let mut command = Command::new("tinyproxy");
     command.arg("-d").arg("-c").arg(file);
-    run(command, address, folder).await
+    run(command, address, reserved, folder).await
 }
 
 async fn squid(login: Login) -> Proxy {
-    let address = free_port().await;
+    let (reserved, address) = reserve();
     let folder = TempDir::new().unwrap();
     // Squid leaves root for a user of its own, who must read the accounts.
     open_to_all(folder.path(), 0o755);
@@ -98,7 +94,7 @@ async fn squid(login: Login) -> Proxy {
     let file = write(folder.path(), "squid.conf", &settings);
     let mut command = Command::new("squid");
     command.args(["-N", "-f"]).arg(file);
-    run(command, address, folder).await
+    run(command, address, reserved, folder).await
 }
 
 fn open_to_all(path: &Path, mode: u32) {
@@ -113,7 +109,12 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-async fn run(mut command: Command, address: SocketAddr, folder: TempDir) -> Proxy {
+async fn run(
+    mut command: Command,
+    address: SocketAddr,
+    reserved: TcpSocket,
+    folder: TempDir,
+) -> Proxy {
     let child = command
         .kill_on_drop(true)
         .stdout(Stdio::null())
@@ -124,6 +125,7 @@ async fn run(mut command: Command, address: SocketAddr, folder: TempDir) -> Prox
         if TcpStream::connect(address).await.is_ok() {
             return Proxy {
                 address,
+                _reserved: reserved,
                 _child: child,
                 _folder: folder,
             };
@@ -206,6 +208,7 @@ async fn what_is_no_proxy_is_said_to_be_none() {
     // The server itself expects TLS: its answer to CONNECT is an alert.
     let wrong: ProxyServer = server.address.to_string().parse().unwrap();
     assert_eq!(through(&server, wrong).await, "proxy_broken");
-    let dead: ProxyServer = free_port().await.to_string().parse().unwrap();
+    let (_reserved, gone) = reserve();
+    let dead: ProxyServer = gone.to_string().parse().unwrap();
     assert_eq!(through(&server, dead).await, "tcp");
 }

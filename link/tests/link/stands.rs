@@ -5,15 +5,14 @@ use std::time::Duration;
 use culvert_link::standing::{Standing, State};
 use tokio::net::TcpListener;
 
-use crate::server::{dial, gateway, prover, start, start_on, web_config};
+use crate::server::{dial, gateway, prover, reserve, start, start_on, web_config};
 
 #[tokio::test]
 async fn a_standing_link_comes_back_after_its_server_did() {
-    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gone = dead.local_addr().unwrap();
-    drop(dead);
-    let server = start().await;
-    let address = server.address;
+    let (_dead, gone) = reserve();
+    let (_reserved, address) = reserve();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let server = start_on(listener, web_config("prs.example.com"), prover());
     let attempt = move || {
         let mut dial = dial(address);
         dial.servers.push(gone.to_string());

@@ -6,7 +6,8 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::namespace::Ns;
 use crate::{LabError, Running, Site, ready};
@@ -60,7 +61,7 @@ impl Capture {
             .arg(&file)
             .arg(only);
         let tcpdump = site.spawn(&name, &mut command)?;
-        ready::until("tcpdump", Duration::from_secs(10), || {
+        ready::until("tcpdump", LIMIT, || {
             let log = tcpdump.log();
             if log.contains("listening on") {
                 Ok(())
@@ -76,9 +77,19 @@ impl Capture {
         &self.file
     }
 
-    /// Ends the capture and leaves its file.
+    /// Ends the capture and leaves its file: with all that has come, which tcpdump may
+    /// not have been given the time to write.
     pub fn stop(&mut self) {
-        self.tcpdump.stop(Duration::from_secs(10));
+        let size = |file: &Path| fs::metadata(file).map_or(0, |file| file.len());
+        let (deadline, mut written) = (Instant::now() + LIMIT, None);
+        while Instant::now() < deadline {
+            let before = written.replace(size(&self.file));
+            if before == written {
+                break;
+            }
+            thread::sleep(QUIET);
+        }
+        self.tcpdump.stop(LIMIT);
     }
 
     /// Ends the capture and reads it.
@@ -202,5 +213,9 @@ fn read_pcap(bytes: &[u8]) -> Result<Traffic, LabError> {
     Ok(traffic)
 }
 
+/// Longer than tcpdump takes to begin or to end on a busy machine.
+const LIMIT: Duration = Duration::from_secs(40);
+/// Nothing is written in this time when nothing comes.
+const QUIET: Duration = Duration::from_millis(400);
 /// Enough for any ClientHello.
 const KEPT: usize = 8192;

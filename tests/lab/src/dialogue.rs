@@ -106,4 +106,4 @@ impl Drop for Dialogue {
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);

@@ -18,7 +18,7 @@ impl Site {
         let user = &self.credentials().user;
         let script = format!(
             "xterm -title {name}-notes -geometry 80x24+60+60 -e sh -c 'cat > {name}' &
-             w=$(timeout 20 xdotool search --sync --onlyvisible --name {name}-notes | tail -1)
+             w=$(timeout 50 xdotool search --sync --onlyvisible --name {name}-notes | tail -1)
              xdotool windowraise $w windowfocus $w"
         );
         let mut command = self.command(Ns::Desktop, "setpriv");
@@ -27,7 +27,7 @@ impl Site {
             .env("XAUTHORITY", format!("/home/{user}/.Xauthority"))
             .args(["sh", "-c", &format!("cd; {script}")]);
         let mut notepad = self.spawn(&format!("notepad-{name}"), &mut command)?;
-        match notepad.wait(Duration::from_secs(30)) {
+        match notepad.wait(Duration::from_secs(60)) {
             Some(status) if status.success() => Ok(()),
             Some(_) | None => Err(LabError::Failed {
                 what: "opening a notepad".into(),

@@ -48,14 +48,14 @@ pub(crate) fn wait_for_banner(
         "exec 3<>/dev/tcp/{address}/{port} || exit 1
          want=$'{banner}'
          [ -z \"$want\" ] && exit 0
-         IFS= read -r -t 3 -N ${{#want}} got <&3
+         IFS= read -r -t 12 -N ${{#want}} got <&3
          [ \"$got\" = \"$want\" ] || {{ printf 'got %q' \"$got\"; exit 1; }}"
     );
     until(&format!("{address}:{port}"), LIMIT, || {
         let mut command = world.command(from, "timeout");
         command
             .env("LC_ALL", "C")
-            .args(["4", "bash", "-c", &script]);
+            .args(["15", "bash", "-c", &script]);
         match finish(&mut command) {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => Err(said(&output)),

@@ -57,7 +57,7 @@ impl Running {
 
     /// The program's own process number (not that of `nsenter` before it).
     pub fn pid(&self) -> Result<u32, LabError> {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + LIMIT;
         loop {
             match only_child(self.child.id()) {
                 Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
@@ -104,7 +104,7 @@ impl Running {
 
     /// Ends the program at once, as a power cut would.
     pub fn kill(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + LIMIT;
         while self.is_running() && Instant::now() < deadline {
             if let Ok(pid) = only_child(self.child.id()) {
                 let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
@@ -140,3 +140,6 @@ impl Drop for Running {
         self.kill();
     }
 }
+
+/// Longer than a program takes to begin or to die on a busy machine.
+const LIMIT: Duration = Duration::from_secs(30);

@@ -29,7 +29,7 @@ impl<'a> Screen<'a> {
             // When its last program goes, it stays as it is for the next one.
             .args(["-nolisten", "tcp", "-ac", "-noreset"]);
         let server = site.spawn(&format!("screen-{}", ns.name()), &mut command)?;
-        let display = ready::until("Xvfb", Duration::from_secs(20), || {
+        let display = ready::until("Xvfb", Duration::from_secs(40), || {
             let log = server.log();
             let number = log.lines().find(|line| line.parse::<u32>().is_ok());
             match number {

@@ -99,6 +99,8 @@ impl<'a> Stack<'a> {
 
     /// Starts the cloud server (again) and waits until it answers.
     pub fn serve(&mut self) -> Result<(), LabError> {
+        // Its place is free before the next one takes it, and nobody waits for its socket.
+        drop(self.cloud.take());
         let mut command = self.cloud_command();
         command.arg("serve").arg("--data").arg(self.data("cloud"));
         self.cloud = Some(self.site.spawn("culvert-prs", &mut command)?);
@@ -122,6 +124,12 @@ impl<'a> Stack<'a> {
 
     /// Starts the claimed gateway (again) and waits until it is connected.
     pub fn run_gateway(&mut self) -> Result<(), LabError> {
+        // One that was killed has left that it is connected.
+        drop(self.gateway.take());
+        let told = self.data("gateway").join("status.json");
+        if told.exists() {
+            std::fs::remove_file(&told).map_err(LabError::file(&told))?;
+        }
         let mut run = self.gateway_command();
         run.arg("run")
             .arg("--config")

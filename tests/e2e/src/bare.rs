@@ -41,7 +41,8 @@ impl Bare {
         };
         let answer = Api(&link).new_session(&wanted).await.map_err(said)?;
         let route = link.join(answer.session, Some(answer.ticket), &end)?;
-        for _ in 0..200 {
+        // Longer than a gateway takes on a busy machine.
+        for _ in 0..2000 {
             if route.joined() && route.peer_present() {
                 break;
             }

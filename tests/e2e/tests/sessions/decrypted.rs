@@ -14,7 +14,7 @@ use culvert_lab::{Capture, Dialogue, Ns, Programs, SiteOptions, random_word};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How long words may take to pass.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_capture_opened_with_the_relays_tls_keys_shows_an_unencrypted_end_and_no_session() {

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 
 /// Generous: the promise of 2 seconds is a benchmark's, machines here are busy.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One way to take access away, in an administrator's words, and how it is
 /// given back to the next technician.

@@ -101,7 +101,7 @@ fn by_open(world: &World<'_>, technician: &Technician<'_>, known: &Path) -> anyh
             .env("PATH", path),
     )?;
     let proof = world.site.home(Ns::Server).join("by-open");
-    eventually("the proof of open", Duration::from_secs(30), || {
+    eventually("the proof of open", Duration::from_secs(60), || {
         Ok(proof.exists())
     })?;
     Ok(())

@@ -155,7 +155,7 @@ fn a_dead_host_a_refused_port_and_an_unknown_name_each_have_a_sentence() {
             let output = open.stdin(Stdio::null()).output()?;
             anyhow::ensure!(!output.status.success(), "{host} answered");
             let what = format!("the report says {reason} of {host}");
-            world::eventually(&what, Duration::from_secs(20), || {
+            world::eventually(&what, Duration::from_secs(60), || {
                 let report = world.stack.admin(&["report", "--csv"])?;
                 let named = |line: &str| line.contains(host) && line.contains(reason);
                 Ok(report.lines().any(named))

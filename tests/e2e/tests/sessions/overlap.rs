@@ -57,7 +57,7 @@ fn two_sites_with_the_same_addresses_are_reached_each_by_its_own_name() {
         ])?;
         world::eventually(
             "the second site is online",
-            std::time::Duration::from_secs(40),
+            std::time::Duration::from_secs(60),
             || {
                 let tried = technician.run(&["test", "Oven hall/server"]);
                 if let Err(error) = &tried {

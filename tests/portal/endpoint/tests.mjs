@@ -101,7 +101,7 @@ export async function telnet_knows_type_and_size_and_logs_in(world, page) {
       await type("stty size; echo $TERM; echo DO'NE'\r");
       shown += await t.readText(stream, (text) => text.includes('DONE'));
       stream.resize(120, 40);
-      await type("sleep 0.5; stty size; echo MO'RE'\r");
+      await type("while [ \"$(stty size)\" = '33 99' ]; do sleep .1; done; stty size; echo MO'RE'\r");
       shown += await t.readText(stream, (text) => text.includes('MORE'));
       session.close();
       return shown;

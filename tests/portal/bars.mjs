@@ -33,13 +33,14 @@ export async function a_bell_and_an_end_mark_the_tab(world, browser) {
   await palette(page, 'lind prac');
   await intoShell(page, world.account);
   const [one, other] = [tabOf(page, 'server').first(), tabOf(page, 'practice server')];
-  // Each stays marked until it is looked at; the window's title says so, too.
-  await typed(page, "sleep 1; printf '\\a'\r");
+  // Each stays marked until it is looked at; the window's title says so, too. It rings until nobody looks.
+  await typed(page, "while sleep 1; do printf '\\a'; done\r");
   await one.locator('a').click();
   await other.locator('.ring').waitFor();
   assert.match(await page.title(), /^🔔 server – Harbour/);
   await other.locator('a').click();
   await other.locator('.ring').waitFor({ state: 'detached' });
+  await page.locator(`${shown} .xterm-helper-textarea`).press('Control+c');
   await typed(page, 'sleep 1; exit 3\r');
   await one.locator('a').click();
   await other.locator('.tag:has-text("ended")').waitFor();

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { api, open, signIn } from './world.mjs';
+import { api, choosesPassword, open, signIn } from './world.mjs';
 
 export const PASSWORD = 'a long enough phrase';
 let made = Date.now() % 100_000;
@@ -20,8 +20,7 @@ export async function invite(page, world, name) {
 /** Opens an invitation's link and chooses a password: she is in. */
 export async function accept(page, link) {
   await page.goto(link);
-  for (const label of ['Password', 'Once more']) await page.locator('label.field', { hasText: label }).locator('input').fill(PASSWORD);
-  await page.click('button:has-text("Begin")');
+  await choosesPassword(page, PASSWORD);
   await page.waitForSelector('nav[aria-label=Culvert]');
 }
 

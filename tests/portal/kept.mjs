@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 
-import { api, desktop, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed } from './world.mjs';
+import { api, closes, desktop, intoShell, open, palette, picture, reads, shown, signIn, telnet, typed } from './world.mjs';
 
 /** Loads the page anew, as F5 does, and takes up the session that it offers. */
 async function again(page, name) {
@@ -48,19 +48,23 @@ export async function telnet_goes_on_after_a_reload_and_in_a_window_of_its_own(w
   await typed(popup, 'echo moved-$kept; echo pid=$$=\r');
   const pid = /pid=(\d+)=/.exec(await reads(popup, /moved-here-42[^]*pid=\d+=/))[1];
   // The end of the session is the end of the shell, at once and not after two minutes.
-  await ends(world, page, pid, () => popup.click(`${shown} header button:has-text("End")`), popup);
-  if (!popup.isClosed()) await popup.waitForEvent('close');
+  await ends(world, page, pid, async () => {
+    await popup.click(`${shown} header button:has-text("End")`);
+    await closes(popup, () => popup.click(YES));
+  });
   assert.deepEqual(page.faults, []);
 }
 
+/** What confirms the end of a session. */
+const YES = 'dialog[open] button:has-text("End session")';
+
 /** Ends it, and waits until that process is gone on the host, which another shell there tells. */
-async function ends(world, page, pid, end, on) {
+async function ends(world, page, pid, end) {
   await palette(page, 'harb serv');
   await intoShell(page, world.account);
   await typed(page, `while ps -o stat= -p ${pid} | grep -qv Z; do echo runs; sleep .2; done; echo over-$((6*7))\r`);
   await reads(page, /runs/);
   await end();
-  await on.locator('dialog[open] button:has-text("End session")').click();
   await reads(page, /over-42/);
 }
 
@@ -72,7 +76,10 @@ export async function an_ended_terminal_is_over_at_the_host(world, browser) {
   await typed(page, 'echo pid=$$=\r');
   const pid = /pid=(\d+)=/.exec(await reads(page, /pid=\d+=/))[1];
   const tab = page.locator('nav[aria-label="Open sessions"] .tab').first();
-  await ends(world, page, pid, () => tab.locator('button').last().click(), page);
+  await ends(world, page, pid, async () => {
+    await tab.locator('button').last().click();
+    await page.click(YES);
+  });
   assert.deepEqual(page.faults, []);
 }
 
@@ -110,7 +117,7 @@ export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_pass
   const page = await open(browser);
   await signIn(world, page);
   const asked = [];
-  page.context().on('response', (r) => { if (r.request().method() === 'POST' && r.url().endsWith('/api/v1/sessions')) void r.json().then((answer) => asked.push(answer.session)); });
+  page.context().on('response', (r) => { if (r.request().method() === 'POST' && r.url().endsWith('/api/v1/sessions')) void r.json().then((answer) => asked.push(answer.session), () => {}); });
   await desktop(world, page, 'harb desk');
   // Who only looks on does so in the new window, too.
   await page.click(`${shown} [aria-label="View only"]`);
@@ -125,7 +132,7 @@ export async function a_desktop_is_dialled_again_and_a_new_window_takes_its_pass
   const stored = await popup.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
   assert.ok(!stored.includes(world.vncPassword), 'the password was stored');
   await popup.click(`${shown} header button:has-text("End")`);
-  await Promise.all([popup.waitForEvent('close'), popup.locator('dialog[open] button:has-text("End session")').click()]);
+  await closes(popup, () => popup.click(YES));
   // The box was told by word, not by the silence of a window that is gone.
   const session = asked.at(-1);
   const of = async () => (await api(page, 'GET', '/api/v1/sessions')).body.sessions.find((s) => s.session === session);

@@ -1,7 +1,7 @@
 //! Runs tests in one browser, some side by side, each in windows of its own, and
 //! reports how long each took; driven by tests/e2e/src/script.rs.
 
-import { world } from './world.mjs';
+import { shut, world } from './world.mjs';
 
 /** Tests at a time: most of them wait for a server, a box or a host most of the time. */
 const AT_A_TIME = Math.max(1, Number(process.env.CULVERT_AT_A_TIME) || 3);
@@ -57,7 +57,7 @@ async function one(name, test, place, browser) {
     await show(name, contexts);
     return false;
   } finally {
-    for (const context of contexts) await context.close();
+    for (const context of contexts) await shut(context);
   }
 }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { colleague, ownersPage, PASSWORD, site } from './colleague.mjs';
-import { accessibleInBothThemes, api, ask, open, visit } from './world.mjs';
+import { accessibleInBothThemes, api, ask, choosesPassword, open, visit } from './world.mjs';
 
 const dialog = (page) => page.locator('dialog[open]');
 
@@ -14,8 +14,7 @@ async function newcomer(world, browser, owner) {
   const { link } = (await api(owner, 'POST', '/api/v1/invitations', { name, assignments: [] })).body;
   const page = await open(browser);
   await page.goto(`${world.url}/invitation#${link.split('#')[1]}`);
-  for (const field of await page.locator('input[type=password]').all()) await field.fill(PASSWORD);
-  await page.click('button:has-text("Begin")');
+  await choosesPassword(page, PASSWORD);
   await page.waitForSelector('nav[aria-label=Culvert]');
   return { name, page, id: (await api(page, 'GET', '/api/v1/me')).body.user.id };
 }
@@ -107,8 +106,7 @@ export async function a_lost_phone_is_reset_by_another_and_ends_everything_of_he
   await nina.page.locator('[role=alert]').waitFor();
   // By the link, and only with that, she is herself again, with what she might before.
   await nina.page.goto(link);
-  for (const field of await nina.page.locator('input[type=password]').all()) await field.fill('another long enough phrase');
-  await nina.page.locator('form button').last().click();
+  await choosesPassword(nina.page, 'another long enough phrase');
   await nina.page.waitForSelector('nav[aria-label=Culvert]');
   assert.equal((await api(nina.page, 'GET', '/api/v1/me')).body.user.id, nina.id);
   assert.equal((await api(nina.page, 'GET', '/api/v1/tree')).status, 200);

@@ -44,13 +44,13 @@ export async function text_without_keys_reaches_the_shell(world, browser) {
 /** An animation would have the browser hold back what follows a key until its next frame. */
 export async function the_cursor_blinks_without_an_animation(world, browser) {
   const page = await shell(world, browser);
-  const cursor = () => page.evaluate(() => getComputedStyle(document.querySelector('.stage.shown .xterm-cursor-blink')).backgroundColor);
-  const place = page.locator(`${shown} .place`);
-  const seen = new Set();
-  for (const selector of ['.unlit', ':not(.unlit)']) {
-    await place.and(page.locator(selector)).waitFor();
-    seen.add(await cursor());
-  }
+  // The colour of that very moment: a little later it is the other one.
+  const cursor = (lit) => page.waitForFunction(([at, wanted]) => {
+    const is = !document.querySelector(`${at} .place`).matches('.unlit');
+    const mark = document.querySelector(`${at} .xterm-cursor-blink`);
+    return is === wanted && mark && getComputedStyle(mark).backgroundColor;
+  }, [shown, lit]).then((colour) => colour.jsonValue());
+  const seen = new Set([await cursor(false), await cursor(true)]);
   assert.equal(seen.size, 2, [...seen].join(' '));
   const animations = () => page.evaluate(() => document.getAnimations().map((one) => `${one.animationName ?? one.transitionProperty} of ${one.effect?.target?.className}`));
   await page.waitForFunction(() => document.getAnimations().length === 0).catch(async (error) => { throw new Error(`${await animations()}`, { cause: error }); });

@@ -55,6 +55,12 @@ export async function open(browser, options = {}) {
   return page;
 }
 
+/** Closes windows; an answer that a test is about to give one of them in the server's place is nobody's any more. */
+export async function shut(context) {
+  for (const page of context.pages()) await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await context.close();
+}
+
 export async function signIn(world, page, who = world.owner) {
   await page.goto(`${world.url}/`);
   await page.fill('input[name=username]', who.name);
@@ -203,12 +209,28 @@ export async function fits(page, name) {
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), true, `${name} is wider than the window`);
 }
 
+/** Chooses a password on an invitation's page. */
+export async function choosesPassword(page, password) {
+  for (const label of ['Password', 'Once more']) await page.locator('label.field', { hasText: label }).locator('input').fill(password);
+  await page.click('button:has-text("Begin")');
+}
+
+/** Does what closes a window, which may be gone before it says that this was done. */
+export const closes = (popup, deed) => Promise.all([popup.waitForEvent('close'), deed().catch(() => {})]);
+
 /** Signed-in `fetch` in the page. */
 export const api = (page, method, path, body) => page.evaluate(async ([m, p, b]) => {
   const answer = await fetch(p, { method: m, headers: { 'content-type': 'application/json' }, ...(b === undefined || b === null ? {} : { body: JSON.stringify(b) }) });
   const text = await answer.text();
   return { status: answer.status, body: text ? JSON.parse(text) : null };
 }, [method, path, body]);
+
+/** Waits until the tree has a host; of a tree that other tests make longer only what is in sight is drawn. */
+async function inTree(page, name) {
+  await page.fill('[data-filter]', name);
+  await page.locator('[role=row].host', { hasText: name }).waitFor();
+  await page.fill('[data-filter]', '');
+}
 
 let made = 0;
 
@@ -219,7 +241,7 @@ export async function onHost(page, services, work, address = '192.168.77.10') {
   const { status, body } = await api(page, 'POST', `/api/v1/sites/${site.id}/hosts`, { name, address, services });
   assert.equal(status, 201, JSON.stringify(body));
   try {
-    await page.locator('[role=row].host', { hasText: name }).waitFor();
+    await inTree(page, name);
     await work({ name, id: body.id });
   } finally {
     await api(page, 'DELETE', `/api/v1/hosts/${body.id}`);
